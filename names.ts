@@ -1,0 +1,43 @@
+/** The names that the program, the updater, the host scripts and the operator meet: each is written here once. */
+
+/** Label, prefix of units, files and objects, and the field manager of what the program owns. */
+export const PRODUCT = "control-plane-lb";
+
+/** Namespace of everything the program makes in a cluster. */
+export const NAMESPACE = "kube-system";
+
+/** ConfigMap with one key per master: `m1: "10.77.0.11:6443"`. */
+export const BACKENDS_CONFIG_MAP = "haproxy-backends";
+
+/** ConfigMap with the updater's bundled script and its settings, mounted into the pods. */
+export const UPDATER_CONFIG_MAP = `${PRODUCT}-updater`;
+
+/** Annotation of the backends ConfigMap: the masters that the configuration names, as JSON array of names, sorted. A host that leaves reads it. */
+export const MASTERS_ANNOTATION = `${PRODUCT}/masters`;
+
+/** ServiceAccount, Role, RoleBinding and DaemonSet share this name. */
+export const WORKLOAD = PRODUCT;
+
+/** Label of the pods. */
+export const POD_LABELS = { "app.kubernetes.io/name": PRODUCT } as const;
+
+/** Everything that the program keeps on a host for good: manifests of files, markers. */
+export const HOST_STATE_DIR = `/var/lib/${PRODUCT}`;
+
+/** Scripts that units on a host run. */
+export const HOST_LIB_DIR = `/usr/local/lib/${PRODUCT}`;
+
+/** Lock that every host script takes: two runs never change a host at once. */
+export const HOST_LOCK = `/run/lock/${PRODUCT}.lock`;
+
+/** systemd unit of the forward. */
+export const FORWARD_UNIT = `${PRODUCT}-forward.service`;
+
+/** Transient unit in which kubeadm runs, so that a second run attaches to it. */
+export const KUBEADM_UNIT = `${PRODUCT}-kubeadm.service`;
+
+/** UID of HAProxy in the official image, and of the forward's fallback listener: only equal UIDs may share the port. */
+export const HAPROXY_UID = 99;
+
+/** Default ports (the design's contract). */
+export const DEFAULT_PORTS = { lb: 6444, api: 6443, health: 6445 } as const;
