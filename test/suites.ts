@@ -1,0 +1,79 @@
+import { buildProgram, installPackages, makeParts } from "../lab/src/index";
+import { ensurePulumiHome } from "../pulumi-test-utils/src/index";
+
+type Log = (line: string) => void;
+
+/** One step of `npm test`: a command that passes or fails as a whole, or mocha over a folder. */
+export interface Suite {
+  readonly name: string;
+  /** A command line of an npm package; absent for mocha suites. */
+  readonly command?: readonly string[];
+  /** Files of a mocha suite, as a glob. */
+  readonly files?: string;
+  /** Why this machine cannot run the suite, or undefined if it can. */
+  readonly impossible?: () => string | undefined;
+  /** Makes what the tests need, so that no test's deadline includes a build. */
+  readonly prepare?: (log: Log) => Promise<void>;
+  /** A suite that takes longer than this is stopped and has failed. */
+  readonly minutes: number;
+}
+
+const needsRoot = () =>
+  process.getuid?.() === 0 ? undefined : "needs root (network namespaces, systemd-nspawn)";
+
+/** All suites, the quick ones first. */
+export const SUITES: readonly Suite[] = [
+  { name: "format", command: ["prettier", "--check", "."], minutes: 5 },
+  { name: "lint", command: ["eslint", "."], minutes: 10 },
+  { name: "types", command: ["tsc", "--noEmit"], minutes: 10 },
+  {
+    name: "unit",
+    files: "test/unit/**/*.spec.ts",
+    prepare: (log) => installPackages(["shellcheck", "openssl"], log),
+    minutes: 10,
+  },
+  { name: "components", files: "test/components/**/*.spec.ts", minutes: 10 },
+  {
+    name: "haproxy",
+    files: "test/haproxy/**/*.spec.ts",
+    impossible: needsRoot,
+    prepare: async (log) => {
+      await installPackages(["haproxy", "openssl", "socat"], log);
+      await makeParts(log);
+    },
+    minutes: 15,
+  },
+  {
+    name: "host",
+    files: "test/{host,host-kubeadm}/**/*.spec.ts",
+    impossible: needsRoot,
+    prepare: (log) =>
+      installPackages(
+        ["haproxy", "socat", "nftables", "iptables", "iproute2", "conntrack", "curl", "openssl"],
+        log,
+      ),
+    minutes: 20,
+  },
+  {
+    name: "utils",
+    files: "test/utils/**/*.spec.ts",
+    prepare: async (log) => void (await ensurePulumiHome(log)),
+    minutes: 15,
+  },
+  {
+    name: "engine",
+    files: "test/engine/**/*.spec.ts",
+    prepare: async (log) => void (await ensurePulumiHome(log)),
+    minutes: 15,
+  },
+  {
+    name: "lab",
+    files: "test/lab/**/*.spec.ts",
+    impossible: needsRoot,
+    prepare: async (log) => {
+      await buildProgram("kubernetes", log);
+      await makeParts(log);
+    },
+    minutes: 40,
+  },
+];
