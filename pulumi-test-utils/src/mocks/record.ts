@@ -1,0 +1,194 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as state from "@pulumi/pulumi/runtime/state";
+import { RecordingMonitor } from "./monitor";
+import type { Properties } from "./values";
+
+/** Options of a recorded resource, as far as the engine is told of them. */
+export interface RecordedOptions {
+  /** URNs of everything it waits for: explicit `dependsOn` and resources whose outputs it uses. */
+  readonly dependsOn: readonly string[];
+  readonly protect: boolean;
+  readonly ignoreChanges: readonly string[];
+  readonly replaceOnChanges: readonly string[];
+  readonly additionalSecretOutputs: readonly string[];
+  readonly retainOnDelete: boolean;
+  /** Absent unless the program says it. */
+  readonly deleteBeforeReplace?: boolean;
+  /** URN, or "". */
+  readonly deletedWith: string;
+  /** Id of the object to import, or "". */
+  readonly importId: string;
+  /** Version of the provider plugin, or "". */
+  readonly version: string;
+  /** `create`, `update`, `delete`: as written, e.g. "10m". */
+  readonly customTimeouts: Readonly<Record<string, string>>;
+}
+
+/** A resource that a program registered. */
+export interface Recorded {
+  readonly type: string;
+  readonly name: string;
+  readonly urn: string;
+  /** Plain values: secrets unwrapped; in a preview, what is not known is {@link UNKNOWN}. */
+  readonly inputs: Properties;
+  /** Paths of the inputs that were secret, e.g. `connection.privateKey`. */
+  readonly secretInputs: readonly string[];
+  /** False for components. */
+  readonly custom: boolean;
+  /** URN of the parent; absent at the top. */
+  readonly parent?: string;
+  /** `URN::ID` of an explicit provider; absent for the default one. */
+  readonly provider?: string;
+  readonly options: RecordedOptions;
+}
+
+/** How the program is run. */
+export interface RecordOptions {
+  /** Name of the stack. @default "test" */
+  readonly stack?: string;
+  /** Name of the project. @default "project" */
+  readonly project?: string;
+  /** Configuration with full keys (`project:key`); objects as JSON. */
+  readonly config?: Readonly<Record<string, string>>;
+  /** Keys of `config` that are secret. @default [] */
+  readonly secretKeys?: readonly string[];
+  /** Run as a preview: ids and outputs are unknown. @default false */
+  readonly preview?: boolean;
+  /** Properties that a resource has beside its inputs; those of a Command are empty texts by default. */
+  readonly outputs?: (type: string, name: string, inputs: Properties) => Properties;
+  /** Answers a provider function. @default an empty object */
+  readonly call?: (token: string, inputs: Properties) => Properties;
+}
+
+/** What a program registered, in the order of registration, and what it returned. */
+export interface Recording<T> {
+  readonly result: T;
+  readonly resources: readonly Recorded[];
+  /** The one resource of that type and name. @throws if there is none, naming what there is. */
+  find(type: string, name: string): Recorded;
+  /** All resources of a type. */
+  all(type: string): Recorded[];
+  /** Names of the resources whose URN stands in `dependsOn` of this one. */
+  dependencies(resource: Recorded): string[];
+}
+
+// the runtime keeps one run's state in a store of its own; the type declarations leave these entrances out
+const { withLocalStorage, getStore } = state as unknown as {
+  withLocalStorage: <R>(callback: () => Promise<R>) => Promise<R>;
+  getStore: () => { settings: { monitor: unknown } };
+};
+const { waitForRPCs } = pulumi.runtime as unknown as { waitForRPCs: () => Promise<void> };
+
+/**
+ * Runs a program against a monitor that records every resource, and waits until all are registered.
+ *
+ * It proves what the program asks for, not that an engine or provider accepts it.
+ *
+ * @throws the first error of the program, also one that appears in an `apply` or in a resource that nobody awaits
+ */
+export async function recordResources<T>(
+  program: () => Promise<T> | T,
+  options: RecordOptions = {},
+): Promise<Recording<T>> {
+  const project = options.project ?? "project";
+  const stack = options.stack ?? "test";
+  const preview = options.preview ?? false;
+  const monitor = new RecordingMonitor({
+    project,
+    stack,
+    preview,
+    outputs: (type, name, inputs) => ({
+      ...(type.startsWith("command:") ? { stdout: "", stderr: "" } : {}),
+      ...options.outputs?.(type, name, inputs),
+    }),
+    call: options.call ?? (() => ({})),
+  });
+  const result = await collectRejections(() =>
+    withLocalStorage(async () => {
+      await pulumi.runtime.setMocks(monitor.mocks, project, stack, preview);
+      getStore().settings.monitor = monitor;
+      pulumi.runtime.setAllConfig({ ...options.config }, [...(options.secretKeys ?? [])]);
+      const returned = await program();
+      await settled(monitor);
+      return returned;
+    }),
+  );
+  return new Result(result, monitor.recorded);
+}
+
+/** The value of an output; rejects if it is unknown. */
+export async function valueOf<T>(output: pulumi.Input<T>): Promise<pulumi.Unwrap<T>> {
+  const all = pulumi.output(output) as unknown as {
+    promise(): Promise<pulumi.Unwrap<T>>;
+    isKnown: Promise<boolean>;
+  };
+  if (!(await all.isKnown)) throw new Error("valueOf: the output is not known (in a preview)");
+  return all.promise();
+}
+
+class Result<T> implements Recording<T> {
+  constructor(
+    readonly result: T,
+    readonly resources: readonly Recorded[],
+  ) {}
+
+  find(type: string, name: string): Recorded {
+    const found = this.resources.filter((r) => r.type === type && r.name === name);
+    const [first] = found;
+    if (first !== undefined && found.length === 1) return first;
+    const known = this.resources.map((r) => `  ${r.type} ${r.name}`).join("\n");
+    throw new Error(
+      `${found.length} resources of type ${type} named ${name}; there are:\n${known}`,
+    );
+  }
+
+  all(type: string): Recorded[] {
+    return this.resources.filter((r) => r.type === type);
+  }
+
+  dependencies(resource: Recorded): string[] {
+    const urns = new Set(resource.options.dependsOn);
+    return this.resources.filter((r) => urns.has(r.urn)).map((r) => r.name);
+  }
+}
+
+/** Waits until no registration is under way and none has been added by the outputs of the last one. */
+async function settled(monitor: RecordingMonitor): Promise<void> {
+  for (let before = -1; before !== monitor.recorded.length;) {
+    before = monitor.recorded.length;
+    await waitForRPCs();
+    // outputs resolve in later turns of the event loop, and an apply may register more
+    for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** Runs `work`; a rejection that nobody handles meanwhile becomes its error. */
+async function collectRejections<R>(work: () => Promise<R>): Promise<R> {
+  const others = process.listeners("unhandledRejection");
+  const rejections: unknown[] = [];
+  let firstRejection: (reason: unknown) => void = () => undefined;
+  // a rejected resource can leave its dependents unresolved for good: do not wait for them
+  const rejected = new Promise<never>((_, reject) => {
+    firstRejection = reject;
+  });
+  rejected.catch(() => undefined);
+  const collect = (reason: unknown) => {
+    rejections.push(reason);
+    firstRejection(reason);
+  };
+  process.removeAllListeners("unhandledRejection");
+  process.on("unhandledRejection", collect);
+  try {
+    const result = await Promise.race([work(), rejected]);
+    await new Promise((resolve) => setImmediate(resolve));
+    if (rejections.length > 0) throw rejections[0];
+    return result;
+  } catch (error) {
+    // followers of the same error come in the next turns
+    for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    throw error;
+  } finally {
+    process.off("unhandledRejection", collect);
+    for (const listener of others) process.on("unhandledRejection", listener);
+  }
+}
