@@ -1,0 +1,189 @@
+import { createHash } from "node:crypto";
+import { HOST_STATE_DIR } from "../names";
+import { quote } from "./shell";
+
+/** A file that the program owns on a host. */
+export interface HostFile {
+  /** Absolute path. */
+  readonly path: string;
+  /** Octal mode as for chmod, like "0644". The owner is root. */
+  readonly mode: string;
+  readonly content: string;
+}
+
+/**
+ * A fragment of sh (for `hostScript`) that brings the files of one owner to exactly this list.
+ *
+ * Each file is written to a temporary name in its folder, checked, synced and renamed. A foreign file of the same path is kept under
+ * HOST_STATE_DIR/backup. Files that a former list had and this one has not are removed. HOST_STATE_DIR/manifests/OWNER lists what is
+ * ours, one "sha256 mode path" per line; it is written before the first file, so that a run that was cut off loses nothing.
+ * Afterwards `changed` is yes or no, and `changed_files` names the paths that were written or removed, each with a blank before and after.
+ *
+ * @throws Error when the owner, a path or a mode cannot stand in a manifest
+ */
+export function installFiles(owner: string, files: readonly HostFile[]): string {
+  check(owner, files);
+  const lines = files.map((file) => `${sha256(file.content)} ${file.mode} ${file.path}`);
+  return [
+    FUNCTIONS,
+    `files_begin ${quote(owner)} <<'END_OF_MANIFEST'`,
+    ...lines,
+    "END_OF_MANIFEST",
+    ...files.flatMap((file) => [
+      `files_put ${quote(file.path)} ${file.mode} ${sha256(file.content)} <<'END_OF_FILE'`,
+      ...base64Lines(file.content),
+      "END_OF_FILE",
+    ]),
+    "files_end",
+  ].join("\n");
+}
+
+/** A fragment of sh (for `hostScript`) that removes what the owner's manifest lists, puts foreign files back, and removes folders that we made and that are empty. */
+export function removeFiles(owner: string): string {
+  check(owner, []);
+  return [FUNCTIONS, `files_begin ${quote(owner)} </dev/null`, "files_end", "files_tidy"].join(
+    "\n",
+  );
+}
+
+function check(owner: string, files: readonly HostFile[]): void {
+  if (!/^[a-z0-9][a-z0-9.-]*$/.test(owner)) {
+    throw new Error(`owner of files: got "${owner}", expected lower-case letters, digits, - and .`);
+  }
+  for (const { path, mode } of files) {
+    if (!/^(\/[A-Za-z0-9@_+:.-]+)+$/.test(path) || path.split("/").includes("..")) {
+      throw new Error(`file "${path}" of ${owner}: expected an absolute path without blanks`);
+    }
+    if (!/^0?[0-7]{3}$/.test(mode)) {
+      throw new Error(`file ${path} of ${owner}: got mode "${mode}", expected octal like 0644`);
+    }
+  }
+  if (new Set(files.map((file) => file.path)).size !== files.length) {
+    throw new Error(`files of ${owner}: a path stands there twice`);
+  }
+}
+
+function sha256(content: string): string {
+  return createHash("sha256").update(content).digest("hex");
+}
+
+function base64Lines(content: string): string[] {
+  return (
+    Buffer.from(content)
+      .toString("base64")
+      .match(/.{1,120}/g) ?? []
+  );
+}
+
+// Order in files_begin: backups, then the manifest (old and new paths), then files: whatever is cut off, every path that we
+// may have written is listed, and every foreign file is either in its place or in the backup.
+const FUNCTIONS = `files_state=${HOST_STATE_DIR}
+files_write() { # stdin replaces file $1
+  files_temp=$(mktemp "\${1%/*}/.control-plane-lb.XXXXXX")
+  cat >"$files_temp"
+  chmod "\${2:-0644}" "$files_temp"
+  sync "$files_temp"
+  mv -f "$files_temp" "$1"
+}
+files_note() { # remembers which paths this run touched
+  changed=yes
+  changed_files="$changed_files$1 "
+}
+files_folder() { # makes folder $1 and remembers each folder that was missing
+  [ ! -d "$1" ] || return 0
+  files_folder "\${1%/*}"
+  printf '%s\\n' "$1" >>"$files_state/folders"
+  mkdir "$1"
+}
+files_listed() { # is path $1 in manifest $2
+  while read -r _ _ files_path; do
+    [ "$files_path" != "$1" ] || return 0
+  done <"$2"
+  return 1
+}
+files_backup() { # keeps the foreign file $1
+  [ ! -d "$1" ] || [ -L "$1" ] || fail "$1 is a folder: a file of ours must stand there; move the folder away"
+  [ -e "$1" ] || [ -L "$1" ] || return 0
+  mkdir -p "$files_state/backup\${1%/*}"
+  cp -a "$1" "$files_state/backup$1.new"
+  mv -fT "$files_state/backup$1.new" "$files_state/backup$1"
+}
+files_take_away() { # removes our file $1, puts the foreign one back; the backup itself stays until the manifest is written
+  if [ -e "$files_state/backup$1" ] || [ -L "$files_state/backup$1" ]; then
+    cp -a "$files_state/backup$1" "\${1%/*}/.control-plane-lb.back"
+    mv -fT "\${1%/*}/.control-plane-lb.back" "$1"
+    files_note "$1"
+  elif [ -e "$1" ] || [ -L "$1" ]; then
+    rm -f "$1"
+    files_note "$1"
+  fi
+}
+files_begin() { # owner $1, wanted manifest on stdin
+  changed=no
+  changed_files=" "
+  files_manifest=$files_state/manifests/$1
+  mkdir -p "$files_state/manifests" "$files_state/backup"
+  : >>"$files_state/folders"
+  cat >"$files_state/wanted"
+  [ -e "$files_manifest" ] || : >"$files_manifest"
+  while read -r _ _ files_target; do
+    files_listed "$files_target" "$files_manifest" || files_backup "$files_target"
+    rm -f "\${files_target%/*}"/.control-plane-lb.*
+  done <"$files_state/wanted"
+  {
+    cat "$files_state/wanted"
+    while read -r files_sum files_mode files_target; do
+      files_listed "$files_target" "$files_state/wanted" || printf '%s %s %s\\n' "$files_sum" "$files_mode" "$files_target"
+    done <"$files_manifest"
+  } >"$files_state/both"
+  files_write "$files_manifest" <"$files_state/both"
+  rm -f "$files_state/both"
+}
+files_put() { # path $1, mode $2, sha256 $3, base64 of the content on stdin
+  files_folder "\${1%/*}"
+  if [ -f "$1" ] && [ ! -L "$1" ] &&
+    [ "$(stat -c '%a %U' "$1")" = "\${2#0} $(id -un)" ] &&
+    [ "$(sha256sum <"$1")" = "$3  -" ]; then
+    return 0
+  fi
+  files_temp=$(mktemp "\${1%/*}/.control-plane-lb.XXXXXX")
+  base64 -d >"$files_temp"
+  [ "$(sha256sum <"$files_temp")" = "$3  -" ] || fail "$1: what arrived is not what was sent; run this again"
+  chmod "$2" "$files_temp"
+  sync "$files_temp"
+  mv -fT "$files_temp" "$1"
+  files_note "$1"
+}
+files_end() { # removes what is no longer wanted and writes the final manifest
+  while read -r _ _ files_target; do
+    files_listed "$files_target" "$files_state/wanted" || files_take_away "$files_target"
+  done <"$files_manifest"
+  if [ -s "$files_state/wanted" ]; then
+    files_write "$files_manifest" <"$files_state/wanted"
+  else
+    rm -f "$files_manifest"
+  fi
+  rm -f "$files_state/wanted"
+  files_drop_backups
+}
+files_drop_backups() { # backups of paths that no manifest lists have been put back
+  find "$files_state/backup" ! -type d >"$files_state/backups"
+  while read -r files_kept; do
+    files_used=no
+    for files_each in "$files_state"/manifests/*; do
+      [ ! -f "$files_each" ] || ! files_listed "\${files_kept#"$files_state/backup"}" "$files_each" || files_used=yes
+    done
+    [ "$files_used" = yes ] || rm -f "$files_kept"
+  done <"$files_state/backups"
+  rm -f "$files_state/backups"
+}
+files_tidy() { # removes empty folders of ours, the deepest first
+  sort -ru "$files_state/folders" >"$files_state/folders.sorted"
+  while read -r files_each; do
+    [ ! -d "$files_each" ] || rmdir "$files_each" 2>/dev/null || printf '%s\\n' "$files_each"
+  done <"$files_state/folders.sorted" >"$files_state/folders"
+  rm -f "$files_state/folders.sorted"
+  [ -s "$files_state/folders" ] || rm -f "$files_state/folders"
+  find "$files_state/backup" -depth -type d -exec rmdir {} + 2>/dev/null || :
+  rmdir "$files_state/manifests" "$files_state" 2>/dev/null || :
+}`;

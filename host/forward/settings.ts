@@ -1,0 +1,47 @@
+import { FORWARD_UNIT, HOST_LIB_DIR, PRODUCT } from "../../names";
+
+/** How the LB port reaches the API port of the same host while HAProxy is not there. */
+export type ForwardKind = "nftables" | "iptables" | "socat";
+
+/**
+ * Which of its addresses a host takes as its own. It is resolved on the host when the unit starts, so that one text fits all masters:
+ * - route: the source address of the default route (kubeadm's own rule), IPv4 before IPv6
+ * - interface: the first global address of that interface, IPv4 before IPv6
+ * - subnet: the first address inside that CIDR
+ */
+export type OwnAddress =
+  | { readonly from: "route" }
+  | { readonly from: "interface"; readonly interface: string }
+  | { readonly from: "subnet"; readonly subnet: string };
+
+/** The forward of one host; the same for all masters. */
+export interface ForwardSettings {
+  readonly kind: ForwardKind;
+  /** Port of the control-plane endpoint. */
+  readonly lbPort: number;
+  /** Port of the API server. */
+  readonly apiPort: number;
+  readonly ownAddress: OwnAddress;
+  /** CIDRs from which the LB port may be reached; empty = from everywhere. The host itself always may. */
+  readonly allow: readonly string[];
+}
+
+/** The unit with the fallback listener; every kind has it. */
+export const LISTENER_UNIT = FORWARD_UNIT;
+
+/** The unit with the kernel's rules and their watcher. */
+export const RULES_UNIT = `${PRODUCT}-forward-rules.service`;
+
+/** What both units run; see `forwardProgram`. */
+export const FORWARD_PROGRAM = `${HOST_LIB_DIR}/forward`;
+
+/** nftables table (family inet) of the kinds nftables and socat. */
+export const NFT_TABLE = "control_plane_lb";
+
+/** Chain in iptables' tables nat and mangle of kind iptables. */
+export const IPTABLES_CHAIN = "CONTROL-PLANE-LB";
+
+/** Whether these settings need rules in the kernel at all: socat alone does not, unless sources are restricted. */
+export function needsRules(settings: ForwardSettings): boolean {
+  return settings.kind !== "socat" || settings.allow.length > 0;
+}

