@@ -1,0 +1,2 @@
+/** `node updater.js prepare|run SETTINGS.json` */
+export {};

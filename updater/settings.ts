@@ -1,0 +1,38 @@
+/** The updater's settings: what stands in settings.json beside the bundled script. Text without secrets. */
+import type { HaproxySpec } from "../haproxy/config";
+
+/** All fields are required in the file except those marked optional. `${NAME}` in localAddress is taken from the environment. */
+export interface UpdaterSettings {
+  /** Namespace of the ConfigMap, and of the Events. */
+  readonly namespace: string;
+  /** Name of the ConfigMap with the backends. */
+  readonly configMap: string;
+  readonly haproxy: HaproxySpec;
+  /** haproxy.cfg: written atomically, so its folder must be writable. */
+  readonly configFile: string;
+  /** Unix socket of HAProxy's master process (`haproxy -W -S`). */
+  readonly masterSocket: string;
+  /** JSON with the last accepted backends. */
+  readonly lastGoodFile: string;
+  /** Folder with one file per key: the ConfigMap as mounted volume. Need not exist. */
+  readonly seedDir: string;
+  /** ServiceAccount token; read again for each connection, as it is rotated while running. Not needed by `prepare`. */
+  readonly tokenFile: string;
+  /** Certificate of the cluster's CA, for the updater's own connections. */
+  readonly apiCaFile: string;
+  /** Port of the API server on this host, asked first. */
+  readonly apiPort: number;
+  /** Name that the API servers' certificates are verified for. */
+  readonly apiServerName: string;
+  /** This host's address, usually `${HOST_IP}`. */
+  readonly localAddress: string;
+  /** A removed backend keeps its sessions for so long. */
+  readonly drainSeconds: number;
+  /** `prepare` waits so long for a first backend that answers; meanwhile the forward serves. @default 10 */
+  readonly prepareWaitSeconds?: number;
+  /** Checks a configuration file before it replaces the old one, e.g. `["haproxy", "-c", "-f"]` (the file's name is added). @default none */
+  readonly checkCommand?: readonly string[];
+}
+
+/** Defaults of what is a matter of taste. */
+export const UPDATER_DEFAULTS = { drainSeconds: 30, prepareWaitSeconds: 10 } as const;
