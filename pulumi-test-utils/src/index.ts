@@ -6,4 +6,4 @@ export {
   type Recording,
   type RecordOptions,
 } from "./mocks/record";
-export { UNKNOWN, type Properties } from "./mocks/values";
+export { UNKNOWN, type Properties } from "./wire";

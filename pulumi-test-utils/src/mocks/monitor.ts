@@ -1,9 +1,9 @@
-import type { runtime } from "@pulumi/pulumi";
+import { runtime } from "@pulumi/pulumi";
 import { MockMonitor } from "@pulumi/pulumi/runtime/mocks";
 import * as proto from "@pulumi/pulumi/proto/resource_pb";
 import { Struct, type JavaScriptValue } from "google-protobuf/google/protobuf/struct_pb";
 import type { Recorded, RecordedOptions } from "./record";
-import { isObject, secretValue, unwrap, type Properties } from "./values";
+import { isObject, secretValue, unwrap, type Properties } from "../wire";
 
 const STACK_TYPE = "pulumi:pulumi:Stack";
 
@@ -53,7 +53,9 @@ export class RecordingMonitor extends MockMonitor {
 
   private register(request: proto.RegisterResourceRequest): proto.RegisterResourceResponse {
     const raw = (request.getObject()?.toJavaScript() ?? {}) as Properties;
-    const { value, secretPaths } = unwrap(raw);
+    const { value, secretPaths } = unwrap(raw, (marked): unknown =>
+      runtime.deserializeProperty(marked, true),
+    );
     const inputs = value as Properties;
     const [type, name] = [request.getType(), request.getName()];
     const urn = this.urn(request.getParent(), type, name);

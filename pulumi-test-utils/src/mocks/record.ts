@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as state from "@pulumi/pulumi/runtime/state";
 import { RecordingMonitor } from "./monitor";
-import type { Properties } from "./values";
+import type { Properties } from "../wire";
 
 /** Options of a recorded resource, as far as the engine is told of them. */
 export interface RecordedOptions {

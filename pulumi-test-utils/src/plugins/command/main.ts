@@ -1,0 +1,4 @@
+import { serve } from "../protocol/serve";
+import { commandProvider } from "./provider";
+
+void serve("1.2.1", commandProvider);

@@ -1,0 +1,87 @@
+import type { ClientChannel } from "ssh2";
+import { dial, type Connection } from "./connection";
+import { goQuote, trimNewline } from "./go-text";
+import { Collector, type Logging } from "./logging";
+
+/** One run of a command on a host. */
+export interface RemoteRun {
+  readonly connection: Connection;
+  readonly command: string;
+  readonly stdin?: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly logging?: Logging;
+  /** Shows a line at the resource while the operation runs. */
+  readonly status: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs a command over an SSH connection of its own. A stop ends the dialing; the command on the host goes on.
+ *
+ * @throws the provider's text: what went wrong, the command, and all that it printed
+ */
+export async function runRemote(run: RemoteRun): Promise<{ stdout: string; stderr: string }> {
+  const session = await dial(run.connection, run.status, run.signal);
+  const collector = new Collector(run.logging, run.status);
+  try {
+    const channel = await exec(session.client, run);
+    const problem = await finished(channel, session.client, run, collector);
+    const printed = collector.end();
+    if (problem !== undefined) {
+      throw new Error(`${problem}: running ${goQuote(run.command)}:\n${printed.both}`);
+    }
+    return { stdout: trimNewline(printed.stdout), stderr: trimNewline(printed.stderr) };
+  } finally {
+    session.end();
+  }
+}
+
+type Client = Awaited<ReturnType<typeof dial>>["client"];
+
+function exec(client: Client, run: RemoteRun): Promise<ClientChannel> {
+  return new Promise((resolve, reject) => {
+    const lost = () => reject(new Error("EOF"));
+    client.once("close", lost);
+    // the requests carry no reply here: a server that refuses a variable is not noticed, unlike in the real provider
+    client.exec(run.command, { env: { ...run.environment } }, (error, channel) => {
+      client.off("close", lost);
+      if (error === undefined) resolve(channel);
+      else reject(new Error(`ssh: command ${run.command} failed`, { cause: error }));
+    });
+  });
+}
+
+/** Resolves with what went wrong, or undefined. */
+function finished(
+  channel: ClientChannel,
+  client: Client,
+  run: RemoteRun,
+  collector: Collector,
+): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const noStatus = "wait: remote command exited without exit status or exit signal";
+    let problem: string | undefined = noStatus;
+    channel.on("exit", (code: number | null, signal?: string, _core?: boolean, reason?: string) => {
+      if (code === 0) problem = undefined;
+      else problem = exitText(code, signal, reason);
+    });
+    channel.on("data", (data: Buffer) => collector.add("stdout", data));
+    channel.stderr.on("data", (data: Buffer) => collector.add("stderr", data));
+    channel.once("close", () => resolve(problem));
+    // the connection breaks: the channel may never close
+    client.once("close", () => resolve(problem));
+    // a command that ends without reading its input closes the stream under us
+    channel.on("error", () => undefined);
+    channel.end(run.stdin ?? "");
+  });
+}
+
+/** Go's ssh.Waitmsg as text. */
+function exitText(code: number | null, signal?: string, reason?: string): string {
+  const numbers: Record<string, number> = { HUP: 1, INT: 2, QUIT: 3, KILL: 9, TERM: 15 };
+  const name = signal?.replace(/^SIG/, "");
+  let text = `Process exited with status ${code ?? 128 + (numbers[name ?? ""] ?? 0)}`;
+  if (name) text += ` from signal ${name}`;
+  if (reason) text += `. Reason was: ${reason}`;
+  return text;
+}
