@@ -90,7 +90,7 @@ files_note() { # remembers which paths this run touched
   changed_files="$changed_files$1 "
 }
 files_folder() { # makes folder $1 and remembers each folder that was missing
-  [ ! -d "$1" ] || return 0
+  [ -n "$1" ] && [ ! -d "$1" ] || return 0
   files_folder "\${1%/*}"
   printf '%s\\n' "$1" >>"$files_state/folders"
   mkdir "$1"

@@ -32,16 +32,13 @@ export const LISTENER_UNIT = FORWARD_UNIT;
 /** The unit with the kernel's rules and their watcher. */
 export const RULES_UNIT = `${PRODUCT}-forward-rules.service`;
 
-/** What both units run; see `forwardProgram`. */
-export const FORWARD_PROGRAM = `${HOST_LIB_DIR}/forward`;
+/** What LISTENER_UNIT runs; see `listenerProgram`. */
+export const LISTENER_PROGRAM = `${HOST_LIB_DIR}/forward-listener`;
 
-/** nftables table (family inet) of the kinds nftables and socat. */
-export const NFT_TABLE = "control_plane_lb";
-
-/** Chain in iptables' tables nat and mangle of kind iptables. */
-export const IPTABLES_CHAIN = "CONTROL-PLANE-LB";
+/** What RULES_UNIT runs; see `rulesProgram`. */
+export const RULES_PROGRAM = `${HOST_LIB_DIR}/forward-rules`;
 
 /** Whether these settings need rules in the kernel at all: socat alone does not, unless sources are restricted. */
-export function needsRules(settings: ForwardSettings): boolean {
+export function needsRules(settings: Pick<ForwardSettings, "kind" | "allow">): boolean {
   return settings.kind !== "socat" || settings.allow.length > 0;
 }

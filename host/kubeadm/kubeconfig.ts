@@ -1,4 +1,7 @@
-/** The script that prints the cluster's admin kubeconfig (SECRET), with the control-plane endpoint as its server. */
+import { hostScript } from "../shell";
+import { library } from "./library";
+
+/** The script that prints the cluster's admin kubeconfig (SECRET); its server is the control-plane endpoint, as kubeadm wrote it. */
 export function kubeconfigScript(): string {
-  throw new Error("not there yet");
+  return hostScript("kubeconfig", { apply: library("kubeconfig") }, { lock: false });
 }

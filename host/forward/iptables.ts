@@ -1,0 +1,143 @@
+import type { ForwardSettings } from "./settings";
+
+/** Our chain in iptables' tables nat (the forward) and mangle (the allowed sources). */
+export const IPTABLES_CHAIN = "CONTROL-PLANE-LB";
+
+/** The match of packets for the LB port of the host itself, in PREROUTING. */
+function match(settings: ForwardSettings): string {
+  return `-p tcp -m tcp --dport ${settings.lbPort} -m addrtype --dst-type LOCAL`;
+}
+
+/**
+ * The nat part for iptables-restore --noflush as a here-document body for sh; `$own_target` is ADDRESS:PORT. `-m socket` without
+ * --nowildcard ignores listeners on the wildcard (our fallback), and knows TIME_WAIT sockets; see `nftRuleset` for the why of each rule.
+ */
+export function iptablesNat(): string {
+  return [
+    "*nat",
+    `:${IPTABLES_CHAIN} - [0:0]`,
+    `-A ${IPTABLES_CHAIN} -m socket -j RETURN`,
+    `-A ${IPTABLES_CHAIN} -p tcp -j DNAT --to-destination $own_target`,
+    "COMMIT",
+  ].join("\n");
+}
+
+function iptablesMangle(sources: readonly string[]): string {
+  return [
+    "*mangle",
+    `:${IPTABLES_CHAIN} - [0:0]`,
+    ...sources.map((cidr) => `-A ${IPTABLES_CHAIN} -s ${cidr} -j RETURN`),
+    `-A ${IPTABLES_CHAIN} -j DROP`,
+    "COMMIT",
+  ].join("\n");
+}
+
+/** Sh functions of kind iptables: the same names as `nftFunctions`. */
+export function iptablesFunctions(settings: ForwardSettings): string {
+  const guard = settings.allow.length > 0;
+  const matched = match(settings);
+  return `rules_jump() { # tool, table, extra match: the jump to our chain stands first in PREROUTING, once
+  # shellcheck disable=SC2086 # words of the match
+  "$1" -w 5 -t "$2" -C PREROUTING $3 ${matched} -j ${IPTABLES_CHAIN} 2>/dev/null && return 0
+  rules_unjump "$1" "$2"
+  # shellcheck disable=SC2086
+  "$1" -w 5 -t "$2" -I PREROUTING 1 $3 ${matched} -j ${IPTABLES_CHAIN}
+}
+rules_put() {
+  case $own_family in
+    ip) tool=iptables ;;
+    ip6) tool=ip6tables ;;
+  esac
+  "$tool-restore" -w 5 --noflush <<END_OF_RULES || return 1
+${iptablesNat()}
+END_OF_RULES
+  rules_jump "$tool" nat '' || return 1
+${guard ? iptablesGuard(settings.allow) : "  :"}
+}
+rules_show() {
+  for tool in iptables ip6tables; do
+    command -v "$tool" >/dev/null 2>&1 || continue
+    for table in nat mangle; do
+      "$tool" -w 5 -t "$table" -S ${IPTABLES_CHAIN} 2>/dev/null || :
+      "$tool" -w 5 -t "$table" -S PREROUTING 2>/dev/null | grep -e '-j ${IPTABLES_CHAIN}$' || :
+    done
+  done
+}
+rules_monitored() { # the legacy iptables tells nobody what it does
+  command -v nft >/dev/null 2>&1 || return 1
+  case $(iptables -V) in
+    *nf_tables*) ;;
+    *) return 1 ;;
+  esac
+}
+rules_monitor() {
+  if rules_monitored; then exec nft monitor destroy; fi
+  exec tail -f /dev/null
+}
+rules_tick() {
+  if rules_monitored; then echo 15; else echo 2; fi
+}
+rules_event() { # can line $1 of the monitor mean that our rules are gone
+  case $1 in
+    *" ${IPTABLES_CHAIN}"* | *" table ip"*" nat"* | *" table ip"*" mangle"* | *" PREROUTING"*) return 0 ;;
+  esac
+  return 1
+}`;
+}
+
+function iptablesGuard(allow: readonly string[]): string {
+  const of = (
+    tool: string,
+    sources: readonly string[],
+  ) => `${tool}-restore -w 5 --noflush <<END_OF_RULES || return 1
+${iptablesMangle(sources)}
+END_OF_RULES
+  rules_jump ${tool} mangle '! -i lo' || return 1`;
+  return `  ${of(
+    "iptables",
+    allow.filter((cidr) => !cidr.includes(":")),
+  )}
+  [ -e /proc/net/if_inet6 ] || return 0
+  ${of(
+    "ip6tables",
+    allow.filter((cidr) => cidr.includes(":")),
+  )}`;
+}
+
+/** Sh function `rules_unjump TOOL TABLE`: takes the jumps to our chain out of PREROUTING, whatever port they match. */
+export const IPTABLES_UNJUMP = `rules_unjump() {
+  "$1" -w 5 -t "$2" -S PREROUTING 2>/dev/null | grep -e '-j ${IPTABLES_CHAIN}$' | while read -r _ rule; do
+    # shellcheck disable=SC2086 # words of the rule
+    "$1" -w 5 -t "$2" -D $rule || :
+  done
+}`;
+
+// lines that `nft list table` prints for a table with the empty chain PREROUTING alone
+const EMPTY_TABLE =
+  "^(table .*|[[:space:]]*chain PREROUTING [{]|[[:space:]]*type nat .*policy accept;|[[:space:]]*type filter .*policy accept;|[[:space:]]*[}]|)$";
+
+/**
+ * Sh lines that delete our chains. iptables-nft makes whole tables on the way and leaves them behind: a table without any rule, with
+ * nothing but the chain PREROUTING and its policy accept, goes too (iptables makes it again when it needs it).
+ */
+export const IPTABLES_REMOVE = `for tool in iptables ip6tables; do
+  command -v "$tool" >/dev/null 2>&1 || continue
+  for table in nat mangle; do
+    "$tool" -w 5 -t "$table" -S ${IPTABLES_CHAIN} >/dev/null 2>&1 || continue
+    rules_unjump "$tool" "$table"
+    "$tool" -w 5 -t "$table" -F ${IPTABLES_CHAIN} || :
+    "$tool" -w 5 -t "$table" -X ${IPTABLES_CHAIN} || :
+    case $tool in
+      iptables) family=ip ;;
+      ip6tables) family=ip6 ;;
+    esac
+    command -v nft >/dev/null 2>&1 || continue
+    case $("$tool" -V) in
+      *nf_tables*) ;;
+      *) continue ;;
+    esac
+    if ! nft list table "$family" "$table" 2>/dev/null | grep -Evq '${EMPTY_TABLE}'; then
+      nft delete table "$family" "$table" 2>/dev/null || :
+    fi
+  done
+done`;

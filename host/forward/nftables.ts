@@ -1,0 +1,90 @@
+import type { ForwardSettings } from "./settings";
+
+/** nftables table (family inet) of ours; nothing else is ever touched. */
+export const NFT_TABLE = "control_plane_lb";
+
+/**
+ * The nftables ruleset as a here-document body for sh: `$own_family` is ip or ip6, `$own_target` is ADDRESS:PORT. One transaction, so
+ * that no packet sees it half-way.
+ *
+ * Remote clients and pods (the host's own clients are NATed in the output hook, which we leave alone, so that they meet the listener):
+ * - only packets for the host itself: traffic that it routes to the LB port of OTHER hosts passes
+ * - a listener on a specific address (HAProxy) takes the connection; one on the wildcard (our fallback) does not count
+ * - `socket wildcard` knows no TIME_WAIT sockets: a client that reuses its port within a minute belongs to whoever listens now, which
+ *   the kernel decides when the packet arrives there (`socket transparent` knows them)
+ * - DNAT to the host's own address, not REDIRECT: pods behind Cilium break with REDIRECT
+ * The other address family is served by the listener.
+ */
+export function nftRuleset(settings: ForwardSettings): string {
+  const { lbPort, kind, allow } = settings;
+  return [
+    `add table inet ${NFT_TABLE}`,
+    `delete table inet ${NFT_TABLE}`,
+    `table inet ${NFT_TABLE} {`,
+    ...(allow.length === 0 ? [] : guardChains(lbPort, allow)),
+    ...(kind === "nftables" ? forwardChains(lbPort) : []),
+    "}",
+  ].join("\n");
+}
+
+// before conntrack's NAT (dstnat is -100): packets still carry the LB port. lo = the host itself.
+function guardChains(lbPort: number, allow: readonly string[]): string[] {
+  return [
+    "  chain guard {",
+    "    type filter hook prerouting priority -155; policy accept;",
+    `    tcp dport ${lbPort} iif != lo fib daddr type local jump sources`,
+    "  }",
+    "  chain sources {",
+    ...allow.map((cidr) => `    ${cidr.includes(":") ? "ip6" : "ip"} saddr ${cidr} return`),
+    "    drop",
+    "  }",
+  ];
+}
+
+// -105: before the chains of iptables and kube-proxy; the first mapping wins
+function forwardChains(lbPort: number): string[] {
+  return [
+    "  chain own {",
+    "    meta l4proto tcp dnat $own_family to $own_target",
+    "  }",
+    "  chain forward {",
+    "    socket wildcard 0 return",
+    "    socket wildcard 1 goto own",
+    "    socket transparent { 0, 1 } return",
+    "    goto own",
+    "  }",
+    "  chain prerouting {",
+    "    type nat hook prerouting priority -105; policy accept;",
+    `    meta nfproto $own_protocol tcp dport ${lbPort} fib daddr type local jump forward`,
+    "  }",
+  ];
+}
+
+/** Sh functions of the kinds nftables and socat: `rules_put`, `rules_show`, `rules_monitor` (prints events), `rules_event`, `rules_tick`. */
+export function nftFunctions(settings: ForwardSettings): string {
+  return `rules_put() {
+  nft -f - <<END_OF_RULES
+${nftRuleset(settings)}
+END_OF_RULES
+}
+rules_show() { # without counters; nothing when the table is not there
+  nft -s list table inet ${NFT_TABLE} 2>/dev/null || :
+}
+rules_monitor() {
+  exec nft monitor destroy tables
+}
+rules_event() { # can line $1 of the monitor mean that our rules are gone
+  case $1 in
+    *" ${NFT_TABLE}"*) return 0 ;;
+  esac
+  return 1
+}
+rules_tick() { # a lost event costs this many seconds
+  echo 5
+}`;
+}
+
+/** Sh lines that delete our table, if nftables is there at all. */
+export const NFT_REMOVE = `if command -v nft >/dev/null 2>&1 && nft list table inet ${NFT_TABLE} >/dev/null 2>&1; then
+  nft delete table inet ${NFT_TABLE} || :
+fi`;
