@@ -1,0 +1,69 @@
+import { run } from "./process";
+
+/**
+ * Imports all images of an OCI layout by the machines' own containerd, in a mount namespace of its own, into `folder`: what
+ * /var/lib/containerd looks like afterwards. Machines start from copies of it, so that an import happens once.
+ */
+export async function importImages(layout: string, folder: string, rootfs: string): Promise<void> {
+  await run(["unshare", "--mount", "--fork", "--pid", "--kill-child", "--mount-proc", "sh", "-s"], {
+    input: importScript(layout, folder, rootfs),
+    dieWithParent: true,
+    title: "import of the images by containerd",
+    timeoutMs: 600_000,
+  });
+}
+
+function importScript(layout: string, folder: string, rootfs: string): string {
+  return `set -eu
+work="${folder}.work"
+mkdir -p "$work/upper" "$work/overlay" "$work/root" "${folder}"
+mount -t overlay overlay -o "lowerdir=${rootfs},upperdir=$work/upper,workdir=$work/overlay" "$work/root"
+mount -t proc proc "$work/root/proc"
+mount --rbind /dev "$work/root/dev"
+mount -t tmpfs tmpfs "$work/root/run"
+mkdir -p "$work/root/run/oci" "$work/root/var/lib/containerd"
+mount --bind "${folder}" "$work/root/var/lib/containerd"
+mount --bind "${layout}" "$work/root/run/oci"
+cat > "$work/root/run/config.toml" <<'END'
+version = 2
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+END
+chroot "$work/root" sh -euc '
+  containerd --config /run/config.toml --log-level warn &
+  daemon=$!
+  tries=0
+  until ctr version >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 300 ] || { echo "containerd does not answer" >&2; exit 1; }
+    sleep 0.2
+  done
+  tar -C /run/oci -c . | ctr -n k8s.io images import --snapshotter overlayfs -
+  kill "$daemon"
+  wait "$daemon" || true
+'
+umount -l "$work/root"
+rm -rf --one-file-system "$work"
+# The content is already in the layout: one copy on the disk is enough.
+cd "${layout}/blobs/sha256"
+for blob in *; do
+  ln -f "$blob" "${folder}/io.containerd.content.v1.content/blobs/sha256/$blob"
+done
+`;
+}
+
+/**
+ * A machine's own /var/lib/containerd. Layers and content are never written in place (overlayfs copies up, containerd only
+ * adds and unlinks), so they are hard links: no time, no space. The databases are written in place: real copies.
+ */
+export async function copyContent(source: string, target: string): Promise<void> {
+  await run(
+    [
+      ...["sh", "-euc"],
+      `cp -al "$1" "$2" 2>/dev/null || { rm -rf "$2"; cp -a --reflink=auto "$1" "$2"; }
+       cd "$1"
+       find . -name '*.db' -exec cp -a --remove-destination {} "$2/{}" ';'`,
+      ...["sh", source, target],
+    ],
+    { title: `copy of the images for ${target}` },
+  );
+}

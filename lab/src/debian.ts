@@ -1,0 +1,24 @@
+import { run } from "./process";
+
+/** Unpacked Debian packages, or an installed minimal system. */
+export interface DebianTree {
+  readonly suite: "bookworm" | "trixie";
+  /** `extract` only unpacks (no account, no link of alternatives); `minbase` installs. */
+  readonly variant: "extract" | "minbase";
+  readonly packages: readonly string[];
+}
+
+/** Fills `folder` from the Debian archive by mmdebstrap, which keeps its mounts in a namespace of its own. */
+export async function makeDebianTree(tree: DebianTree, folder: string): Promise<void> {
+  await run(
+    [
+      "mmdebstrap",
+      `--variant=${tree.variant}`,
+      `--include=${tree.packages.join(",")}`,
+      tree.suite,
+      folder,
+      "http://deb.debian.org/debian",
+    ],
+    { dieWithParent: true, title: `mmdebstrap ${tree.variant} ${tree.suite}` },
+  );
+}

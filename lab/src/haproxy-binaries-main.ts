@@ -1,0 +1,14 @@
+import { haproxyTree, HAPROXY_VERSIONS } from "./image-roots";
+import { logToStderr } from "./log";
+import { ensureCommands } from "./packages";
+
+// Unpacks the HAProxy releases into the cache: the slow part of haproxyBinaries(), as a program of its own.
+async function main(): Promise<void> {
+  await ensureCommands(logToStderr, ["mmdebstrap", "setpriv"]);
+  for (const version of HAPROXY_VERSIONS) await haproxyTree(version, logToStderr);
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});

@@ -1,0 +1,5 @@
+export { haproxyBinaries, type HaproxyBinary } from "./haproxy-binaries";
+export { makeParts, type Parts } from "./parts";
+export { buildProgram, PULUMI_VERSION, KUBERNETES_VERSION, type ProgramName } from "./programs";
+export { IMAGES } from "./images";
+export type { Log } from "./log";

@@ -1,0 +1,41 @@
+import { spawn } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Log } from "./log";
+
+/**
+ * Runs `action` while holding a lock on `file`. Two processes never hold it at once; it is free again as soon as its
+ * holder is gone, however it went: flock(1) holds it, and ends when our end of its pipe closes.
+ */
+export async function withLock<T>(
+  file: string,
+  log: Log,
+  purpose: string,
+  action: () => Promise<T>,
+): Promise<T> {
+  mkdirSync(dirname(file), { recursive: true });
+  const holder = spawn("flock", [file, "sh", "-c", "echo locked; cat >/dev/null"], {
+    stdio: ["pipe", "pipe", "inherit"],
+    detached: true, // Ctrl-C must not free the lock before we have cleaned up.
+  });
+  const waiting = setTimeout(
+    () => log(`${purpose}: another process is at it, waiting for its lock ${file}`),
+    2000,
+  );
+  try {
+    await new Promise<void>((resolve, reject) => {
+      holder.once("error", reject);
+      holder.stdout.once("data", () => resolve());
+      holder.once("exit", (code) => reject(new Error(`flock ${file}: exit code ${code}`)));
+    });
+  } finally {
+    clearTimeout(waiting);
+  }
+  try {
+    return await action();
+  } finally {
+    const gone = new Promise((resolve) => holder.once("exit", resolve));
+    holder.stdin.end();
+    await gone;
+  }
+}

@@ -1,0 +1,41 @@
+/** Takes one line of progress, without a newline. */
+export type Log = (line: string) => void;
+
+/** Prints progress on stderr, so that stdout stays for results. */
+export const logToStderr: Log = (line) => void process.stderr.write(`${line}\n`);
+
+/** How often a long step says that it is still at work, in milliseconds. */
+const HEARTBEAT_MS = 10_000;
+
+/** "8 s", "2 min 5 s". */
+export function duration(milliseconds: number): string {
+  const seconds = Math.round(milliseconds / 1000);
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/**
+ * Runs a step that may take long: one line when it starts, one every ten seconds, one when it ends.
+ * @param detail what to add to the lines in between, for example how much is done
+ */
+export async function withProgress<T>(
+  log: Log,
+  step: string,
+  action: () => Promise<T>,
+  detail: () => string = () => "",
+): Promise<T> {
+  const start = Date.now();
+  log(`${step} ...`);
+  const beat = setInterval(() => {
+    const more = detail();
+    log(
+      `${step}: still at work after ${duration(Date.now() - start)}${more === "" ? "" : `, ${more}`}`,
+    );
+  }, HEARTBEAT_MS);
+  try {
+    const result = await action();
+    log(`${step}: done in ${duration(Date.now() - start)}`);
+    return result;
+  } finally {
+    clearInterval(beat);
+  }
+}

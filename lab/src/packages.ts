@@ -1,0 +1,58 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { withLock } from "./lock";
+import { withProgress, type Log } from "./log";
+import { LABS_DIR } from "./paths";
+import { run } from "./process";
+
+/** Debian package of each command that the lab, its tests or the tests of the host scripts call on this computer. */
+const PACKAGE_OF: Readonly<Record<string, string>> = {
+  mmdebstrap: "mmdebstrap",
+  "systemd-nspawn": "systemd-container",
+  ip: "iproute2",
+  nft: "nftables",
+  iptables: "iptables",
+  socat: "socat",
+  conntrack: "conntrack",
+  shellcheck: "shellcheck",
+  ssh: "openssh-client",
+  "ssh-keygen": "openssh-client",
+  unshare: "util-linux",
+  setpriv: "util-linux",
+  nsenter: "util-linux",
+};
+
+/** Installs by apt-get what of the given commands is missing. @throws when not root, or not on Debian */
+export async function ensureCommands(
+  log: Log,
+  commands: readonly string[] = Object.keys(PACKAGE_OF),
+): Promise<void> {
+  if (missing(commands).length === 0) return;
+  if (process.getuid?.() !== 0) {
+    throw new Error(`missing commands: ${missing(commands).join(", ")}: run this as root`);
+  }
+  await withLock(join(LABS_DIR, ".apt.lock"), log, "Debian packages", async () => {
+    const packages = [
+      ...new Set(missing(commands).map((command) => PACKAGE_OF[command] ?? command)),
+    ];
+    if (packages.length === 0) return;
+    await withProgress(log, `Debian packages ${packages.join(" ")}`, async () => {
+      const apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"];
+      const options = { env: { DEBIAN_FRONTEND: "noninteractive" }, dieWithParent: false };
+      await run([...apt, "update"], options);
+      await run([...apt, "install", "-y", "--no-install-recommends", ...packages], options);
+    });
+  });
+  const still = missing(commands);
+  if (still.length > 0) throw new Error(`not found after apt-get install: ${still.join(", ")}`);
+}
+
+function missing(commands: readonly string[]): string[] {
+  return commands.filter((command) => !isCommand(command));
+}
+
+/** Whether a command is on the PATH or in the folders of root's commands. */
+export function isCommand(command: string): boolean {
+  const folders = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin", "/usr/bin"];
+  return folders.some((folder) => folder !== "" && existsSync(join(folder, command)));
+}

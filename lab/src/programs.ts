@@ -1,0 +1,115 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { cached, cachedPath } from "./cache";
+import { withProgress, type Log } from "./log";
+import { fingerprint, labSource } from "./paths";
+import { run } from "./process";
+
+/** Kubernetes on the machines. */
+export const KUBERNETES_VERSION = "1.35.4";
+
+/** The engine that tests and demo run. */
+export const PULUMI_VERSION = "3.259.0";
+
+/** A set of programs that is built from one Go module. */
+export type ProgramName = "pulumi" | "kubernetes" | "etcd";
+
+interface Recipe {
+  readonly packages: readonly string[];
+  /** Name of the binary, where the package's folder has another. */
+  readonly output?: string;
+  readonly flags: readonly string[];
+  /** What a build from nothing takes on 2 cores, for the progress line. */
+  readonly cold: string;
+}
+
+const kubernetesVersionFlags = [
+  ["gitVersion", `v${KUBERNETES_VERSION}`],
+  ["gitMajor", KUBERNETES_VERSION.split(".")[0]],
+  ["gitMinor", KUBERNETES_VERSION.split(".")[1]],
+  ["gitTreeState", "clean"],
+].map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`);
+
+const RECIPES: Readonly<Record<ProgramName, Recipe>> = {
+  etcd: {
+    packages: ["go.etcd.io/etcd/server/v3"],
+    output: "etcd",
+    flags: ["-ldflags", "-s -w"],
+    cold: "1-2 minutes",
+  },
+  pulumi: {
+    packages: ["github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"],
+    flags: [
+      "-tags",
+      "osusergo,grpcnotrace",
+      "-ldflags",
+      `-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v${PULUMI_VERSION}`,
+    ],
+    cold: "5-6 minutes",
+  },
+  kubernetes: {
+    packages: [
+      "kubeadm",
+      "kubelet",
+      "kube-apiserver",
+      "kube-controller-manager",
+      "kube-scheduler",
+      "kubectl",
+      "kube-proxy",
+    ].map((name) => `k8s.io/kubernetes/cmd/${name}`),
+    flags: ["-ldflags", ["-s -w", ...kubernetesVersionFlags].join(" ")],
+    cold: "7-12 minutes",
+  },
+};
+
+/** Fingerprint of what a program is built from: its module, pins and flags. */
+export function programKey(name: ProgramName): string {
+  const module = labSource("tools", name);
+  const files = ["go.mod", "go.sum"].map((file) => readFileSync(join(module, file)));
+  return fingerprint(...files, JSON.stringify(RECIPES[name]));
+}
+
+/**
+ * The folder with the binaries of a program, built by Go if it is not in the cache. A build that was cut off goes on
+ * where it was, because Go's own build cache keeps each package that was compiled.
+ * @throws when Go is missing or the build fails; the error has the compiler's last lines
+ */
+export async function buildProgram(name: ProgramName, log: Log): Promise<string> {
+  const key = programKey(name);
+  if (existsSync(cachedPath(name, key))) return cachedPath(name, key);
+  const recipe = RECIPES[name];
+  return cached(name, key, log, async (folder) => {
+    await run(["go", "version"]).catch((cause: unknown) => {
+      throw new Error("Go is missing: install it (https://go.dev/dl) and put it on the PATH", {
+        cause,
+      });
+    });
+    let packages = 0;
+    let downloads = 0;
+    const output = recipe.output === undefined ? `${folder}/` : join(folder, recipe.output);
+    await withProgress(
+      log,
+      `building ${name} from its Go module (${recipe.cold} from nothing on 2 cores)`,
+      () =>
+        run(["go", "build", "-v", "-trimpath", "-o", output, ...recipe.flags, ...recipe.packages], {
+          cwd: labSource("tools", name),
+          env: { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly -buildvcs=false" },
+          dieWithParent: true,
+          title: `go build of ${name}`,
+          onStderrLine: (line) => {
+            if (line.startsWith("go: downloading")) downloads += 1;
+            else packages += 1;
+          },
+        }),
+      () => `${downloads} modules fetched, ${packages} packages compiled`,
+    );
+  });
+}
+
+/** Builds the lab's own pause program (package lab/pause, no modules). */
+export async function buildPause(folder: string): Promise<void> {
+  await run(
+    ["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", join(folder, "pause"), "main.go"],
+    { cwd: labSource("pause"), env: { CGO_ENABLED: "0", GO111MODULE: "off" } },
+  );
+}
