@@ -1,5 +1,7 @@
 /** haproxy.cfg: ONE renderer for the program and the updater, so the two never fight. Pure; equal input gives equal bytes. */
-import type { Backend } from "./model";
+import { createHash } from "node:crypto";
+import { isIP } from "node:net";
+import { formatBackend, type Backend } from "./model";
 
 /** What haproxy.cfg is made of, apart from the backends. The same text on every master. */
 export interface HaproxySpec {
@@ -68,10 +70,235 @@ export const HAPROXY_DEFAULTS: Pick<HaproxySpec, "maxConnections" | "timeouts" |
   checks: { intervalMs: 1000, fastIntervalMs: 200, rise: 2, fall: 2, slowStartMs: 20_000 },
 };
 
-/** Renders the whole haproxy.cfg. */
+/** Where an empty slot points to: nothing listens on the discard port, and the slot is in maintenance anyway. */
+export const EMPTY_SLOT_ADDRESS = "127.0.0.1:9";
+
+/** HAProxy's two backends over the same slots: `ready` is used while it has a server, else `alive`. */
+export const POOLS = ["ready", "alive"] as const;
+export type Pool = (typeof POOLS)[number];
+
+/** Ring of HAProxy's own messages (server up, server down): the updater reads it and need not poll for them. */
+export const EVENT_RING = "events";
+
+/** Name of a slot, as HAProxy's server: slot 0 is `s1`. */
+export function slotName(slot: number): string {
+  return `s${slot + 1}`;
+}
+
+/**
+ * Renders the whole haproxy.cfg. TCP passthrough: TLS is between client and API server.
+ * @param slots one per server line; `undefined` is an empty slot, which the updater can fill without a reload.
+ * @throws Error when the spec would give a wrong or dangerous file (it names the field).
+ */
 export function renderHaproxyConfig(
-  _spec: HaproxySpec,
-  _slots: readonly (Backend | undefined)[],
+  spec: HaproxySpec,
+  slots: readonly (Backend | undefined)[],
 ): string {
-  throw new Error("not written yet");
+  checkSpec(spec);
+  const sections = [
+    [HEADER],
+    renderEnvironmentGuard(spec),
+    renderGlobal(spec),
+    renderDefaults(spec),
+    renderEndpoint(spec),
+    ...POOLS.map((pool) => renderPool(pool, spec, slots)),
+    renderHealth(spec),
+  ];
+  return `${sections.map((lines) => lines.join("\n")).join("\n\n")}\n`;
+}
+
+/**
+ * Fingerprint of everything but the slots. HAProxy shows it as its `description`, so the updater can ask the running
+ * process whether it runs this spec.
+ */
+export function fingerprintSpec(spec: HaproxySpec): string {
+  const text = [renderGlobal(spec, ""), renderDefaults(spec), renderEndpoint(spec)]
+    .concat(POOLS.map((pool) => renderPool(pool, spec, [undefined])))
+    .concat([renderHealth(spec)]);
+  return createHash("sha256").update(JSON.stringify(text)).digest("hex").slice(0, 16);
+}
+
+const HEADER = "# Written by control-plane-lb. Changes by hand are lost.";
+
+/** `${NAME}` and nothing else. */
+const VARIABLE = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/;
+
+/** An unset variable would expand to nothing, and `bind ":6444"` is the wildcard: HAProxy must not start then. */
+function renderEnvironmentGuard(spec: HaproxySpec): string[] {
+  return spec.listen.flatMap((address) => {
+    const name = VARIABLE.exec(address)?.[1];
+    if (name === undefined) return [];
+    return [
+      `.if streq("\${${name}}","")`,
+      `.alert "${name} is not set: it is an address to listen on"`,
+      ".endif",
+    ];
+  });
+}
+
+function renderGlobal(spec: HaproxySpec, fingerprint = fingerprintSpec(spec)): string[] {
+  return [
+    `ring ${EVENT_RING}`,
+    "  format raw",
+    "  size 16384",
+    "",
+    "global",
+    `  description spec-${fingerprint}`,
+    `  log ring@${EVENT_RING} local0`,
+    `  maxconn ${spec.maxConnections}`,
+    `  stats socket ${spec.adminSocket} mode 660 level admin expose-fd listeners`,
+    "  stats timeout 1h",
+    `  server-state-file ${spec.stateFile}`,
+    `  hard-stop-after ${spec.timeouts.hardStopAfterMs}ms`,
+  ];
+}
+
+function renderDefaults(spec: HaproxySpec): string[] {
+  const { timeouts, checks } = spec;
+  return [
+    "defaults",
+    "  mode tcp",
+    "  option dontlognull",
+    `  timeout connect ${timeouts.connectMs}ms`,
+    `  timeout client ${timeouts.idleMs}ms`,
+    `  timeout server ${timeouts.idleMs}ms`,
+    `  timeout queue ${timeouts.queueMs}ms`,
+    `  timeout check ${timeouts.checkMs}ms`,
+    "  option clitcpka",
+    "  clitcpka-idle 30s",
+    "  clitcpka-intvl 10s",
+    "  clitcpka-cnt 3",
+    "  option srvtcpka",
+    "  srvtcpka-idle 30s",
+    "  srvtcpka-intvl 10s",
+    "  srvtcpka-cnt 3",
+    "  # Random with two draws: the less busy of two. Unlike leastconn it does not storm a server that has just come back, and",
+    "  # unlike leastconn HAProxy tries another server at once, without a pause, when one refuses.",
+    "  balance random(2)",
+    "  option redispatch 1",
+    "  retries 3",
+    "  load-server-state-from-file global",
+    `  default-server inter ${checks.intervalMs}ms fastinter ${checks.fastIntervalMs}ms rise ${checks.rise} fall ${checks.fall} slowstart ${checks.slowStartMs}ms`,
+  ];
+}
+
+function renderEndpoint(spec: HaproxySpec): string[] {
+  return [
+    "frontend endpoint",
+    ...spec.listen.map((address) => `  bind ${bindAddress(address, spec.port)}`),
+    ...renderAllow(spec, "tcp-request connection reject if !own !allowed"),
+    "  # Nothing to serve with: close at once.",
+    "  tcp-request connection reject if { nbsrv(ready) eq 0 } { nbsrv(alive) eq 0 }",
+    "  use_backend ready if { nbsrv(ready) gt 0 }",
+    "  default_backend alive",
+  ];
+}
+
+const CHECKS: Record<Pool, { comment: string; path: string; expect: string }> = {
+  ready: { comment: "API servers that say they are ready.", path: "/readyz", expect: "status 200" },
+  alive: {
+    comment:
+      "API servers that give any HTTP answer: they keep their sessions, and serve when none is ready.",
+    path: "/livez/ping",
+    expect: "rstatus ^[1-5][0-9][0-9]$",
+  },
+};
+
+function renderPool(
+  pool: Pool,
+  spec: HaproxySpec,
+  slots: readonly (Backend | undefined)[],
+): string[] {
+  const check = CHECKS[pool];
+  return [
+    `# ${check.comment}`,
+    `backend ${pool}`,
+    "  log global",
+    "  option httpchk",
+    `  http-check send meth GET uri ${check.path} ver HTTP/1.1 hdr Host ${SERVER_NAME} hdr User-Agent control-plane-lb`,
+    `  http-check expect ${check.expect}`,
+    `  default-server check check-ssl verify required ca-file ${spec.caFile} verifyhost ${SERVER_NAME} check-sni ${SERVER_NAME} observe layer4 error-limit 2 on-error fastinter`,
+    ...slots.map((backend, slot) =>
+      backend === undefined
+        ? `  server ${slotName(slot)} ${EMPTY_SLOT_ADDRESS} disabled`
+        : `  server ${slotName(slot)} ${formatBackend(backend)} # ${backend.name}`,
+    ),
+  ];
+}
+
+/** Name in every API server's certificate. */
+const SERVER_NAME = "kubernetes";
+
+function renderHealth(spec: HaproxySpec): string[] {
+  return [
+    "# HAProxy's own health, not that of the servers.",
+    "frontend health",
+    "  mode http",
+    ...spec.listen.map((address) => `  bind ${bindAddress(address, spec.healthPort)}`),
+    "  timeout client 10s",
+    "  timeout http-request 5s",
+    "  timeout http-keep-alive 10s",
+    "  http-request return status 200 content-type text/plain string ok if { path /healthz }",
+    ...renderAllow(spec, "http-request deny if !own !allowed"),
+    "  http-request use-service prometheus-exporter if { path /metrics }",
+    '  http-request return status 404 content-type text/plain string "not found" unless { path_beg /updater/ }',
+    "  default_backend updater",
+    "",
+    "backend updater",
+    "  mode http",
+    "  timeout server 5s",
+    "  http-request set-path %[path,regsub(^/updater,)]",
+    `  server updater unix@${spec.updaterSocket}`,
+  ];
+}
+
+/** The source allow-list. The host's own connections are always allowed: its kubelet uses the endpoint too. */
+function renderAllow(spec: HaproxySpec, rule: string): string[] {
+  if (spec.allow.length === 0) return [];
+  return [
+    ...spec.listen.map((address) => `  acl own src ${quote(address)}`),
+    "  acl own src 127.0.0.0/8 ::1",
+    ...spec.allow.map((cidr) => `  acl allowed src ${cidr}`),
+    `  ${rule}`,
+  ];
+}
+
+/** HAProxy expands environment variables in double quotes; it takes the last colon for the port's, so IPv6 needs no brackets. */
+function bindAddress(address: string, port: number): string {
+  return quote(`${address}:${port}`);
+}
+
+function quote(text: string): string {
+  return `"${text}"`;
+}
+
+/** Text that goes into the file as it is: a path, without anything that HAProxy's parser would take apart. */
+const PATH = /^\/[A-Za-z0-9._/@+-]+$/;
+
+function checkSpec(spec: HaproxySpec): void {
+  const fail = (field: string, got: unknown, expected: string): never => {
+    throw new Error(`haproxy.${field}: got ${JSON.stringify(got)}, expected ${expected}`);
+  };
+  if (spec.listen.length === 0) fail("listen", spec.listen, "at least one address");
+  for (const address of spec.listen) {
+    if (VARIABLE.test(address)) continue;
+    if (isIP(address) === 0) fail("listen", address, "an IP address or ${NAME}");
+    if (/^[0.:]+$/.test(address)) fail("listen", address, "a specific address, not the wildcard");
+  }
+  for (const cidr of spec.allow) {
+    if (!/^[0-9a-fA-F.:]+(\/[0-9]{1,3})?$/.test(cidr))
+      fail("allow", cidr, "a CIDR such as 10.0.0.0/8");
+  }
+  for (const field of ["caFile", "adminSocket", "updaterSocket", "stateFile"] as const) {
+    if (!PATH.test(spec[field]))
+      fail(field, spec[field], "an absolute path of letters, digits and . _ / @ + -");
+  }
+  for (const field of ["port", "healthPort"] as const) {
+    const port = spec[field];
+    if (!Number.isInteger(port) || port < 1 || port > 65535) fail(field, port, "1-65535");
+  }
+  const numbers = { maxConnections: spec.maxConnections, ...spec.timeouts, ...spec.checks };
+  for (const [field, value] of Object.entries(numbers)) {
+    if (!Number.isInteger(value) || value < 1) fail(field, value, "a whole number above 0");
+  }
 }
