@@ -17,9 +17,7 @@ export type Part =
 
 /** The text of these parts, in this order. */
 export function library(...parts: readonly Part[]): string {
-  return parts
-    .map((part) => readFileSync(join(__dirname, "sh", `${part}.sh`), "utf8"))
-    .join("\n");
+  return parts.map((part) => readFileSync(join(__dirname, "sh", `${part}.sh`), "utf8")).join("\n");
 }
 
 /** Assignments of shell variables, one line each. */

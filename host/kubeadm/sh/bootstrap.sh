@@ -40,7 +40,7 @@ make_master() {
 # Ends only when the host serves: its own API server is ready and its Node exists.
 check_member() {
   [ -e "$MANIFESTS/kube-apiserver.yaml" ] ||
-    fail "this host is part of a cluster, but not a master (there is $(ls -d /etc/kubernetes/*.conf "$ETCD_DATA/member" 2>/dev/null | tr '\n' ' ')and no $MANIFESTS/kube-apiserver.yaml); nothing was changed. To make it one, take it out of its cluster first: kubectl drain and kubectl delete node $NODE there, then on this host: kubeadm reset -f"
+    fail "this host is part of a cluster, but not a master (there is no $MANIFESTS/kube-apiserver.yaml beside its kubelet.conf or $ETCD_DATA/member); nothing was changed. To make it one, take it out of its cluster first: kubectl drain and kubectl delete node $NODE there, then on this host: kubeadm reset -f"
   if [ -s "$RUN/ca.crt" ] && ! cmp -s "$RUN/ca.crt" "$PKI/ca.crt"; then
     fail "this host is a master of another cluster than the other masters: its $PKI/ca.crt is not theirs; nothing was changed. If this one is not needed: kubeadm reset -f on this host, then run this again"
   fi

@@ -24,7 +24,9 @@ forget_own() {
 
 # clear_half_made KIND
 clear_half_made() {
-  [ -e "$STARTED" ] && [ ! -e "$MADE" ] || fail "refuses to reset this host: it is not known to be half-made by this program"
+  if [ ! -e "$STARTED" ] || [ -e "$MADE" ]; then
+    fail "refuses to reset this host: it is not known to be half-made by this program"
+  fi
   if [ "$1" = join ] && [ -s "$ADMIN" ] && [ -s "$PKI/etcd/healthcheck-client.key" ]; then
     # The kubelet runs on meanwhile: a member that had a vote already may be needed to vote itself out.
     wait_for 180 forget_own ||

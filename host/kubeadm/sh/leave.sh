@@ -47,9 +47,9 @@ any_api() {
     others | while read -r _ address; do
       echo "$address:$API_PORT"
     done
-  } | while read -r server; do
-    if kube "$server" get --raw /readyz >/dev/null 2>&1; then
-      echo "$server"
+  } | while read -r candidate; do
+    if kube "$candidate" get --raw /readyz >/dev/null 2>&1; then
+      echo "$candidate"
       break
     fi
   done | grep .
@@ -61,7 +61,9 @@ whole_cluster_goes() {
   other=$(etcd_other)
   if [ -n "$other" ] && quorum_without_own >/dev/null; then
     hand_over_leadership
-    remove_own_member "$other" && kube "$server" delete node "$NODE" --ignore-not-found --wait=false >/dev/null || true
+    survivor=$(other_api) || survivor=$server
+    remove_own_member "$other" || warn "etcd did not remove its member on $NODE; its data goes all the same"
+    kube "$survivor" delete node "$NODE" --ignore-not-found --wait=false >/dev/null || true
   fi
   mark "$LEAVING" reset
   clear_host
@@ -79,7 +81,9 @@ quorum_without_own() {
   healthy=0
   away=
   while read -r _ peer client voter name; do
-    [ "$voter" = yes ] && [ "$peer" != "$OWN_PEER" ] || continue
+    if [ "$voter" != yes ] || [ "$peer" = "$OWN_PEER" ]; then
+      continue
+    fi
     staying=$((staying + 1))
     if [ "$client" != - ] && etcd_healthy "$client"; then
       healthy=$((healthy + 1))
@@ -87,10 +91,10 @@ quorum_without_own() {
       away="$away $name"
     fi
   done <"$RUN/members"
-  [ "$staying" -gt 0 ] && [ "$healthy" -gt $((staying / 2)) ] || {
+  if [ "$staying" -eq 0 ] || [ "$healthy" -le $((staying / 2)) ]; then
     warn "of the $staying voting etcd members that would stay, $healthy answer (not:${away:- none}); quorum needs $((staying / 2 + 1))"
     return 1
-  }
+  fi
 }
 
 hand_over_leadership() {
