@@ -22,6 +22,15 @@ export function iptablesNat(): string {
   ].join("\n");
 }
 
+/** All rules and the jump to them for `iptables-restore --test --noflush`, as a here-document body for sh. */
+export function iptablesTestRules(settings: ForwardSettings): string {
+  const nat = iptablesNat().replace(
+    "COMMIT",
+    `-A PREROUTING ${match(settings)} -j ${IPTABLES_CHAIN}\nCOMMIT`,
+  );
+  return settings.allow.length === 0 ? nat : `${nat}\n${iptablesMangle([])}`;
+}
+
 function iptablesMangle(sources: readonly string[]): string {
   return [
     "*mangle",

@@ -28,11 +28,11 @@ own_wait() { # sets own, own_family and own_target; DHCP may be late at boot
   tries=0
   until own=$(own_address) && [ -n "$own" ]; do
     if [ "$tries" -eq 0 ]; then
-      note "waits: this host has no ${describeOwnAddress(settings.ownAddress)} yet"
+      note "waits for ${describeOwnAddress(settings.ownAddress)}: this host has none yet"
     fi
     tries=$((tries + 1))
     if [ "$tries" -ge ${ADDRESS_WAIT_SECONDS} ]; then
-      note "still no ${describeOwnAddress(settings.ownAddress)}: gives up and starts again"
+      note "still without ${describeOwnAddress(settings.ownAddress)}: ends, systemd starts it again"
       exit 1
     fi
     sleep 1
@@ -108,15 +108,18 @@ put() {
   own_wait
   rules_put
 }
+rules_complete() { # is what rules_show printed what we need
+  case $1 in
+    ${settings.kind === "socat" ? "*drop*" : '*"$own_target"*'}) return 0 ;;
+  esac
+  return 1
+}
 check() {
   own_wait
-  case $(rules_show) in
-    *"$own_target"*) ;;
-    *)
-      note "the rules to $own_target are not in the kernel"
-      return 1
-      ;;
-  esac
+  rules_complete "$(rules_show)" || {
+    note "the rules (${settings.kind}, $own_target) are not in the kernel"
+    return 1
+  }
 }
 events() { # one line per event, and a tick every few seconds as long as the monitor lives
   rules_monitor &
@@ -129,7 +132,12 @@ events() { # one line per event, and a tick every few seconds as long as the mon
 watch() {
   own_wait
   rules_put
-  wanted=$(rules_show)
+  until
+    wanted=$(rules_show)
+    rules_complete "$wanted"
+  do
+    rules_put || sleep 1
+  done
   note "new connections to port ${settings.lbPort} go to $own_target while HAProxy does not listen"
   events | while read -r event; do
     if [ "$event" != tick ] && ! rules_event "$event"; then continue; fi
