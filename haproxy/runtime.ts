@@ -1,0 +1,231 @@
+/** Client of HAProxy's runtime API (management guide, section 9.3), as far as the updater needs it. */
+import { EVENT_RING, POOLS, slotName, type Pool } from "./config";
+import type { Backend } from "./model";
+import { ask, follow, RuntimeError, type Subscription } from "./socket";
+
+export { RuntimeError } from "./socket";
+
+/** Bits of srv_admin_state. */
+export const ADMIN = { maintenance: 0x01 | 0x02 | 0x04, drain: 0x08 | 0x10 } as const;
+
+/** A line of `show servers state`. */
+export interface ServerState {
+  readonly pool: Pool;
+  readonly slot: number;
+  readonly address: string;
+  readonly port: number;
+  /** srv_op_state: 0 stopped, 1 starting, 2 running, 3 stopping. */
+  readonly operational: number;
+  /** srv_admin_state, see ADMIN. */
+  readonly admin: number;
+}
+
+/** A server's line of `show stat`. */
+export interface Stat {
+  readonly pool: Pool;
+  readonly slot: number;
+  /** `UP`, `UP 1/2`, `DOWN`, `DOWN 1/2`, `MAINT`, `DRAIN`, ... */
+  readonly status: string;
+  /** `L7OK`, `L4TOUT`, ...; empty before the first check. */
+  readonly checkStatus: string;
+  /** Sessions now. */
+  readonly sessions: number;
+}
+
+/** Everything that the updater looks at, in one answer. */
+export interface Snapshot {
+  /** Of the worker that answered: it changes with each restart and reload. */
+  readonly pid: number;
+  /** `description` of the running configuration: `spec-<fingerprint>`. */
+  readonly description: string;
+  readonly servers: ServerState[];
+  readonly stats: Stat[];
+}
+
+/** Without a time limit of its own a hung HAProxy would hang its updater. */
+const DEFAULT_TIMEOUT_MS = 3000;
+
+/** Talks to the admin socket: one connection for each batch of commands. */
+export class RuntimeApi {
+  readonly #socket: string;
+  readonly #timeoutMs: number;
+
+  constructor(socket: string, options: { readonly timeoutMs?: number } = {}) {
+    this.#socket = socket;
+    this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  }
+
+  /**
+   * Runs one line, several commands separated by `;`.
+   * @throws RuntimeError when HAProxy does not answer, or refuses any of the commands.
+   */
+  async command(line: string): Promise<string> {
+    const answer = await ask(this.#socket, `set severity-output number;${line}`, this.#timeoutMs);
+    const refusal = /^\[[0-3]\]: ?(.*)$/m.exec(answer);
+    if (refusal !== null) {
+      throw new RuntimeError(`HAProxy refused "${line}": ${refusal[1] ?? ""}`);
+    }
+    return answer;
+  }
+
+  /** Worker, configuration, servers and sessions as they are now. */
+  async snapshot(): Promise<Snapshot> {
+    const line = "show info;show servers state;show stat";
+    return parseSnapshot(await ask(this.#socket, line, this.#timeoutMs));
+  }
+
+  async serversState(): Promise<ServerState[]> {
+    return parseServersState(await ask(this.#socket, "show servers state", this.#timeoutMs));
+  }
+
+  async stats(): Promise<Stat[]> {
+    return parseStats(await ask(this.#socket, "show stat", this.#timeoutMs));
+  }
+
+  /** Gives an empty slot a backend; HAProxy sends nothing there until a check has passed. */
+  async fill(slot: number, backend: Backend): Promise<void> {
+    await this.command(fillCommand(slot, backend));
+  }
+
+  /** Changes the address only. */
+  async setAddress(slot: number, backend: Backend): Promise<void> {
+    await this.command(addressCommand(slot, backend));
+  }
+
+  /** Opens a slot whose server must first pass a check. */
+  async open(slot: number): Promise<void> {
+    await this.command(openCommand(slot));
+  }
+
+  /** Opens a slot that was draining: its checks never stopped, so its health is known. */
+  async reopen(slot: number): Promise<void> {
+    await this.command(stateCommand(slot, "ready"));
+  }
+
+  /** No new sessions; the open ones go on. */
+  async drain(slot: number): Promise<void> {
+    await this.command(stateCommand(slot, "drain"));
+  }
+
+  /** Maintenance: no sessions, no checks. Open sessions are cut. */
+  async close(slot: number): Promise<void> {
+    await this.command(closeCommand(slot));
+  }
+
+  async cutSessions(slot: number): Promise<void> {
+    await this.command(cutCommand(slot));
+  }
+
+  /** Calls `onMessage` for each message of HAProxy from now on, such as "Server ready/s1 is DOWN, ...". */
+  followEvents(onMessage: (line: string) => void, onEnd: () => void): Subscription {
+    return follow(this.#socket, `show events ${EVENT_RING} -w -n`, onMessage, onEnd);
+  }
+}
+
+/** The whole change in one line: at no moment is the new address open and taken as up. */
+function fillCommand(slot: number, backend: Backend): string {
+  return [closeCommand(slot), addressCommand(slot, backend), openCommand(slot)].join(";");
+}
+
+function addressCommand(slot: number, { address, port }: Backend): string {
+  return each(slot, (server) => `set server ${server} addr ${address} port ${port}`);
+}
+
+/** `state ready` alone takes the server as up until its first check: seen to serve an API server that was not ready. */
+function openCommand(slot: number): string {
+  return each(
+    slot,
+    (server) => `set server ${server} state ready;set server ${server} health down`,
+  );
+}
+
+function closeCommand(slot: number): string {
+  return `${stateCommand(slot, "maint")};${cutCommand(slot)}`;
+}
+
+function cutCommand(slot: number): string {
+  return each(slot, (server) => `shutdown sessions server ${server}`);
+}
+
+function stateCommand(slot: number, state: "ready" | "drain" | "maint"): string {
+  return each(slot, (server) => `set server ${server} state ${state}`);
+}
+
+function each(slot: number, command: (server: string) => string): string {
+  return POOLS.map((pool) => command(`${pool}/${slotName(slot)}`)).join(";");
+}
+
+/** Takes the answers to `show info;show servers state;show stat` apart. */
+export function parseSnapshot(answer: string): Snapshot {
+  const field = (name: string): string | undefined =>
+    new RegExp(`^${name}: *(.*)$`, "im").exec(answer)?.[1]?.trim();
+  const pid = Number(field("Pid"));
+  const stateAt = answer.indexOf("# be_id ");
+  const statAt = answer.indexOf("# pxname,");
+  if (!Number.isInteger(pid) || stateAt < 0 || statAt < 0) {
+    throw new RuntimeError("HAProxy gave half an answer to show info, servers state and stat");
+  }
+  return {
+    pid,
+    description: field("Description") ?? "",
+    servers: parseServersState(answer.slice(stateAt, statAt)),
+    stats: parseStats(answer.slice(statAt)),
+  };
+}
+
+/** Reads `show servers state`; servers that are no slots are left out. */
+export function parseServersState(answer: string): ServerState[] {
+  const lines = answer.split("\n");
+  const header = lines.find((line) => line.startsWith("# be_id "));
+  if (header === undefined) throw new RuntimeError("HAProxy gave no answer to show servers state");
+  const column = columns(header.slice(2).trim().split(" "));
+  return lines.flatMap((line) => {
+    const fields = line.split(" ");
+    const at = (name: string): string => fields[column(name)] ?? "";
+    const place = findSlot(at("be_name"), at("srv_name"));
+    if (line.startsWith("#") || place === undefined) return [];
+    return {
+      ...place,
+      address: at("srv_addr"),
+      port: Number(at("srv_port")),
+      operational: Number(at("srv_op_state")),
+      admin: Number(at("srv_admin_state")),
+    };
+  });
+}
+
+/** Reads `show stat`; lines that are no slots are left out. */
+export function parseStats(answer: string): Stat[] {
+  const lines = answer.split("\n");
+  const header = lines.find((line) => line.startsWith("# pxname,"));
+  if (header === undefined) throw new RuntimeError("HAProxy gave no answer to show stat");
+  const column = columns(header.slice(2).split(","));
+  return lines.flatMap((line) => {
+    const fields = line.split(",");
+    const at = (name: string): string => fields[column(name)] ?? "";
+    const place = findSlot(at("pxname"), at("svname"));
+    if (line.startsWith("#") || place === undefined) return [];
+    return {
+      ...place,
+      status: at("status"),
+      // A star marks a check that is under way.
+      checkStatus: at("check_status").replace("* ", ""),
+      sessions: Number(at("scur")),
+    };
+  });
+}
+
+function columns(names: readonly string[]): (name: string) => number {
+  return (name) => {
+    const index = names.indexOf(name);
+    if (index < 0) throw new RuntimeError(`HAProxy's answer has no column ${name}`);
+    return index;
+  };
+}
+
+function findSlot(poolName: string, serverName: string): { pool: Pool; slot: number } | undefined {
+  const pool = POOLS.find((name) => name === poolName);
+  const number = /^s([1-9][0-9]*)$/.exec(serverName)?.[1];
+  if (pool === undefined || number === undefined) return undefined;
+  return { pool, slot: Number(number) - 1 };
+}

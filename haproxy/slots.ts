@@ -1,0 +1,77 @@
+/** Which backend stands in which slot. Slots exist so that a backend comes and goes without a reload. Pure. */
+import { formatBackend, sameBackend, type Backend } from "./model";
+
+/** The fewest slots of a configuration. */
+export const MIN_SLOTS = 8;
+
+/** What changes at one slot. */
+export interface SlotStep {
+  /** `open`: a backend takes the slot; `reopen`: it comes back to the slot where it still drains; `drain`: it leaves. */
+  readonly kind: "open" | "reopen" | "drain";
+  readonly slot: number;
+  readonly backend: Backend;
+}
+
+/** The slots after a change. */
+export interface SlotPlan {
+  readonly slots: readonly (Backend | undefined)[];
+  readonly steps: readonly SlotStep[];
+  /** There are more slots than before: HAProxy cannot have them without a reload. */
+  readonly needsReload: boolean;
+}
+
+/**
+ * Places the wanted backends. Address and port are a backend's identity: whoever keeps them keeps its slot, whatever its
+ * name. A newcomer takes a free slot; if there is none, the slot that drains longest; if there is none, a new one.
+ * @param draining slots whose former backends still have sessions, the oldest first.
+ */
+export function planSlots(
+  current: readonly (Backend | undefined)[],
+  wanted: readonly Backend[],
+  draining: ReadonlyMap<number, Backend> = new Map(),
+): SlotPlan {
+  const slots: (Backend | undefined)[] = current.map((backend) =>
+    wanted.find((candidate) => sameBackend(candidate, backend)),
+  );
+  const steps: SlotStep[] = [];
+  current.forEach((backend, slot) => {
+    if (backend !== undefined && slots[slot] === undefined) {
+      steps.push({ kind: "drain", slot, backend });
+    }
+  });
+  const newcomers = wanted.filter((backend) => !slots.some((held) => sameBackend(held, backend)));
+  const left = new Map(draining);
+  for (const { slot, backend } of steps) left.set(slot, backend);
+  const homeless = newcomers.filter((backend) => {
+    const home = [...left].find(([, former]) => sameBackend(former, backend))?.[0];
+    if (home === undefined || slots[home] !== undefined) return true;
+    slots[home] = backend;
+    left.delete(home);
+    steps.push({ kind: "reopen", slot: home, backend });
+    return false;
+  });
+  const free = slots.flatMap((held, slot) => (held === undefined && !left.has(slot) ? [slot] : []));
+  const lastResort = [...left.keys()].filter((slot) => slots[slot] === undefined);
+  for (const backend of homeless) {
+    const slot = free.shift() ?? lastResort.shift() ?? slots.length;
+    slots[slot] = backend;
+    steps.push({ kind: "open", slot, backend });
+  }
+  const needsReload = slots.length > current.length;
+  if (needsReload) grow(slots, Math.max(MIN_SLOTS, 2 * wanted.length));
+  return { slots, steps, needsReload };
+}
+
+/** Slots for a first configuration: at least MIN_SLOTS, and room for as many backends again. */
+export function firstSlots(wanted: readonly Backend[]): readonly (Backend | undefined)[] {
+  return planSlots([], wanted).slots;
+}
+
+/** `s1=m1(10.77.0.11:6443)`: for log lines. */
+export function describeStep(step: SlotStep): string {
+  return `${step.kind} s${step.slot + 1}=${step.backend.name}(${formatBackend(step.backend)})`;
+}
+
+function grow(slots: (Backend | undefined)[], length: number): void {
+  while (slots.length < length) slots.push(undefined);
+}
