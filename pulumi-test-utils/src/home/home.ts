@@ -1,0 +1,175 @@
+import { execFile } from "node:child_process";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
+import { cached, cachedPath } from "../../../lab/src/cache";
+import { fingerprint } from "../../../lab/src/paths";
+import { buildProgram, PULUMI_VERSION } from "../../../lab/src/programs";
+import { bundleStandIn, PLUGINS, type PluginName } from "./bundle";
+
+const execute = promisify(execFile);
+
+/** Raise it when the layout of a home changes. */
+const LAYOUT = "1";
+
+/** A download that takes longer counts as failed, in milliseconds. */
+const DOWNLOAD_LIMIT_MS = 120_000;
+
+const PLUGIN_NAMES = Object.keys(PLUGINS) as PluginName[];
+
+/** Which plugin runs: the provider's own, or our stand-in. */
+export type PluginKind = "real" | "stand-in";
+
+/** A folder that serves as PULUMI_HOME: `bin/pulumi` and the plugins. */
+export interface PulumiHome {
+  readonly home: string;
+  readonly plugins: Readonly<Record<PluginName, PluginKind>>;
+}
+
+export interface HomeOptions {
+  /**
+   * `best`: the real plugins where they are installed or can be downloaded, else the stand-ins.
+   * @default "best", or "stand-in" if the environment says CONTROL_PLANE_LB_PLUGINS=stand-in
+   */
+  readonly plugins?: "best" | "stand-in";
+}
+
+/**
+ * Finds or makes the engine and the plugins. The folder is cached; several processes may ask at once.
+ *
+ * The engine is the `pulumi` on the PATH if it is new enough, else it is built from its Go module.
+ *
+ * @throws if there is no engine and it cannot be built
+ */
+export async function ensurePulumiHome(
+  log: (line: string) => void,
+  options: HomeOptions = {},
+): Promise<PulumiHome> {
+  const forced = process.env.CONTROL_PLANE_LB_PLUGINS === "stand-in" ? "stand-in" : "best";
+  const wanted = options.plugins ?? forced;
+  const cli = (await installedCli()) ?? join(await buildProgram("pulumi", log), "pulumi");
+  const scripts = { command: bundleStandIn("command"), kubernetes: bundleStandIn("kubernetes") };
+  const installed = wanted === "best" ? PLUGIN_NAMES.map(installedPlugin) : [];
+  const key = fingerprint(
+    LAYOUT,
+    wanted,
+    cli,
+    process.execPath,
+    ...PLUGIN_NAMES.map((name) => scripts[name]),
+    ...installed.map((path) => path ?? ""),
+  );
+  const final = cachedPath("pulumi-home", key);
+  const home = await cached("pulumi-home", key, log, async (folder) => {
+    mkdirSync(join(folder, "bin"));
+    symlinkSync(cli, join(folder, "bin", "pulumi"));
+    mkdirSync(join(folder, "plugins"));
+    const kinds: Partial<Record<PluginName, PluginKind>> = {};
+    for (const name of PLUGIN_NAMES) {
+      const real = wanted === "best" && (await installReal(name, cli, folder, log));
+      if (!real) installStandIn(name, scripts[name], folder, final);
+      kinds[name] = real ? "real" : "stand-in";
+    }
+    writeFileSync(join(folder, "plugins.json"), JSON.stringify(kinds));
+  });
+  const plugins = JSON.parse(
+    readFileSync(join(home, "plugins.json"), "utf8"),
+  ) as PulumiHome["plugins"];
+  return { home, plugins };
+}
+
+/** A `pulumi` on the PATH that is at least the version that we build, and of the same major version. */
+async function installedCli(): Promise<string | undefined> {
+  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
+    const file = join(folder, "pulumi");
+    if (folder === "" || !isExecutable(file)) continue;
+    const version = await execute(file, ["version"], { env: { ...process.env, ...QUIET } }).then(
+      ({ stdout }) => stdout.trim(),
+      () => "",
+    );
+    if (isNewEnough(version)) return realpathSync(file);
+  }
+  return undefined;
+}
+
+const QUIET = { PULUMI_SKIP_UPDATE_CHECK: "1" };
+
+/** True for a release of the same major version that is not older than ours. */
+export function isNewEnough(version: string, minimum: string = PULUMI_VERSION): boolean {
+  const parse = (text: string) => /^v?(\d+)\.(\d+)\.(\d+)$/.exec(text)?.slice(1).map(Number);
+  const [have, need] = [parse(version), parse(minimum)];
+  if (have === undefined || need === undefined || have[0] !== need[0]) return false;
+  const [minor = 0, needMinor = 0, patch = 0, needPatch = 0] = [have[1], need[1], have[2], need[2]];
+  return minor > needMinor || (minor === needMinor && patch >= needPatch);
+}
+
+function folderName(name: PluginName): string {
+  return `resource-${name}-v${PLUGINS[name]}`;
+}
+
+function binaryName(name: PluginName): string {
+  return `pulumi-resource-${name}`;
+}
+
+/** The folder of a real plugin that is installed for the user. */
+function installedPlugin(name: PluginName): string | undefined {
+  const home = process.env.PULUMI_HOME ?? join(homedir(), ".pulumi");
+  const folder = join(home, "plugins", folderName(name));
+  const usable = isExecutable(join(folder, binaryName(name))) && !existsSync(`${folder}.partial`);
+  return usable ? folder : undefined;
+}
+
+async function installReal(
+  name: PluginName,
+  cli: string,
+  home: string,
+  log: (line: string) => void,
+): Promise<boolean> {
+  const target = join(home, "plugins", folderName(name));
+  const installed = installedPlugin(name);
+  if (installed !== undefined) {
+    symlinkSync(installed, target);
+    log(`provider ${name} ${PLUGINS[name]}: the real plugin, installed in ${installed}`);
+    return true;
+  }
+  const args = ["plugin", "install", "resource", name, PLUGINS[name], "--non-interactive"];
+  const env = { ...process.env, ...QUIET, PULUMI_HOME: home };
+  const error = await execute(cli, args, { env, timeout: DOWNLOAD_LIMIT_MS }).then(
+    () => undefined,
+    (cause: unknown) => cause,
+  );
+  if (error === undefined && isExecutable(join(target, binaryName(name)))) {
+    log(`provider ${name} ${PLUGINS[name]}: the real plugin, downloaded`);
+    return true;
+  }
+  log(`provider ${name} ${PLUGINS[name]}: our stand-in (the real plugin could not be downloaded)`);
+  return false;
+}
+
+/** @param final where the home will be once it has its name */
+function installStandIn(name: PluginName, script: string, home: string, final: string): void {
+  const folder = join("plugins", folderName(name));
+  mkdirSync(join(home, folder), { recursive: true });
+  writeFileSync(join(home, folder, "provider.cjs"), script);
+  // a #! line may be too short for the path of node; exec keeps the plugin a child of the engine
+  const launcher = `#!/bin/sh\nexec '${process.execPath}' '${join(final, folder, "provider.cjs")}' "$@"\n`;
+  writeFileSync(join(home, folder, binaryName(name)), launcher, { mode: 0o755 });
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
