@@ -1,0 +1,150 @@
+import { randomBytes } from "node:crypto";
+import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { removeTree } from "./cache";
+import { copyContent } from "./containerd-content";
+import type { LabKeys } from "./keys";
+import { addressOf } from "./network";
+import type { Parts } from "./parts";
+import { labDir } from "./paths";
+import { USER } from "./rootfs";
+import { machineRecords, type MachineRecord } from "./state";
+
+/** What a machine keeps over power-off and power cut. */
+export interface Disk {
+  /** Lower file systems, the upper one first. */
+  readonly lowers: readonly string[];
+  /** What the machine changed in them. */
+  readonly upper: string;
+  readonly work: string;
+  /** Folders of the host that are mounted as they are: path on the machine to folder. Overlays do not stack, and etcd wants fsync. */
+  readonly binds: Readonly<Record<string, string>>;
+}
+
+/** Where everything about one machine is. */
+export function machineDir(lab: string, machine: string): string {
+  return join(labDir(lab), "machines", machine);
+}
+
+const BINDS = ["containerd", "kubelet", "etcd"];
+
+/** The machine's disk, made fresh if it has none: Debian, kubeadm, the images, its name and keys, no cluster. */
+export async function ensureDisk(
+  lab: string,
+  index: number,
+  machine: MachineRecord,
+  parts: Parts,
+  keys: LabKeys,
+): Promise<void> {
+  const folder = diskDir(lab, machine.name);
+  if (existsSync(folder)) return;
+  const work = `${folder}.unfinished`;
+  await removeTree(work);
+  for (const name of ["upper", "work", "kubelet", "etcd"]) {
+    mkdirSync(join(work, name), { recursive: true, mode: 0o755 });
+  }
+  await copyContent(parts.containerdContent, join(work, "containerd"));
+  const owner = accountOf(parts.lowers, USER);
+  for (const file of personalFiles(index, machine, keys)) {
+    const path = join(work, "upper", file.path);
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    writeFileSync(path, file.content, { mode: file.mode ?? 0o644 });
+  }
+  for (const path of ["", ".ssh", ".ssh/authorized_keys"]) {
+    chownSync(join(work, "upper/home", USER, path), owner, owner);
+  }
+  writeFileSync(join(work, "lowers.json"), JSON.stringify(parts.lowers));
+  renameSync(work, folder);
+}
+
+/** @throws when the machine has no disk, or the cache lost what it is made of */
+export function readDisk(lab: string, machine: string): Disk {
+  const folder = diskDir(lab, machine);
+  const lowers = JSON.parse(readFileSync(join(folder, "lowers.json"), "utf8")) as string[];
+  const lost = lowers.find((lower) => !existsSync(lower));
+  if (lost !== undefined) {
+    throw new Error(
+      `${machine} was made of ${lost}, which is gone: take the lab down and up again (npm run lab -- down --name ${lab})`,
+    );
+  }
+  return {
+    lowers,
+    upper: join(folder, "upper"),
+    work: join(folder, "work"),
+    binds: Object.fromEntries(BINDS.map((name) => [`/var/lib/${name}`, join(folder, name)])),
+  };
+}
+
+/** Throws the disk away. One that is half removed is none. */
+export async function removeDisk(lab: string, machine: string): Promise<void> {
+  const folder = diskDir(lab, machine);
+  const trash = `${folder}.trash`;
+  await removeTree(trash);
+  if (existsSync(folder)) renameSync(folder, trash);
+  await removeTree(trash);
+}
+
+function diskDir(lab: string, machine: string): string {
+  return join(machineDir(lab, machine), "disk");
+}
+
+interface PersonalFile {
+  readonly path: string;
+  readonly content: string;
+  readonly mode?: number;
+}
+
+/** What differs from machine to machine and from lab to lab. */
+function personalFiles(index: number, machine: MachineRecord, keys: LabKeys): PersonalFile[] {
+  return [
+    { path: "etc/hostname", content: `${machine.name}\n` },
+    { path: "etc/machine-id", content: `${randomBytes(16).toString("hex")}\n`, mode: 0o444 },
+    { path: "etc/hosts", content: hosts(index) },
+    {
+      path: "etc/ssh/ssh_host_ed25519_key",
+      content: readFileSync(keys.hostKeyFile, "utf8"),
+      mode: 0o600,
+    },
+    { path: "etc/ssh/ssh_host_ed25519_key.pub", content: `${keys.hostKey}\n` },
+    { path: `home/${USER}/.ssh/authorized_keys`, content: `${keys.userPublicKey}\n`, mode: 0o600 },
+    { path: "etc/cni/net.d/10-lab.conflist", content: cniConfiguration(machine) },
+  ];
+}
+
+/** There is no name server in a lab. */
+function hosts(index: number): string {
+  const machines = machineRecords(9, 9).map((peer) => `${addressOf(index, peer)} ${peer.name}`);
+  return ["127.0.0.1 localhost", "::1 localhost", ...machines, ""].join("\n");
+}
+
+/** Pods on one machine reach each other and, masqueraded, the other machines: enough to make a node Ready. */
+function cniConfiguration(machine: MachineRecord): string {
+  const third = (machine.role === "master" ? 0 : 100) + machine.number;
+  const bridge = {
+    type: "bridge",
+    bridge: "cni0",
+    isGateway: true,
+    ipMasq: true,
+    hairpinMode: true,
+    ipam: {
+      type: "host-local",
+      ranges: [[{ subnet: `10.244.${third}.0/24` }]],
+      routes: [{ dst: "0.0.0.0/0" }],
+    },
+  };
+  const plugins = [bridge, { type: "portmap", capabilities: { portMappings: true } }];
+  return `${JSON.stringify({ cniVersion: "0.4.0", name: "lab", plugins }, undefined, 2)}\n`;
+}
+
+/** The numeric id of an account in the machines' /etc/passwd. */
+function accountOf(lowers: readonly string[], user: string): number {
+  for (const lower of lowers) {
+    const file = join(lower, "etc/passwd");
+    if (!existsSync(file)) continue;
+    const line = readFileSync(file, "utf8")
+      .split("\n")
+      .find((entry) => entry.startsWith(`${user}:`));
+    if (line !== undefined) return Number(line.split(":")[2]);
+  }
+  throw new Error(`no account ${user} in the machines' /etc/passwd`);
+}

@@ -1,0 +1,115 @@
+import { spawn } from "node:child_process";
+import { parseArgs } from "node:util";
+import { Lab } from "./lab";
+import { DEFAULT_LAB } from "./state";
+
+const USAGE = `usage: npm run lab -- COMMAND [OPTION...]
+  up                    start the lab, or what of it is not running
+  status                show the machines
+  ssh NAME [CMD...]     a shell, or a command, on a machine (as ops; sudo works)
+  power-off NAME        shut a machine down; with --hard cut its power
+  power-on NAME         start a machine from its disk
+  cut NAME              take its network cable out
+  mend NAME             put it in again
+  wipe NAME             start it from a fresh disk
+  down                  remove the lab
+options:
+  --name LAB            which lab (default ${DEFAULT_LAB})
+  --machines N          up: number of masters m1, m2, ... (default 3)
+  --workers N           up: number of workers w1, w2, ... (default 0)
+  --hard                power-off: like a power cut`;
+
+async function main(argv: string[]): Promise<number> {
+  // What follows `ssh NAME` is the user's own command, options and all.
+  const sshAt = argv.indexOf("ssh");
+  const own = sshAt < 0 ? argv : argv.slice(0, sshAt + 2);
+  const remote = sshAt < 0 ? [] : argv.slice(sshAt + 2);
+  const { values, positionals } = parseArgs({
+    args: own,
+    allowPositionals: true,
+    options: {
+      name: { type: "string", default: DEFAULT_LAB },
+      machines: { type: "string", default: "3" },
+      workers: { type: "string", default: "0" },
+      hard: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const [command, machine] = positionals;
+  const lab = () => Lab.open(values.name);
+  const target = (): string => {
+    if (machine === undefined) throw new UsageError(`${command}: which machine?`);
+    return machine;
+  };
+  if (values.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  switch (command) {
+    case "up": {
+      const machines = Number(values.machines);
+      printStatus(await Lab.up({ name: values.name, machines, workers: Number(values.workers) }));
+      return 0;
+    }
+    case "status":
+      printStatus(await lab());
+      return 0;
+    case "ssh":
+      return ssh(await lab(), target(), remote);
+    case "power-off":
+      await (await lab()).powerOff(target(), { hard: values.hard });
+      return 0;
+    case "power-on":
+      await (await lab()).powerOn(target());
+      return 0;
+    case "cut":
+      await (await lab()).cut(target());
+      return 0;
+    case "mend":
+      await (await lab()).mend(target());
+      return 0;
+    case "wipe":
+      await (await lab()).wipe(target());
+      return 0;
+    case "down":
+      await Lab.remove(values.name);
+      return 0;
+    default:
+      throw new UsageError(command === undefined ? "no command" : `unknown command "${command}"`);
+  }
+}
+
+class UsageError extends Error {}
+
+function printStatus(lab: Lab): void {
+  console.log(`lab ${lab.name}, gateway ${lab.gateway}, key ${lab.ssh.privateKeyFile}`);
+  for (const { name, address, running, cut } of lab.machines) {
+    console.log(`${name.padEnd(4)} ${address.padEnd(13)} ${cut ? "cut" : running ? "on" : "off"}`);
+  }
+}
+
+function ssh(lab: Lab, name: string, command: string[]): Promise<number> {
+  const machine = lab.machines.find((candidate) => candidate.name === name);
+  if (machine === undefined) throw new UsageError(`lab ${lab.name} has no machine "${name}"`);
+  const options = [
+    ...["-i", lab.ssh.privateKeyFile, "-o", "IdentitiesOnly=yes"],
+    ...["-o", `UserKnownHostsFile=${lab.knownHostsFile}`, "-o", "StrictHostKeyChecking=yes"],
+    ...["-o", "LogLevel=ERROR", ...(process.stdin.isTTY && command.length === 0 ? ["-t"] : [])],
+  ];
+  const child = spawn("ssh", [...options, `${lab.ssh.user}@${machine.address}`, ...command], {
+    stdio: "inherit",
+  });
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code) => resolve(code ?? 1));
+  });
+}
+
+main(process.argv.slice(2)).then(
+  (code) => (process.exitCode = code),
+  (error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    if (error instanceof UsageError) console.error(USAGE);
+    process.exitCode = error instanceof UsageError ? 2 : 1;
+  },
+);

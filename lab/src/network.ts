@@ -1,0 +1,144 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { run } from "./process";
+import type { LabState, MachineRecord } from "./state";
+
+/** Folder in which ip(8) keeps named network namespaces. */
+const NETNS_DIR = "/run/netns";
+
+/** The bridge of a lab. */
+export function bridgeOf(index: number): string {
+  return `lab${index}`;
+}
+
+/** The host's address on the bridge: the machines' default route. */
+export function gatewayOf(index: number): string {
+  return `10.77.${index}.1`;
+}
+
+/** A machine's address: masters from .11, workers from .21. */
+export function addressOf(index: number, machine: MachineRecord): string {
+  return `10.77.${index}.${hostPart(machine)}`;
+}
+
+/** Names the machine's network namespace and the host's end of its cable. Unique on the computer, at most 15 characters. */
+export function portOf(index: number, machine: MachineRecord): string {
+  return `${bridgeOf(index)}-${machine.name}`;
+}
+
+/** Where the network namespace of a machine can be opened. */
+export function netnsFile(index: number, machine: MachineRecord): string {
+  return join(NETNS_DIR, portOf(index, machine));
+}
+
+/** Whether somebody has a bridge of that number. */
+export function bridgeExists(index: number): boolean {
+  return existsSync(`/sys/class/net/${bridgeOf(index)}`);
+}
+
+/** The number of the bridge that a lab made, by the mark on it, for labs whose records are lost. */
+export function findBridge(lab: string): number | undefined {
+  for (const name of readdirSync("/sys/class/net")) {
+    const number = /^lab(\d+)$/.exec(name)?.[1];
+    if (number !== undefined && mark(name) === markOf(lab)) return Number(number);
+  }
+  return undefined;
+}
+
+/** Makes the bridge, or mends it. @throws when a bridge of that name is not this lab's */
+export async function ensureBridge(state: LabState): Promise<void> {
+  const bridge = bridgeOf(state.index);
+  if (bridgeExists(state.index) && mark(bridge) !== markOf(state.name)) {
+    throw new Error(`network device ${bridge} exists and is not of lab ${state.name}: remove it`);
+  }
+  const ports = state.machines
+    .map((machine) => portOf(state.index, machine))
+    .map((port) => `[ ! -e /sys/class/net/${port} ] || ip link set ${port} master ${bridge}`);
+  await shell(
+    `[ -e /sys/class/net/${bridge} ] || ip link add ${bridge} address ${macOf(state.index, 1)} type bridge
+ip link set ${bridge} alias ${markOf(state.name)}
+ip address replace ${gatewayOf(state.index)}/24 dev ${bridge}
+ip link set ${bridge} up
+${ports.join("\n")}`,
+    `making bridge ${bridge}`,
+  );
+}
+
+/** Gives a machine a network namespace with a cable to the bridge. Its MAC address stays the same for ever, as that of a real card. */
+export async function plugIn(index: number, machine: MachineRecord): Promise<void> {
+  const port = portOf(index, machine);
+  await shell(
+    `ip netns add ${port}
+ip link add ${port} type veth peer name eth0 netns ${port} address ${macOf(index, hostPart(machine))}
+ip link set ${port} master ${bridgeOf(index)} up
+ip -n ${port} link set lo up
+ip -n ${port} address add ${addressOf(index, machine)}/24 dev eth0
+ip -n ${port} link set eth0 up
+ip -n ${port} route add default via ${gatewayOf(index)}`,
+    `network of ${machine.name}`,
+  );
+}
+
+/** Removes a machine's network namespace and cable, whatever is there of them. */
+export async function unplug(index: number, machine: MachineRecord): Promise<void> {
+  await removePort(portOf(index, machine));
+}
+
+/** Removes a lab's bridge and every network namespace that belongs to it. */
+export async function removeNetwork(index: number): Promise<void> {
+  const bridge = bridgeOf(index);
+  const names = [...entries(NETNS_DIR), ...entries("/sys/class/net")];
+  for (const port of new Set(names.filter((name) => name.startsWith(`${bridge}-`)))) {
+    await removePort(port);
+  }
+  await shell(
+    `[ ! -e /sys/class/net/${bridge} ] || ip link delete ${bridge}`,
+    `removing ${bridge}`,
+  );
+}
+
+/** Takes the machine's cable out (`false`) or puts it in again. */
+export async function setCable(index: number, machine: MachineRecord, up: boolean): Promise<void> {
+  await run(["ip", "link", "set", portOf(index, machine), up ? "up" : "down"]);
+}
+
+/** Whether the cable is in. A machine that is off has none. */
+export function isCablePluggedIn(index: number, machine: MachineRecord): boolean {
+  const file = `/sys/class/net/${portOf(index, machine)}/flags`;
+  return existsSync(file) && (Number(readFileSync(file, "utf8")) & 1) === 1;
+}
+
+async function removePort(port: string): Promise<void> {
+  await shell(
+    `[ ! -e /sys/class/net/${port} ] || ip link delete ${port}
+[ ! -e ${NETNS_DIR}/${port} ] || ip netns delete ${port}`,
+    `removing network ${port}`,
+  );
+}
+
+function hostPart(machine: MachineRecord): number {
+  return (machine.role === "master" ? 10 : 20) + machine.number;
+}
+
+/** A locally administered address. */
+function macOf(index: number, host: number): string {
+  const byte = (value: number) => value.toString(16).padStart(2, "0");
+  return `02:00:0a:4d:${byte(index)}:${byte(host)}`;
+}
+
+function markOf(lab: string): string {
+  return `control-plane-lab/${lab}`;
+}
+
+function mark(device: string): string {
+  const file = `/sys/class/net/${device}/ifalias`;
+  return existsSync(file) ? readFileSync(file, "utf8").trim() : "";
+}
+
+function entries(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
+
+async function shell(script: string, title: string): Promise<void> {
+  await run(["sh", "-eu", "-s"], { input: script, title });
+}

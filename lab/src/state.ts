@@ -1,0 +1,93 @@
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { labDir, LABS_DIR } from "./paths";
+
+/** `master` machines are m1, m2, ...; `worker` machines are w1, w2, ... . They differ in name and address only. */
+export type Role = "master" | "worker";
+
+export interface MachineRecord {
+  readonly name: string;
+  readonly role: Role;
+  /** 1 for m1 and w1. */
+  readonly number: number;
+}
+
+/** What is written down about a lab before anything of it is made, and removed after everything of it is gone. */
+export interface LabState {
+  readonly name: string;
+  /** N in the lab's subnet 10.77.N.0/24 and its bridge labN. */
+  readonly index: number;
+  readonly machines: readonly MachineRecord[];
+}
+
+/** The lab that commands mean when none is named; it always has index 0. */
+export const DEFAULT_LAB = "dev";
+
+/** Addresses .11 to .20 are masters', .21 to .50 workers'. */
+const MOST: Readonly<Record<Role, number>> = { master: 10, worker: 30 };
+
+/** @throws when a name cannot be part of paths and of names of network namespaces */
+export function checkLabName(name: string): void {
+  if (!/^[a-z][a-z0-9-]{0,30}$/.test(name)) {
+    throw new Error(
+      `lab name "${name}": allowed are a-z, 0-9 and "-", 1 to 31 of them, a letter first`,
+    );
+  }
+}
+
+/** The machines m1..mN and w1..wN. @throws when there are too many for the subnet */
+export function machineRecords(masters: number, workers: number): MachineRecord[] {
+  const records = (role: Role, count: number): MachineRecord[] => {
+    if (!Number.isInteger(count) || count < 0 || count > MOST[role]) {
+      throw new Error(`number of ${role}s: got ${count}, allowed are 0 to ${MOST[role]}`);
+    }
+    return Array.from({ length: count }, (_, position) => ({
+      name: `${role === "master" ? "m" : "w"}${position + 1}`,
+      role,
+      number: position + 1,
+    }));
+  };
+  return [...records("master", masters), ...records("worker", workers)];
+}
+
+export function readState(lab: string): LabState | undefined {
+  const file = stateFile(lab);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as LabState) : undefined;
+}
+
+/** Replaces the file whole: a reader never sees half of it. */
+export function writeState(state: LabState): void {
+  const file = stateFile(state.name);
+  mkdirSync(labDir(state.name), { recursive: true });
+  writeFileSync(`${file}.new`, `${JSON.stringify(state, undefined, 2)}\n`);
+  renameSync(`${file}.new`, file);
+}
+
+/** All labs of this computer. */
+export function allStates(): LabState[] {
+  if (!existsSync(LABS_DIR)) return [];
+  return readdirSync(LABS_DIR)
+    .filter((name) => !name.startsWith("."))
+    .flatMap((name) => readState(name) ?? []);
+}
+
+/** A subnet for a new lab: 0 for the default lab, else the first that neither a lab nor a foreign bridge has. */
+export function freeIndex(lab: string, isTaken: (index: number) => boolean): number {
+  if (lab === DEFAULT_LAB) return 0;
+  const used = new Set(allStates().map((state) => state.index));
+  for (let index = 1; index < 255; index += 1) {
+    if (!used.has(index) && !isTaken(index)) return index;
+  }
+  throw new Error("all subnets 10.77.1.0/24 to 10.77.254.0/24 are in use: take labs down");
+}
+
+function stateFile(lab: string): string {
+  return join(labDir(lab), "state.json");
+}
