@@ -1,0 +1,244 @@
+import { Agent } from "node:https";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+import { errorKind } from "./failure";
+import { readCredentials } from "./kubeconfig";
+import { Ledger, type Clock } from "./ledger";
+import { Operations, version, type Way, type Written } from "./operations";
+import { Identity } from "./request";
+import type {
+  Channel,
+  Endpoint,
+  KillWindow,
+  LoadOptions,
+  LoadReport,
+  PhaseOptions,
+  PhaseReport,
+} from "./types";
+import { Watcher } from "./watcher";
+
+const TICK_MS = 5;
+const CHECK_MS = 500;
+const SETUP_MS = 120_000;
+const SETUP_RETRY_MS = 200;
+
+const CLOCK: Clock = { wall: () => Date.now(), steady: () => performance.now() };
+
+/** All options, the defaults filled in. */
+export function withDefaults(options: LoadOptions) {
+  return {
+    firstPhase: "bring-up",
+    newPerSecond: 20,
+    keepAliveClients: 4,
+    keepAlivePerSecond: 5,
+    watches: 10,
+    deadlineMs: 5000,
+    namespace: "default",
+    alsoThrough: [],
+    ...options,
+  };
+}
+
+/** THE LOAD itself: runs in a process of its own, see `startLoad`. No request is ever tried a second time. */
+export class Generator {
+  private readonly options: ReturnType<typeof withDefaults>;
+  private readonly ledger = new Ledger(CLOCK);
+  private readonly operations: Operations;
+  private readonly lag = monitorEventLoopDelay({ resolution: 10 });
+  private readonly startedAt = Date.now();
+  private readonly timers: NodeJS.Timeout[] = [];
+  private readonly clients: Promise<void>[] = [];
+  private readonly underWay = new Set<Promise<void>>();
+  private readonly firstAnswer: Promise<number>;
+  private onFirstAnswer: (at: number) => void = () => undefined;
+  private identity = new Identity();
+  private watchers: Watcher[] = [];
+  private targets: readonly Endpoint[];
+  private epoch = 0;
+  private turn = 0;
+  private skipped = 0;
+  private stopped = false;
+
+  constructor(options: LoadOptions) {
+    this.options = withDefaults(options);
+    this.targets = [this.options.endpoint];
+    this.operations = new Operations(this.options.namespace);
+    this.firstAnswer = new Promise((resolve) => (this.onFirstAnswer = resolve));
+    void this.ledger.openPhase(this.options.firstPhase);
+  }
+
+  start(): void {
+    this.lag.enable();
+    this.startNewConnections();
+    for (let index = 0; index < this.options.keepAliveClients; index += 1) {
+      this.clients.push(this.keepAliveClient(index));
+    }
+    this.timers.push(setInterval(() => this.watchers.forEach((w) => w.check()), CHECK_MS));
+  }
+
+  /** Time of the first good answer. */
+  waitFirstAnswer(): Promise<number> {
+    return this.firstAnswer;
+  }
+
+  /** From anonymous requests to the full load; resolves when it runs. The ConfigMap is made uncounted. */
+  async setCredentials(kubeconfig: string): Promise<void> {
+    const identity = new Identity(readCredentials(kubeconfig));
+    const revision = await this.setUp(identity);
+    this.identity = identity;
+    this.epoch += 1;
+    for (const watcher of this.watchers) watcher.stop();
+    const context = {
+      ledger: this.ledger,
+      clock: CLOCK,
+      operations: this.operations,
+      deadlineMs: this.options.deadlineMs,
+      way: (index: number) => this.way(index, false),
+    };
+    this.watchers = Array.from(
+      { length: this.options.watches },
+      (_, index) => new Watcher(context, index, revision),
+    );
+  }
+
+  /** Opens a phase; resolves when every request of the former one has its outcome. */
+  async phase(name: string, options: PhaseOptions = {}): Promise<void> {
+    const settled = this.ledger.openPhase(name);
+    const targets = options.through ?? [this.options.endpoint];
+    if (JSON.stringify(targets) !== JSON.stringify(this.targets)) {
+      this.targets = targets;
+      this.epoch += 1;
+      for (const watcher of this.watchers) watcher.reopen();
+    }
+    await settled;
+  }
+
+  markKill(window: KillWindow): void {
+    this.ledger.markKill(window);
+  }
+
+  phases(): PhaseReport[] {
+    return this.ledger.phaseReports();
+  }
+
+  /** Ends the load: what is under way gets its outcome, the ConfigMap is removed. */
+  async stop(): Promise<LoadReport> {
+    this.stopped = true;
+    for (const timer of this.timers) clearInterval(timer);
+    for (const watcher of this.watchers) {
+      watcher.check();
+      watcher.stop();
+    }
+    await Promise.all([...this.clients, ...this.underWay]);
+    const report = this.report();
+    if (!this.identity.anonymous) {
+      // best effort: the cluster may be gone
+      await this.operations.remove(this.way(0, false)).catch(() => undefined);
+    }
+    return report;
+  }
+
+  report(): LoadReport {
+    return {
+      startedAt: this.startedAt,
+      firstAnswerAt: this.ledger.firstAnswerAt,
+      phases: this.ledger.phaseReports(),
+      timeline: this.ledger.timeline(),
+      generatorLag: {
+        p99Ms: Math.round(this.lag.percentile(99) / 1e5) / 10,
+        maxMs: Math.round(this.lag.max / 1e5) / 10,
+      },
+      skipped: this.skipped,
+    };
+  }
+
+  // Open loop: a slow answer does not slow the next connections down.
+  private startNewConnections(): void {
+    const every = 1000 / this.options.newPerSecond;
+    let next = CLOCK.steady();
+    const tick = () => {
+      const now = CLOCK.steady();
+      if (now - next > 1000) {
+        // a burst after a long stall of our own would not be the load that was promised
+        const late = Math.floor((now - next) / every);
+        this.skipped += late;
+        next += late * every;
+      }
+      for (; next <= now; next += every) {
+        const turn = (this.turn += 1);
+        const request = this.one("new", turn, this.way(turn, false));
+        this.underWay.add(request);
+        void request.finally(() => this.underWay.delete(request));
+      }
+    };
+    this.timers.push(setInterval(tick, TICK_MS));
+  }
+
+  private async keepAliveClient(index: number): Promise<void> {
+    const every = 1000 / this.options.keepAlivePerSecond;
+    // the clients take turns instead of asking all at the same moment
+    await sleep((every * index) / this.options.keepAliveClients);
+    let epoch = -1;
+    let agent = new Agent();
+    for (let turn = index; !this.stopped; turn += 1) {
+      if (epoch !== this.epoch) {
+        epoch = this.epoch;
+        agent.destroy();
+        agent = new Agent({ keepAlive: true, maxSockets: 1, maxCachedSessions: 0 });
+      }
+      const start = CLOCK.steady();
+      await this.one("reused", turn, this.way(index, agent));
+      await sleep(Math.max(0, start + every - CLOCK.steady()));
+    }
+    agent.destroy();
+  }
+
+  private async one(channel: Channel, turn: number, way: Way): Promise<void> {
+    const kinds = ["GET", "LIST", "PATCH"] as const;
+    const kind = way.identity.anonymous ? "VERSION" : kinds[turn % kinds.length]!;
+    const ticket = this.ledger.begin(channel, kind, `${way.target.host}:${way.target.port}`);
+    try {
+      if (kind === "VERSION") await version(way);
+      else if (kind === "GET") await this.operations.get(way);
+      else if (kind === "LIST") await this.operations.list(way);
+      else this.acknowledged(await this.operations.patch(way));
+      this.ledger.ok(ticket);
+      this.onFirstAnswer(this.ledger.firstAnswerAt!);
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      this.ledger.fail(ticket, errorKind(error), text);
+    }
+  }
+
+  private acknowledged(written: Written): void {
+    for (const watcher of this.watchers) watcher.acknowledged(written);
+  }
+
+  private way(index: number, agent: Agent | false): Way {
+    const target = this.targets[index % this.targets.length]!;
+    const { endpoint, deadlineMs } = this.options;
+    // the certificates name the endpoint and the API server's own address; through another load balancer any API
+    // server may answer, and all of them are called "kubernetes"
+    const verifyAs = target.host === endpoint.host ? undefined : "kubernetes";
+    return { identity: this.identity, target, verifyAs, agent, deadlineMs };
+  }
+
+  private async setUp(identity: Identity): Promise<number> {
+    const end = CLOCK.steady() + SETUP_MS;
+    for (;;) {
+      const way = { ...this.way(0, false), identity };
+      try {
+        await this.operations.create(way);
+        return (await this.operations.get(way)).revision;
+      } catch (error) {
+        if (CLOCK.steady() > end || this.stopped) {
+          const seconds = SETUP_MS / 1000;
+          throw new Error(`load: the ConfigMap could not be made within ${seconds} s`, {
+            cause: error,
+          });
+        }
+        await sleep(SETUP_RETRY_MS);
+      }
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+export interface Certificates {
+  readonly ca: string;
+  readonly serverCert: string;
+  readonly serverKey: string;
+  readonly clientCert: string;
+  readonly clientKey: string;
+}
+
+let made: Certificates | undefined;
+
+/** A certificate authority of the tests with a server (127.0.0.1, kubernetes) and a client. */
+export function certificates(): Certificates {
+  made ??= make();
+  return made;
+}
+
+function make(): Certificates {
+  const folder = mkdtempSync(path.join(tmpdir(), "load-certificates-"));
+  const file = (name: string) => path.join(folder, name);
+  const openssl = (...args: string[]) => execFileSync("openssl", args, { stdio: "pipe" });
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  const issue = (name: string, subject: string, extensions: string) => {
+    writeFileSync(file(`${name}.ext`), extensions);
+    openssl(
+      ...["req", ...key, "-keyout", file(`${name}.key`)],
+      ...["-out", file(`${name}.csr`), "-subj", subject],
+    );
+    openssl(
+      ...["x509", "-req", "-in", file(`${name}.csr`), "-CA", file("ca.crt")],
+      ...["-CAkey", file("ca.key"), "-CAcreateserial", "-days", "2"],
+      ...["-extfile", file(`${name}.ext`), "-out", file(`${name}.crt`)],
+    );
+  };
+  try {
+    openssl(
+      ...["req", "-x509", ...key, "-keyout", file("ca.key"), "-out", file("ca.crt")],
+      ...["-subj", "/CN=test-ca", "-days", "2"],
+    );
+    issue("server", "/CN=kube-apiserver", "subjectAltName=IP:127.0.0.1,DNS:kubernetes\n");
+    issue("client", "/O=system:masters/CN=load", "extendedKeyUsage=clientAuth\n");
+    const read = (name: string) => readFileSync(file(name), "utf8");
+    return {
+      ca: read("ca.crt"),
+      serverCert: read("server.crt"),
+      serverKey: read("server.key"),
+      clientCert: read("client.crt"),
+      clientKey: read("client.key"),
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** A kubeconfig as kubeadm writes it. */
+export function kubeconfig(server: string): string {
+  const { ca, clientCert, clientKey } = certificates();
+  const base64 = (text: string) => Buffer.from(text).toString("base64");
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    "current-context": "admin@test",
+    contexts: [{ name: "admin@test", context: { cluster: "test", user: "admin" } }],
+    clusters: [{ name: "test", cluster: { server, "certificate-authority-data": base64(ca) } }],
+    users: [
+      {
+        name: "admin",
+        user: {
+          "client-certificate-data": base64(clientCert),
+          "client-key-data": base64(clientKey),
+        },
+      },
+    ],
+  });
+}
