@@ -16,8 +16,9 @@ export interface Launch {
 }
 
 /**
- * The shell script that becomes the systemd-nspawn process of a machine. Before that it joins the machine's control groups
- * and makes all mounts in a mount namespace of its own: when the machine ends, the kernel removes them, however it ended.
+ * The shell script that runs a machine: systemd-nspawn, again and again while it ends by a reboot (exit status 133). Before that
+ * it joins the machine's control groups and makes all mounts in a mount namespace of its own: when the machine ends, the kernel
+ * removes them, however it ended. It enters the network namespace itself, else the machine's /sys shows the host's devices.
  *
  * The machine sees its own group as the root of each hierarchy (unshare -C). With one common tree each kubelet waits for
  * the groups of all other machines. systemd-nspawn itself must see that tree too, else it makes groups at the host's root.
@@ -47,18 +48,24 @@ mount -t tmpfs -o mode=755 lab /run/systemd
 mount -t tmpfs -o mode=755 lab ${groupsDir}
 ${[...controllers, ...links].join("\n")}
 mount --rbind ${groupsDir} /sys/fs/cgroup
-exec env SYSTEMD_NSPAWN_API_VFS_WRITABLE=yes SYSTEMD_SECCOMP=0 systemd-nspawn --quiet --boot \\
-  --directory=${root} --machine=${launch.id} --hostname=${launch.hostname} \\
-  --register=no --keep-unit --capability=all --console=pipe \\
-  --resolv-conf=off --timezone=off --link-journal=no \\
-  --network-namespace-path=${launch.netns} \\
-  --bind=/dev/kmsg --bind=/dev/fuse --bind=${groupsDir}:/sys/fs/cgroup ${binds.join(" ")}
+export SYSTEMD_NSPAWN_API_VFS_WRITABLE=yes SYSTEMD_SECCOMP=0
+status=133
+while [ "$status" -eq 133 ]; do
+  status=0
+  systemd-nspawn --quiet --boot \\
+    --directory=${root} --machine=${launch.id} --hostname=${launch.hostname} \\
+    --register=no --keep-unit --capability=all --console=pipe \\
+    --resolv-conf=off --timezone=off --link-journal=no \\
+    --network-namespace-path=${launch.netns} \\
+    --bind=/dev/kmsg --bind=/dev/fuse --bind=${groupsDir}:/sys/fs/cgroup ${binds.join(" ")} || status=$?
+done
+exit "$status"
 `;
   return `set -eu
 for group in ${launch.groups.join(" ")}; do
   echo $$ > "$group/cgroup.procs"
 done
 mkdir -p /run/systemd ${launch.mountpoint}
-exec unshare --cgroup --mount --propagation slave sh -euc '${inside}'
+exec nsenter --net=${launch.netns} unshare --cgroup --mount --propagation slave sh -euc '${inside}'
 `;
 }

@@ -56,15 +56,16 @@ export class Machine {
     return join(machineDir(this.lab, this.name), "console.log");
   }
 
-  /** Process id of the running machine's init on the host. */
+  /** Process id of the running machine's init on the host. Another one after a reboot. */
   get initPid(): number | undefined {
-    const nspawn = this.nspawnPid();
-    if (nspawn === undefined) return undefined;
-    return childrenOf(nspawn).find((pid) => / 1$/m.test(statusLine(pid, "NSpid")));
+    const launcher = this.launcherPid();
+    if (launcher === undefined) return undefined;
+    const grandchildren = childrenOf(launcher).flatMap(childrenOf);
+    return grandchildren.find((pid) => / 1$/m.test(statusLine(pid, "NSpid")));
   }
 
   get running(): boolean {
-    return this.nspawnPid() !== undefined;
+    return this.launcherPid() !== undefined;
   }
 
   /** Starts the machine without waiting for anything. What is left of a former run of it is cleared first. */
@@ -168,7 +169,7 @@ exec nsenter --target ${init} --all env -i PATH=${PATH} HOME=/root LANG=C.UTF-8 
   }
 
   /** The recorded process, if it is still the same one. */
-  private nspawnPid(): number | undefined {
+  private launcherPid(): number | undefined {
     if (!existsSync(this.pidFile)) return undefined;
     const [pid, start] = readFileSync(this.pidFile, "utf8").split(" ");
     return start !== "" && startTime(Number(pid)) === start ? Number(pid) : undefined;
