@@ -1,6 +1,4 @@
 import { serve } from "../protocol/serve";
-import type { Provider } from "../protocol/provider";
+import { kubernetesProvider } from "./provider";
 
-void serve("4.34.2", (): Provider => {
-  throw new Error("not there yet");
-});
+void serve("4.34.2", kubernetesProvider);

@@ -221,6 +221,7 @@ function grpcError(error: unknown): grpc.ServiceError {
     detail.setId(error.id);
     detail.setProperties(write(error.properties));
     detail.setReasonsList([...error.reasons]);
+    if (error.inputs !== undefined) detail.setInputs(write(error.inputs));
     const any = new Any();
     any.pack(detail.serializeBinary(), "pulumirpc.ErrorResourceInitFailed");
     const message_ = new status.Status();

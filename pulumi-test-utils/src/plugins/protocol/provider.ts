@@ -111,6 +111,8 @@ export class InitFailed extends Error {
     readonly id: string,
     readonly properties: Properties,
     readonly reasons: readonly string[] = [message],
+    /** Inputs as they are now; only a read has them. */
+    readonly inputs?: Properties,
   ) {
     super(message);
   }

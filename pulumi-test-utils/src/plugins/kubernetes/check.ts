@@ -1,0 +1,56 @@
+import { createHash } from "node:crypto";
+import { containsUnknown, plain, type Properties } from "../../wire";
+import type { CheckCall } from "../protocol/provider";
+import { isAnnotated, isPatchType, withMetadata, type KubernetesObject } from "./object";
+import { annotateSecrets } from "./secrets";
+import { normalize } from "./shape";
+
+/** What the check needs to know of the cluster. */
+export interface CheckContext {
+  /** For objects that name none. */
+  readonly namespace: string;
+  isNamespaced(apiVersion: string, kind: string): Promise<boolean>;
+}
+
+/** The inputs with name, namespace and marks of secrets. @throws for what server-side apply cannot do */
+export async function checkObject(call: CheckCall, context: CheckContext): Promise<Properties> {
+  const given = plain(call.news) as KubernetesObject;
+  const olds = plain(call.olds) as KubernetesObject;
+  let object = containsUnknown(given) ? given : normalize(given);
+  const { apiVersion = "", kind = "" } = object;
+  if (kind.endsWith("List")) {
+    throw new Error("list resources cannot be created directly. Use the underlying resource type");
+  }
+  if (object.metadata?.name === undefined || object.metadata.name === "") {
+    if (isPatchType(call.type, kind)) {
+      throw new Error("patch resources require the `.metadata.name` field to be set");
+    }
+    if (object.metadata?.generateName !== undefined) {
+      throw new Error(
+        "the `.metadata.generateName` field is not supported in Server-Side Apply mode",
+      );
+    }
+    object = named(object, isAutonamed(olds) ? olds.metadata?.name : undefined, call);
+  }
+  if (!object.metadata?.namespace && (await context.isNamespaced(apiVersion, kind))) {
+    object = withMetadata(object, { namespace: context.namespace });
+  }
+  return annotateSecrets(object, call.news);
+}
+
+function named(
+  object: KubernetesObject,
+  oldName: string | undefined,
+  { name, randomSeed }: CheckCall,
+): KubernetesObject {
+  const suffix = createHash("sha256").update(randomSeed).digest("hex").slice(0, 8);
+  return withMetadata(object, {
+    name: oldName ?? `${name}-${suffix}`,
+    annotations: { ...object.metadata?.annotations, "pulumi.com/autonamed": "true" },
+  });
+}
+
+/** True if the provider made up the name. */
+export function isAutonamed(object: KubernetesObject): boolean {
+  return isAnnotated(object, "autonamed");
+}

@@ -1,0 +1,38 @@
+import { isObject, plain, type Properties } from "../../wire";
+import type { KubernetesObject } from "./object";
+import { annotateSecrets } from "./secrets";
+
+/** The state of a resource, taken apart; no marks of secrets. */
+export interface Checkpoint {
+  readonly inputs: KubernetesObject;
+  readonly live: KubernetesObject;
+  readonly fieldManager: string | undefined;
+  readonly initialApiVersion: string | undefined;
+}
+
+/** What is kept of a resource: the live object, the inputs that made it, and who owns its fields. */
+export function checkpoint(
+  inputs: KubernetesObject,
+  live: KubernetesObject,
+  /** The inputs with their marks of secrets. */
+  marked: Properties,
+  fieldManager: string,
+  initialApiVersion: string,
+): Properties {
+  return {
+    ...annotateSecrets(live, marked),
+    __inputs: annotateSecrets(inputs, marked),
+    __fieldManager: fieldManager,
+    __initialApiVersion: initialApiVersion,
+  };
+}
+
+export function readCheckpoint(state: Properties): Checkpoint {
+  const { __inputs, __fieldManager, __initialApiVersion, ...live } = plain(state) as Properties;
+  return {
+    inputs: isObject(__inputs) ? __inputs : {},
+    live,
+    fieldManager: typeof __fieldManager === "string" ? __fieldManager : undefined,
+    initialApiVersion: typeof __initialApiVersion === "string" ? __initialApiVersion : undefined,
+  };
+}

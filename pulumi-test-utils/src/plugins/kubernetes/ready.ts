@@ -1,0 +1,126 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { isObject, type Properties } from "../../wire";
+import type { Api } from "./api";
+import { isAnnotated, type KubernetesObject } from "./object";
+
+/** How often an object is looked at, in milliseconds. */
+const POLL_MS = 500;
+
+/** Fixed in the provider, whatever the timeouts say. */
+const TOKEN_LIMIT_MS = 5000;
+
+/** Condition that an object has to meet: undefined = met, else what is missing. */
+type Condition = (object: KubernetesObject) => string | undefined;
+
+/** The object that did not become ready. */
+export class NotReady extends Error {
+  constructor(
+    message: string,
+    readonly object: KubernetesObject,
+    readonly reasons: readonly string[],
+  ) {
+    super(message);
+  }
+}
+
+/** What has to be waited for, or undefined. */
+export function conditionOf(object: KubernetesObject): Condition | undefined {
+  switch (`${object.apiVersion}/${object.kind}`) {
+    case "apps/v1/DaemonSet":
+      return daemonSet;
+    case "v1/Secret":
+      return object.type === "kubernetes.io/service-account-token" ? token : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** How the waiting is done. */
+export interface WaitOptions {
+  readonly inputs: KubernetesObject;
+  readonly timeoutMs: number;
+  readonly status: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Waits until an object is ready, and returns it as it is then.
+ *
+ * @throws NotReady when the time is over or the operation is cancelled
+ */
+export async function untilReady(
+  api: Api,
+  made: KubernetesObject,
+  options: WaitOptions,
+): Promise<KubernetesObject> {
+  const condition = conditionOf(made);
+  if (condition === undefined || isAnnotated(options.inputs, "skipAwait")) return made;
+  const name = made.metadata?.name ?? "";
+  const isToken = made.kind === "Secret";
+  const deadline = Date.now() + (isToken ? TOKEN_LIMIT_MS : options.timeoutMs);
+  let live = made;
+  let shown = "";
+  for (;;) {
+    const missing = condition(live);
+    if (missing === undefined) return live;
+    if (missing !== shown) options.status(missing);
+    shown = missing;
+    if (options.signal.aborted) {
+      throw new NotReady(`Resource operation was cancelled for "${name}"`, live, [missing]);
+    }
+    if (Date.now() >= deadline) {
+      const message = isToken
+        ? `Timeout occurred polling for '${name}'`
+        : "timed out waiting for the condition";
+      throw new NotReady(message, live, [missing]);
+    }
+    await sleep(POLL_MS, undefined, { signal: options.signal }).catch(() => undefined);
+    live = await look(api, made, live);
+  }
+}
+
+/** The live object; an API server that does not answer now is asked again later. */
+async function look(
+  api: Api,
+  made: KubernetesObject,
+  last: KubernetesObject,
+): Promise<KubernetesObject> {
+  try {
+    const found: KubernetesObject = await api.request(
+      "GET",
+      await api.path(made, made.metadata?.name),
+    );
+    // what a lagging server says of an older generation does not count
+    const isStale = (found.metadata?.generation ?? 0) < (made.metadata?.generation ?? 0);
+    return isStale ? last : found;
+  } catch {
+    return last;
+  }
+}
+
+/** kstatus "Current" of a DaemonSet. */
+function daemonSet(object: KubernetesObject): string | undefined {
+  const status: Properties = isObject(object.status) ? object.status : {};
+  const generation = object.metadata?.generation ?? 0;
+  const observed = Number(status.observedGeneration ?? 0);
+  if (observed !== generation) {
+    return `DaemonSet generation is ${generation}, but latest observed generation is ${observed}`;
+  }
+  if (status.desiredNumberScheduled === undefined) {
+    return "Missing .status.desiredNumberScheduled";
+  }
+  const desired = Number(status.desiredNumberScheduled);
+  const counts = [
+    ["Current", status.currentNumberScheduled],
+    ["Updated", status.updatedNumberScheduled],
+    ["Available", status.numberAvailable],
+    ["Ready", status.numberReady],
+  ] as const;
+  const low = counts.find(([, count]) => Number(count ?? 0) < desired);
+  return low === undefined ? undefined : `${low[0]}: ${Number(low[1] ?? 0)}/${desired}`;
+}
+
+function token(object: KubernetesObject): string | undefined {
+  const filled = isObject(object.data) && Object.keys(object.data).length > 0;
+  return filled ? undefined : "the token is not there yet";
+}
