@@ -5,18 +5,20 @@ import { containsSecret, isObject, isSecretValue, secretValue, type Properties }
  * Secret is always secret.
  */
 export function annotateSecrets(outs: Properties, ins: Properties): Properties {
+  const marked: Properties = { ...outs };
   if (outs.kind === "Secret") {
-    const marked = ["data", "stringData"]
-      .filter((key) => key in outs)
-      .map((key) => [key, secretValue(outs[key])]);
-    return { ...outs, ...Object.fromEntries(marked) };
+    for (const key of ["data", "stringData"]) {
+      if (key in outs) marked[key] = secretValue(outs[key]);
+    }
+    return marked;
   }
-  const entries = Object.entries(outs).map(([key, out]): [string, unknown] => {
+  for (const [key, out] of Object.entries(outs)) {
     const from = ins[key];
     if (isObject(out) && isObject(from) && !isSecretValue(from)) {
-      return [key, annotateSecrets(out, from)];
+      marked[key] = annotateSecrets(out, from);
+    } else if (containsSecret(from)) {
+      marked[key] = secretValue(out);
     }
-    return [key, containsSecret(from) ? secretValue(out) : out];
-  });
-  return Object.fromEntries(entries) as Properties;
+  }
+  return marked;
 }
