@@ -1,0 +1,177 @@
+import { BlockList, isIP } from "node:net";
+import { canonicalAddress } from "../haproxy/address";
+import { MAX_BACKENDS } from "../haproxy/model";
+import { fragmentMistakes } from "../host/kubeadm";
+import type { Mistake } from "./mistakes";
+import type { Parsed } from "./schema";
+
+/** The keys that could be read, and the nodes that could. */
+type Known = Partial<Parsed> & Pick<Parsed, "nodes">;
+
+/** What the keys of the configuration say against each other. A key that is missing here has a mistake of its own. */
+export function conflicts(settings: Known): Mistake[] {
+  return [
+    ...portConflicts(settings),
+    ...nodeConflicts(settings),
+    ...allowConflicts(settings),
+    ...bootstrapConflicts(settings),
+    ...ownAddressConflicts(settings),
+    ...haproxyConflicts(settings),
+  ];
+}
+
+/** Ports of a master: https://kubernetes.io/docs/reference/networking/ports-and-protocols/ */
+const TAKEN: Readonly<Record<number, string>> = {
+  2379: "etcd",
+  2380: "etcd",
+  2381: "etcd's metrics",
+  10248: "the kubelet's health",
+  10249: "kube-proxy's metrics",
+  10250: "the kubelet",
+  10256: "kube-proxy's health",
+  10257: "kube-controller-manager",
+  10259: "kube-scheduler",
+};
+
+function portConflicts({ endpoint, ports }: Known): Mistake[] {
+  const all = [
+    ["endpoint.port", endpoint?.port],
+    ["ports.api", ports?.api],
+    ["ports.health", ports?.health],
+  ] as const;
+  return all.flatMap(([path, port], index) => {
+    if (port === undefined) return [];
+    const holder = TAKEN[port];
+    if (holder !== undefined) {
+      return [{ path, message: `${port} is the port of ${holder} on every master` }];
+    }
+    const same = all.slice(0, index).find(([, other]) => other === port);
+    return same ? [{ path, message: `${port} is ${same[0]} already: each needs its own` }] : [];
+  });
+}
+
+const MOST_NODES = 9;
+
+function nodeConflicts({ nodes }: Known): Mistake[] {
+  const mistakes: Mistake[] = [];
+  const entries = Object.entries(nodes);
+  const limit = Math.min(MOST_NODES, MAX_BACKENDS);
+  if (entries.length > limit) {
+    mistakes.push({ path: "nodes", message: `got ${entries.length}, expected 1 to ${limit}` });
+  }
+  if (entries.length > 0 && entries.every(([, node]) => node.lost)) {
+    mistakes.push({ path: "nodes", message: "all are lost: one must be left to work with" });
+  }
+  const addresses = new Map<string, string>();
+  const hosts = new Map<string, string>();
+  for (const [name, node] of entries) {
+    const address = canonicalAddress(node.address);
+    const other = addresses.get(address);
+    if (other !== undefined) {
+      const message = `${node.address} is nodes.${other}.address already: one host is one node`;
+      mistakes.push({ path: `nodes.${name}.address`, message });
+    }
+    addresses.set(address, other ?? name);
+    if (node.sshHost === undefined) continue;
+    const ssh = `${node.sshHost} port ${node.sshPort ?? "of ssh"}`;
+    const holder = hosts.get(ssh);
+    if (holder !== undefined) {
+      const message = `${node.sshHost} is where nodes.${holder} is reached already: one host is one node`;
+      mistakes.push({ path: `nodes.${name}.sshHost`, message });
+    }
+    hosts.set(ssh, holder ?? name);
+  }
+  return mistakes;
+}
+
+function allowConflicts({ allow, nodes }: Known): Mistake[] {
+  if (allow === undefined || allow.length === 0) return [];
+  return Object.entries(nodes)
+    .filter(([, { address }]) => !allow.some((cidr) => holds(cidr, address)))
+    .map(([name, { address }]) => ({
+      path: "allow",
+      message: `does not hold nodes.${name}.address ${address}: its kubelet and kubeadm use the endpoint; add ${address}/${family(address) === "ipv4" ? 32 : 128} or its network`,
+    }));
+}
+
+function holds(cidr: string, address: string): boolean {
+  const [network = "", bits = ""] = cidr.split("/");
+  // a BlockList takes IPv4 addresses for IPv6 ones inside ::/0
+  if (family(network) !== family(address)) return false;
+  const inside = new BlockList();
+  inside.addSubnet(network, Number(bits), family(network));
+  return inside.check(address, family(address));
+}
+
+function family(address: string): "ipv4" | "ipv6" {
+  return isIP(address) === 6 ? "ipv6" : "ipv4";
+}
+
+function bootstrapConflicts({ bootstrap, kubeadm, kubeconfig, clusterName }: Known): Mistake[] {
+  if (bootstrap === "none") {
+    const unused = Object.entries(kubeadm ?? {})
+      .filter(([, value]) => !isUnset(value))
+      .map(([key]) => `kubeadm.${key}`);
+    if (clusterName !== undefined) unused.push("clusterName");
+    return [
+      ...(kubeconfig === undefined
+        ? [
+            {
+              path: "kubeconfig",
+              message:
+                "missing: with bootstrap none the cluster exists: `pulumi config set --secret kubeconfig < FILE`",
+            },
+          ]
+        : []),
+      ...unused.map((path) => ({
+        path,
+        message: "has no effect with bootstrap none: leave it out",
+      })),
+    ];
+  }
+  return [
+    ...(kubeconfig === undefined || bootstrap === undefined
+      ? []
+      : [
+          {
+            path: "kubeconfig",
+            message:
+              "given, and bootstrap is kubeadm, which takes the kubeconfig from the first master: leave it out, or set bootstrap to none for a cluster that exists",
+          },
+        ]),
+    ...fragmentMistakes((kubeadm ?? {}) as Parameters<typeof fragmentMistakes>[0]).map(
+      ({ path, message }) => ({ path: `kubeadm.${path}`, message }),
+    ),
+  ];
+}
+
+function isUnset(value: unknown): boolean {
+  return value === undefined || value === false || (Array.isArray(value) && value.length === 0);
+}
+
+function ownAddressConflicts({ ownAddress, nodes }: Known): Mistake[] {
+  if (ownAddress === undefined) return [];
+  const { interface: name, subnet } = ownAddress;
+  if (name !== undefined && subnet !== undefined) {
+    return [{ path: "ownAddress", message: "has interface and subnet: leave one of them out" }];
+  }
+  if (subnet === undefined) return [];
+  return Object.entries(nodes)
+    .filter(([, node]) => !holds(subnet, node.address))
+    .map(([node, entry]) => ({
+      path: "ownAddress.subnet",
+      message: `${subnet} does not hold nodes.${node}.address ${entry.address}`,
+    }));
+}
+
+function haproxyConflicts({ haproxy }: Known): Mistake[] {
+  if (haproxy === undefined) return [];
+  const { intervalMs, fastIntervalMs } = haproxy.checks;
+  if (fastIntervalMs <= intervalMs) return [];
+  return [
+    {
+      path: "haproxy.checks.fastIntervalMs",
+      message: `got ${fastIntervalMs}, expected at most haproxy.checks.intervalMs (${intervalMs})`,
+    },
+  ];
+}

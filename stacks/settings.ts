@@ -1,0 +1,183 @@
+import type { HaproxyChecks, HaproxyTimeouts } from "../haproxy/config";
+import type { ForwardKind, OwnAddress } from "../host/forward/settings";
+import type { KubeadmFragments } from "../host/kubeadm";
+import type { SshTarget } from "../components/host/ssh-target";
+import { conflicts } from "./conflicts";
+import type { Resources } from "./fields";
+import { canonicalAddress } from "../haproxy/address";
+import { mistakesOf, SettingsError, type Mistake } from "./mistakes";
+import { nodeName, nodeSchema, schema, type Parsed } from "./schema";
+import { readTargets, type Surroundings } from "./targets";
+
+export { SettingsError, type Mistake } from "./mistakes";
+
+/** A master. */
+export interface NodeSettings {
+  readonly name: string;
+  /** Address inside the cluster, canonical. */
+  readonly address: string;
+  /** How the program reaches it. SECRET in parts. */
+  readonly ssh: SshTarget;
+  /** Raised by the operator for a host that was made anew: its scripts run again. */
+  readonly generation: number;
+  /** Gone for good: no command runs there any more, also not when it is removed. */
+  readonly lost: boolean;
+}
+
+/** What the operator wants, checked and complete. */
+export interface Settings {
+  readonly topology: "daemonset";
+  /** kubeadm: the program makes and extends the cluster; none: it exists, and `kubeconfig` is given. */
+  readonly bootstrap: "kubeadm" | "none";
+  readonly clusterName?: string;
+  /** The control-plane endpoint. */
+  readonly endpoint: { readonly host: string; readonly port: number };
+  /** Sorted by name, m2 before m10. */
+  readonly nodes: readonly NodeSettings[];
+  readonly ports: { readonly lb: number; readonly api: number; readonly health: number };
+  /** CIDRs that may use the LB port; empty: everybody. */
+  readonly allow: readonly string[];
+  readonly ownAddress: OwnAddress;
+  readonly forward: { readonly kind: ForwardKind };
+  readonly kubeadm: {
+    readonly kubernetesVersion?: string;
+    readonly certSANs: readonly string[];
+    readonly ignorePreflightErrors: readonly string[];
+    readonly skipPhases: readonly string[];
+    readonly fragments: KubeadmFragments;
+    /** `kubeadm reset` when everything is destroyed. */
+    readonly resetOnDestroy: boolean;
+  };
+  readonly haproxy: {
+    readonly image: string;
+    readonly resources: Resources;
+    readonly maxConnections: number;
+    readonly timeouts: HaproxyTimeouts;
+    readonly checks: HaproxyChecks;
+  };
+  readonly updater: {
+    readonly image: string;
+    readonly resources: Resources;
+    readonly drainSeconds: number;
+  };
+  readonly imagePullSecrets: readonly string[];
+  /** SECRET. There with bootstrap none. */
+  readonly kubeconfig?: string;
+}
+
+/**
+ * Reads the whole configuration.
+ *
+ * @param get the value of a key: objects and lists as such, nothing where it is not set
+ * @param names the keys that are set, so that unknown ones are found. Default: only known keys are asked for
+ * @param surroundings files and environment that the configuration refers to
+ * @throws SettingsError with every mistake that was found
+ */
+export function readSettings(
+  get: (key: string) => unknown,
+  names: readonly string[] = [],
+  surroundings?: Surroundings,
+): Settings {
+  const mistakes: Mistake[] = unknownKeys(names);
+  const parsed: Partial<Record<string, unknown>> = {};
+  for (const [key, part] of Object.entries(schema)) {
+    const value = emptyAsMissing(get(key));
+    const result = part.safeParse(value);
+    if (result.success) parsed[key] = result.data;
+    else mistakes.push(...mistakesOf(key, value, result.error));
+  }
+  const nodes = readNodes(get("nodes"), mistakes);
+  const known = { ...parsed, nodes } as Partial<Parsed> & Pick<Parsed, "nodes">;
+  const targets = readTargets(known, mistakes, surroundings);
+  mistakes.push(...conflicts(known));
+  if (mistakes.length > 0) throw new SettingsError(mistakes);
+  return assemble(known as Parsed, targets);
+}
+
+function unknownKeys(names: readonly string[]): Mistake[] {
+  const known = [...Object.keys(schema), "nodes"];
+  return names
+    .filter((name) => !known.includes(name))
+    .map((path) => ({ path, message: `unknown key; known here: ${known.join(", ")}` }));
+}
+
+// an empty text is how Pulumi's own schema writes "no value"
+function emptyAsMissing(value: unknown): unknown {
+  return value === "" || value === null ? undefined : value;
+}
+
+const NODES = 'an object with the masters by name, like { "m1": { "address": "10.0.0.11" } }';
+
+/** Each node by itself, so that one bad entry hides nothing of the others. */
+function readNodes(value: unknown, mistakes: Mistake[]): Parsed["nodes"] {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    const message =
+      emptyAsMissing(value) === undefined ? "missing" : `got ${JSON.stringify(value)}`;
+    mistakes.push({ path: "nodes", message: `${message}: expected ${NODES}` });
+    return {};
+  }
+  const nodes: Record<string, Parsed["nodes"][string]> = {};
+  for (const [name, entry] of Object.entries(value)) {
+    const [good, node] = [nodeName.safeParse(name), nodeSchema.safeParse(entry)];
+    if (!good.success) mistakes.push(...mistakesOf(`nodes.${name}`, name, good.error));
+    if (!node.success) mistakes.push(...mistakesOf(`nodes.${name}`, entry, node.error));
+    if (good.success && node.success) nodes[name] = node.data;
+  }
+  if (Object.keys(value).length === 0) {
+    mistakes.push({ path: "nodes", message: `got {}, expected ${NODES}` });
+  }
+  return nodes;
+}
+
+function assemble(parsed: Parsed, targets: ReadonlyMap<string, SshTarget>): Settings {
+  const { nodes, ports, ownAddress, kubeadm, kubeconfig, clusterName, ...rest } = parsed;
+  const { resetOnDestroy, certSANs, ignorePreflightErrors, skipPhases, kubernetesVersion } =
+    kubeadm;
+  const fragments: KubeadmFragments = defined({
+    clusterConfiguration: kubeadm.clusterConfiguration,
+    initConfiguration: kubeadm.initConfiguration,
+    joinConfiguration: kubeadm.joinConfiguration,
+    kubeletConfiguration: kubeadm.kubeletConfiguration,
+    kubeProxyConfiguration: kubeadm.kubeProxyConfiguration,
+  });
+  return {
+    ...rest,
+    ...defined({ kubeconfig, clusterName }),
+    ports: { lb: parsed.endpoint.port, ...ports },
+    ownAddress: ownAddressOf(ownAddress),
+    kubeadm: {
+      ...defined({ kubernetesVersion }),
+      certSANs,
+      ignorePreflightErrors,
+      skipPhases,
+      fragments,
+      resetOnDestroy,
+    },
+    nodes: Object.entries(nodes)
+      .sort(([a], [b]) => byName(a, b))
+      .map(([name, node]) => ({
+        name,
+        address: canonicalAddress(node.address),
+        ssh: targets.get(name) as SshTarget,
+        generation: node.generation,
+        lost: node.lost,
+      })),
+  };
+}
+
+function ownAddressOf({ interface: name, subnet }: Parsed["ownAddress"]): OwnAddress {
+  if (name !== undefined) return { from: "interface", interface: name };
+  return subnet === undefined ? { from: "route" } : { from: "subnet", subnet };
+}
+
+// Pulumi sorts the keys of a map by bytes, which puts m10 before m2
+function byName(a: string, b: string): number {
+  return a.localeCompare(b, "en", { numeric: true }) || (a < b ? -1 : 1);
+}
+
+/** Without the keys that have no value. */
+function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(
+    Object.entries(value).filter(([, each]) => each !== undefined),
+  ) as never;
+}

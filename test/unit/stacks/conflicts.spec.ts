@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { describe, it } from "mocha";
+import { readSettings } from "../../../stacks/settings";
+import { example, HOST_KEY, mistakes, read, surroundings } from "./example";
+
+describe("conflicts between settings", () => {
+  it("refuses two nodes on one address, however it is written", () => {
+    assert.deepEqual(
+      mistakes({ nodes: { m1: { address: "fd00::11" }, m2: { address: "fd00:0:0::11" } } }),
+      ["nodes.m2.address: fd00:0:0::11 is nodes.m1.address already: one host is one node"],
+    );
+  });
+
+  it("reports a duplicate beside a node that is wrong by itself", () => {
+    const address = "10.0.0.11";
+    const lines = mistakes({ nodes: { m1: { address }, m2: { address }, m3: { address: "x" } } });
+    assert.deepEqual(
+      lines.map((line) => line.split(":")[0]),
+      ["nodes.m3.address", "nodes.m2.address"],
+    );
+  });
+
+  it("refuses ports that meet, or that a master's own processes have", () => {
+    assert.deepEqual(
+      mistakes({
+        endpoint: { host: "h", port: 10250 },
+        ports: { health: 6443 },
+      }),
+      [
+        "endpoint.port: 10250 is the port of the kubelet on every master",
+        "ports.health: 6443 is ports.api already: each needs its own",
+      ],
+    );
+  });
+
+  it("refuses an allow list that locks a master out", () => {
+    assert.deepEqual(mistakes({ allow: ["10.0.0.0/30", "10.0.0.12/31"] }), [
+      "allow: does not hold nodes.m1.address 10.0.0.11: its kubelet and kubeadm use the endpoint; add 10.0.0.11/32 or its network",
+    ]);
+    assert.equal(read({ allow: ["10.0.0.0/8"] }).allow.length, 1);
+  });
+
+  it("refuses an own address that no master can have", () => {
+    assert.deepEqual(mistakes({ ownAddress: { interface: "eth0", subnet: "10.0.0.0/8" } }), [
+      "ownAddress: has interface and subnet: leave one of them out",
+    ]);
+    assert.match(
+      mistakes({ ownAddress: { subnet: "10.0.1.0/24" } })[0] ?? "",
+      /^ownAddress.subnet: 10.0.1.0\/24 does not hold nodes.m1.address/,
+    );
+    assert.deepEqual(read({ ownAddress: { subnet: "10.0.0.0/24" } }).ownAddress, {
+      from: "subnet",
+      subnet: "10.0.0.0/24",
+    });
+  });
+
+  it("demands a kubeconfig for a cluster that exists, and refuses what then has no effect", () => {
+    const lines = mistakes({
+      bootstrap: "none",
+      kubeadm: { certSANs: ["lb.example"] },
+      clusterName: "mine",
+    });
+    assert.deepEqual(
+      lines.map((line) => line.split(":")[0]),
+      ["kubeconfig", "kubeadm.certSANs", "clusterName"],
+    );
+    assert.equal(read({ bootstrap: "none", kubeconfig: "text" }).kubeconfig, "text");
+  });
+
+  it("refuses a kubeconfig for a cluster that is made", () => {
+    assert.match(mistakes({ kubeconfig: "text" })[0] ?? "", /^kubeconfig: given, and bootstrap/);
+  });
+
+  it("refuses a kubeadm fragment with a key of ours", () => {
+    const clusterConfiguration = { controlPlaneEndpoint: "x:1", networking: {} };
+    assert.deepEqual(mistakes({ kubeadm: { clusterConfiguration } }), [
+      "kubeadm.clusterConfiguration.controlPlaneEndpoint: comes from the setting endpoint: set it there",
+    ]);
+  });
+
+  it("wants one node that is not lost, and not too many nodes", () => {
+    assert.match(
+      mistakes({ nodes: { m1: { address: "10.0.0.11", lost: true } } })[0] ?? "",
+      /^nodes: all are lost/,
+    );
+    const nodes = Object.fromEntries(
+      Array.from({ length: 10 }, (_, n) => [`m${n}`, { address: `10.0.0.${n + 1}` }]),
+    );
+    assert.deepEqual(mistakes({ nodes }), ["nodes: got 10, expected 1 to 9"]);
+  });
+
+  it("refuses checks that are slower when they should be faster", () => {
+    assert.match(
+      mistakes({ haproxy: { checks: { intervalMs: 100 } } })[0] ?? "",
+      /^haproxy.checks.fastIntervalMs: got 200, expected at most/,
+    );
+  });
+});
+
+describe("how hosts are reached", () => {
+  const ssh = { hostKey: HOST_KEY, privateKeyFile: "~/key" };
+
+  it("demands a host key for every node and for the bastion, and says where to get it", () => {
+    const lines = mistakes({
+      ssh: { privateKeyFile: "~/key", bastion: { host: "jump.example" } },
+      nodes: { m1: { address: "10.0.0.11", hostKey: HOST_KEY }, m2: { address: "10.0.0.12" } },
+    });
+    assert.deepEqual(
+      lines.map((line) => line.split(":")[0]),
+      ["ssh.bastion.hostKey", "nodes.m2.hostKey"],
+    );
+    assert.match(lines[1] ?? "", /ssh-keyscan -t ed25519 10\.0\.0\.12/);
+  });
+
+  it("refuses a host key with the host's name in front", () => {
+    const [line] = mistakes({ ssh: { ...ssh, hostKey: `10.0.0.11 ${HOST_KEY}` } });
+    assert.match(line ?? "", /^ssh.hostKey: got .*expected a public host key/);
+  });
+
+  it("names files that cannot be read, or that hold something else", () => {
+    assert.deepEqual(mistakes({ ssh: { ...ssh, privateKeyFile: "gone" } }), [
+      "ssh.privateKeyFile: cannot be read: ENOENT: no such file or directory, open 'gone'",
+    ]);
+    assert.deepEqual(mistakes({ ssh: { hostKeyFile: "~/key", privateKeyFile: "~/key" } }), [
+      'ssh.hostKeyFile: ~/key holds no single public host key like "ssh-ed25519 AAAA..."',
+    ]);
+  });
+
+  it("refuses two values for one thing", () => {
+    const lines = mistakes({ ssh: { ...ssh, privateKey: "x", hostKeyFile: "host.pub" } });
+    assert.deepEqual(lines, [
+      "ssh.privateKeyFile: set beside ssh.privateKey: leave one of them out",
+      "ssh.hostKeyFile: set beside ssh.hostKey: leave one of them out",
+    ]);
+  });
+
+  it("wants credentials, if only the environment's agent", () => {
+    const values: Record<string, unknown> = { ...example(), ssh: { hostKey: HOST_KEY } };
+    assert.match(mistakes({ ssh: values["ssh"] })[0] ?? "", /^ssh: no credentials/);
+    const env = { SSH_AUTH_SOCK: "/tmp/agent" };
+    const settings = readSettings((key) => values[key], [], { ...surroundings, env });
+    assert.equal(settings.nodes[0]?.ssh.privateKey, undefined);
+  });
+});

@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import { describe, it } from "mocha";
+import { HAPROXY_DEFAULTS } from "../../../haproxy/config";
+import { SettingsError } from "../../../stacks/settings";
+import { settingsFromConfig } from "../../../stacks/source";
+import { example, HOST_KEY, mistakes, PRIVATE_KEY, read, surroundings } from "./example";
+
+describe("readSettings", () => {
+  it("fills in the defaults", () => {
+    const settings = read();
+    assert.equal(settings.topology, "daemonset");
+    assert.equal(settings.bootstrap, "kubeadm");
+    assert.deepEqual(settings.endpoint, { host: "10.0.0.11", port: 6444 });
+    assert.deepEqual(settings.ports, { lb: 6444, api: 6443, health: 6445 });
+    assert.deepEqual(settings.ownAddress, { from: "route" });
+    assert.equal(settings.forward.kind, "nftables");
+    assert.deepEqual(settings.haproxy.timeouts, HAPROXY_DEFAULTS.timeouts);
+    assert.equal(settings.kubeadm.resetOnDestroy, false);
+    assert.deepEqual(settings.kubeadm.fragments, {});
+    assert.equal("kubeconfig" in settings, false);
+  });
+
+  it("reads the same settings from an empty text, null and no value at all", () => {
+    assert.deepEqual(read({ clusterName: "", kubeconfig: "", ports: null }), read());
+  });
+
+  it("keeps the other defaults when one value of a group is set", () => {
+    const { haproxy } = read({
+      haproxy: { timeouts: { connectMs: 900 }, resources: { requests: { cpu: "1" } } },
+    });
+    assert.deepEqual(haproxy.timeouts, { ...HAPROXY_DEFAULTS.timeouts, connectMs: 900 });
+    assert.deepEqual(haproxy.resources.requests, { cpu: "1", memory: "64Mi" });
+  });
+
+  it("sorts the nodes as people count", () => {
+    const node = (n: number) => ({ address: `10.0.0.${n}` });
+    const { nodes } = read({ nodes: { m10: node(10), m2: node(2), m1: node(1) } });
+    assert.deepEqual(
+      nodes.map(({ name }) => name),
+      ["m1", "m2", "m10"],
+    );
+  });
+
+  it("writes addresses in one way", () => {
+    const { nodes } = read({ nodes: { m1: { address: "FD00:0::11" } } });
+    assert.equal(nodes[0]?.address, "fd00::11");
+  });
+
+  it("resolves how each node is reached", () => {
+    const { nodes } = read({
+      nodes: {
+        m1: { address: "10.0.0.11" },
+        m2: { address: "10.0.0.12", sshHost: "m2.example", sshPort: 2222, hostKeyFile: "host.pub" },
+      },
+      ssh: {
+        user: "ops",
+        hostKey: `${HOST_KEY} comment`,
+        privateKeyFile: "~/key",
+        privateKeyPassword: "word",
+        bastion: { host: "jump.example", hostKey: HOST_KEY, user: "me" },
+      },
+    });
+    const common = { user: "ops", hostKey: HOST_KEY };
+    const credentials = { privateKey: PRIVATE_KEY, privateKeyPassword: "word" };
+    const bastion = {
+      host: "jump.example",
+      port: 22,
+      user: "me",
+      hostKey: HOST_KEY,
+      ...credentials,
+    };
+    assert.deepEqual(
+      nodes.map(({ ssh }) => ssh),
+      [
+        { host: "10.0.0.11", port: 22, ...common, ...credentials, bastion },
+        { host: "m2.example", port: 2222, ...common, ...credentials, bastion },
+      ],
+    );
+  });
+
+  it("lists all mistakes at once, each with its path", () => {
+    assert.deepEqual(
+      mistakes({
+        topology: "external",
+        endpoint: { host: "HOST", port: 70000 },
+        nodes: { m1: { address: "10.0.0.300" }, M2: { address: "10.0.0.12" }, m3: {} },
+        ports: { api: "6443" },
+        allow: ["10.0.0.0/8", "10.0.0.0/33"],
+        forward: { kind: "nc" },
+        haproxy: { image: "haproxy 3" },
+        nodse: {},
+      }),
+      [
+        "nodse: unknown key; known here: topology, bootstrap, clusterName, endpoint, ssh, ports, allow, ownAddress, forward, kubeadm, haproxy, updater, imagePullSecrets, kubeconfig, nodes",
+        'topology: got "external", expected daemonset (external, HAProxy on machines outside of the cluster, is not built yet)',
+        'endpoint.host: got "HOST", expected an IP address or a DNS name in lower case',
+        "endpoint.port: got 70000, expected a whole number from 1024 to 65535 (HAProxy is no root)",
+        'ports.api: got "6443", expected a whole number from 1 to 65535',
+        'allow[1]: got "10.0.0.0/33", expected a CIDR like 10.0.0.0/8 or fd00::/8',
+        'forward.kind: got "nc", expected nftables or iptables or socat',
+        'haproxy.image: got "haproxy 3", expected an image reference like registry.example/haproxy:3.0.11 or ...@sha256:...',
+        'nodes.m1.address: got "10.0.0.300", expected an IP address that other machines reach, like 10.0.0.11 or fd00::11 (no loopback, link-local or multicast)',
+        'nodes.M2: got "M2", expected a node name: a DNS name in lower case, at most 63',
+        "nodes.m3.address: missing: expected an IP address that other machines reach, like 10.0.0.11 or fd00::11 (no loopback, link-local or multicast)",
+      ],
+    );
+  });
+
+  it("names an unknown key inside a node, and what there is", () => {
+    assert.deepEqual(mistakes({ nodes: { m1: { address: "10.0.0.11", adress: "x" } } }), [
+      "nodes.m1.adress: unknown key; known here: address, sshHost, sshPort, hostKey, hostKeyFile, generation, lost",
+    ]);
+  });
+
+  it("says what is missing in an empty configuration", () => {
+    const paths = mistakes({ endpoint: undefined, nodes: undefined, ssh: undefined });
+    assert.deepEqual(
+      paths.map((line) => line.split(":")[0]),
+      ["endpoint", "nodes", "ssh"],
+    );
+  });
+
+  it("reads its error as a list for people", () => {
+    const error = new SettingsError([
+      { path: "a", message: "one" },
+      { path: "b.c", message: "two" },
+    ]);
+    assert.equal(
+      error.message,
+      "the configuration has 2 mistakes; nothing was changed:\n  a: one\n  b.c: two",
+    );
+  });
+
+  it("shows no secret in a mistake", () => {
+    const lines = mistakes({
+      ssh: { hostKey: HOST_KEY, privateKey: { oops: "hunter2" }, privateKeyPassword: ["hunter2"] },
+      kubeconfig: { oops: "hunter2" },
+    });
+    assert.equal(lines.length, 3);
+    assert.ok(!lines.join().includes("hunter2"), lines.join("\n"));
+  });
+
+  it("refuses values that are no object", () => {
+    for (const value of [5, "x", [], true]) {
+      const [line] = mistakes({ nodes: value });
+      assert.match(line ?? "", /^nodes: got .*: expected an object with the masters by name/);
+    }
+    assert.match(mistakes({ nodes: { m1: "10.0.0.11" } })[0] ?? "", /^nodes.m1: got "10.0.0.11"/);
+  });
+});
+
+describe("settingsFromConfig", () => {
+  const config = Object.fromEntries(
+    Object.entries(example()).map(([key, value]) => [`project:${key}`, JSON.stringify(value)]),
+  );
+
+  it("reads JSON and texts, and leaves other namespaces alone", () => {
+    const settings = settingsFromConfig(
+      { ...config, "project:clusterName": "07", "kubernetes:clusterName": "x" },
+      "project",
+      surroundings,
+    );
+    assert.deepEqual(settings, read({ clusterName: "07" }));
+  });
+
+  it("refuses a text where an object belongs", () => {
+    assert.throws(
+      () => settingsFromConfig({ ...config, "project:ports": "6444 }" }, "project", surroundings),
+      /ports: got "6444 }", expected an object with the keys api, health/,
+    );
+  });
+
+  it("finds keys that nobody knows", () => {
+    assert.throws(
+      () => settingsFromConfig({ ...config, "project:endpiont": "{}" }, "project", surroundings),
+      /endpiont: unknown key/,
+    );
+  });
+});
