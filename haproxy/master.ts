@@ -32,7 +32,7 @@ export class MasterApi {
       throw new RuntimeError(`HAProxy refused the configuration: ${answer.slice(0, 2000).trim()}`);
     }
     const deadline = Date.now() + this.#deadlineMs;
-    let seen = "";
+    let seen: string;
     do {
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       seen = await ask(this.#socket, "show proc", COMMAND_TIMEOUT_MS).catch(String);

@@ -24,7 +24,8 @@ export function ask(socketPath: string, line: string, timeoutMs: number): Promis
       reject(new RuntimeError(`${socketPath}: "${shorten(line)}": ${reason}`, { cause }));
     };
     const timer = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
-    socket.on("connect", () => socket.write(`${line}\n`));
+    // The master's socket waits for more commands until our side is closed.
+    socket.on("connect", () => socket.end(`${line}\n`));
     socket.on("data", (chunk: Buffer) => {
       chunks.push(chunk);
       size += chunk.length;

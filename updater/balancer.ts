@@ -1,0 +1,285 @@
+/** Keeps HAProxy, its files and the wanted backends in agreement. One thing at a time; every step can be repeated. */
+import { readFileSync } from "node:fs";
+import { fingerprintSpec, POOLS, renderHaproxyConfig, type Pool } from "../haproxy/config";
+import type { MasterApi } from "../haproxy/master";
+import { formatBackend, type Backend } from "../haproxy/model";
+import type { RuntimeApi, Snapshot } from "../haproxy/runtime";
+import { renderServerState } from "../haproxy/server-state";
+import { describeStep, firstSlots, planSlots } from "../haproxy/slots";
+import { checkWith, RefusedConfigError } from "./check";
+import { writeFileAtomically } from "./files";
+import { backendsOf, readLastGood, saveLastGood } from "./last-good";
+import { errorText, type Log } from "./log";
+import type { ErrorKind, Metrics } from "./metrics";
+import { isUp, planActions, type Action, type Draining } from "./reconcile";
+import type { UpdaterSettings } from "./settings";
+
+/** After a reload that failed the next one waits so long. */
+const RELOAD_PAUSE_MS = 60_000;
+
+/** What the balancer works with. */
+export interface BalancerParts {
+  readonly settings: UpdaterSettings;
+  readonly runtime: RuntimeApi;
+  readonly master: MasterApi;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  /** Something that an operator should hear of, with the reason of an Event. */
+  readonly onProblem: (reason: string, message: string) => void;
+  readonly now?: () => number;
+}
+
+/** What HAProxy makes of a backend. */
+export type BackendState = "ready" | "alive" | "down" | "draining" | "unknown";
+
+/** The updater's side of HAProxy. */
+export class Balancer {
+  readonly #parts: BalancerParts;
+  readonly #now: () => number;
+  #slots: readonly (Backend | undefined)[];
+  #draining = new Map<number, Draining>();
+  #revision: string;
+  #snapshot: Snapshot | undefined;
+  #unwritten = false;
+  #stateText = "";
+  #reloadNotBefore = 0;
+  #reachable = true;
+  #last: Promise<void> = Promise.resolve();
+
+  /** Starts with the last good backends, or with none. Touches nothing. */
+  constructor(parts: BalancerParts) {
+    this.#parts = parts;
+    this.#now = parts.now ?? Date.now;
+    const lastGood = readLastGood(parts.settings.lastGoodFile);
+    this.#slots = lastGood?.slots ?? firstSlots([]);
+    this.#revision = lastGood?.revision ?? "";
+    parts.metrics.backends = this.backends().length;
+    parts.metrics.revision = this.#revision;
+  }
+
+  /** The wanted backends, sorted by name. */
+  backends(): Backend[] {
+    return backendsOf(this.#slots);
+  }
+
+  /** Wanted and draining backends with the state that HAProxy sees. */
+  states(): (Backend & { state: BackendState })[] {
+    const wanted = this.#slots.flatMap((backend, slot) =>
+      backend === undefined ? [] : [{ ...backend, state: this.#stateOf(slot) }],
+    );
+    const leaving = [...this.#draining.values()].map(({ backend }) => ({
+      ...backend,
+      state: "draining" as const,
+    }));
+    return [...wanted, ...leaving].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Makes these the wanted backends: files first, then the running HAProxy. Never called with none. */
+  want(backends: readonly Backend[], revision: string): Promise<void> {
+    return this.#enqueue(() => this.#want(backends, revision));
+  }
+
+  /** Looks at HAProxy and puts right what is not as wanted. Never throws. */
+  tick(): Promise<void> {
+    return this.#enqueue(() => this.#tick());
+  }
+
+  #enqueue(step: () => Promise<void>): Promise<void> {
+    const next = this.#last.then(step);
+    this.#last = next.catch(() => undefined);
+    return next;
+  }
+
+  async #want(backends: readonly Backend[], revision: string): Promise<void> {
+    const { metrics, log, settings } = this.#parts;
+    if (backends.length === 0) throw new Error("no backends: an empty set is never applied");
+    const before = { slots: this.#slots, draining: this.#draining };
+    const former = new Map([...this.#draining].map(([slot, { backend }]) => [slot, backend]));
+    const plan = planSlots(this.#slots, backends, former);
+    const renamed = plan.slots.some((backend, slot) => backend?.name !== this.#slots[slot]?.name);
+    metrics.revision = revision;
+    if (!renamed && plan.steps.length === 0) {
+      this.#revision = revision;
+      return;
+    }
+    const draining = new Map(this.#draining);
+    for (const { kind, slot, backend } of plan.steps) {
+      draining.delete(slot);
+      const untilMs = this.#now() + settings.drainSeconds * 1000;
+      if (kind === "drain" && plan.slots[slot] === undefined) {
+        draining.set(slot, { backend, untilMs });
+      }
+    }
+    this.#slots = plan.slots;
+    this.#draining = draining;
+    this.#revision = revision;
+    if (!this.#write()) {
+      this.#slots = before.slots;
+      this.#draining = before.draining;
+      return;
+    }
+    metrics.applies += 1;
+    metrics.backends = backends.length;
+    log.info("applying", { revision, steps: plan.steps.map(describeStep) });
+    await this.#tick();
+  }
+
+  /** False when HAProxy itself refuses the file: then the last good one stays. */
+  #write(): boolean {
+    const { settings, log } = this.#parts;
+    try {
+      // The state first: at no moment does a slot's old health stand beside its new address.
+      this.#writeState();
+      writeFileAtomically(settings.configFile, this.#render(), {
+        check: checkWith(settings.checkCommand),
+      });
+      const revision = this.#revision;
+      saveLastGood(settings.lastGoodFile, { savedAtMs: this.#now(), revision, slots: this.#slots });
+      this.#unwritten = false;
+    } catch (error) {
+      this.#problem("write", "ConfigurationNotWritten", error);
+      if (error instanceof RefusedConfigError) return false;
+      // A full disk must not keep a dead master in rotation: go on at run time, and write again later.
+      if (!this.#unwritten) log.warn("will write again", { file: settings.configFile });
+      this.#unwritten = true;
+    }
+    return true;
+  }
+
+  #render(): string {
+    return renderHaproxyConfig(this.#parts.settings.haproxy, this.#slots);
+  }
+
+  /** What HAProxy knows of its servers' health, for its next start. Only a hint, so not synced to the disk. */
+  #writeState(): void {
+    const text = renderServerState(this.#slots, (pool, slot) => this.#isUp(pool, slot));
+    if (text === this.#stateText) return;
+    writeFileAtomically(this.#parts.settings.haproxy.stateFile, text, { durable: false });
+    this.#stateText = text;
+  }
+
+  /** Health counts only for the very address that it was seen at. */
+  #isUp(pool: Pool, slot: number): boolean {
+    const backend = this.#slots[slot];
+    const server = this.#snapshot?.servers.find((it) => it.pool === pool && it.slot === slot);
+    if (this.#snapshot === undefined || server === undefined || backend === undefined) return false;
+    return formatBackend(server) === formatBackend(backend) && isUp(this.#snapshot, pool, slot);
+  }
+
+  async #tick(): Promise<void> {
+    const { runtime, log } = this.#parts;
+    try {
+      const snapshot = await runtime.snapshot();
+      if (!this.#reachable) log.info("HAProxy answers", { pid: snapshot.pid });
+      this.#reachable = true;
+      this.#snapshot = snapshot;
+      if (await this.#reloadIfNeeded(snapshot)) return;
+      await this.#reconcile(snapshot);
+      this.#writeState();
+      if (this.#unwritten) this.#write();
+    } catch (error) {
+      this.#snapshot = undefined;
+      if (this.#reachable) log.warn("HAProxy does not answer", { error: errorText(error) });
+      this.#reachable = false;
+      this.#parts.metrics.countError("runtime");
+    }
+  }
+
+  async #reconcile(snapshot: Snapshot): Promise<void> {
+    const { settings, log } = this.#parts;
+    const actions = planActions(snapshot, {
+      slots: this.#slots,
+      draining: this.#draining,
+      nowMs: this.#now(),
+    });
+    for (const action of actions) {
+      await this.#perform(action);
+      log.info("told HAProxy", { action: action.kind, slot: `s${action.slot + 1}` });
+      if (action.kind === "drain" && !this.#draining.has(action.slot)) {
+        const untilMs = this.#now() + settings.drainSeconds * 1000;
+        this.#draining.set(action.slot, { backend: action.backend, untilMs });
+      }
+      if (action.kind === "close") this.#draining.delete(action.slot);
+      if (action.kind === "cut") this.#parts.metrics.sessionsCut += 1;
+    }
+    this.#forgetClosed(snapshot);
+    if (actions.length > 0) this.#snapshot = await this.#parts.runtime.snapshot();
+  }
+
+  /** A restarted HAProxy starts with the slots of its file: nothing drains there any more. */
+  #forgetClosed(snapshot: Snapshot): void {
+    for (const slot of [...this.#draining.keys()]) {
+      const servers = snapshot.servers.filter((server) => server.slot === slot);
+      if (servers.every(({ admin }) => (admin & 0x07) !== 0)) this.#draining.delete(slot);
+    }
+  }
+
+  #perform(action: Action): Promise<void> {
+    const { runtime } = this.#parts;
+    switch (action.kind) {
+      case "fill":
+        return runtime.fill(action.slot, action.backend);
+      case "reopen":
+        return runtime.reopen(action.slot);
+      case "drain":
+        return runtime.drain(action.slot);
+      case "close":
+        return runtime.close(action.slot);
+      case "cut":
+        return runtime.cutSessions(action.slot);
+    }
+  }
+
+  /** A reload only for more slots than HAProxy has, or for another spec than it runs. */
+  async #reloadIfNeeded(snapshot: Snapshot): Promise<boolean> {
+    const { settings, metrics, master, log } = this.#parts;
+    const count = snapshot.servers.filter(({ pool }) => pool === POOLS[0]).length;
+    const fingerprint = `spec-${fingerprintSpec(settings.haproxy)}`;
+    const reason =
+      count < this.#slots.length
+        ? `HAProxy has ${count} slots, ${this.#slots.length} are needed`
+        : snapshot.description !== fingerprint
+          ? "the settings changed"
+          : undefined;
+    if (reason === undefined || this.#now() < this.#reloadNotBefore) return false;
+    const old = readText(settings.configFile);
+    if (!this.#write() || this.#unwritten) {
+      this.#reloadNotBefore = this.#now() + RELOAD_PAUSE_MS;
+      return false;
+    }
+    try {
+      const pid = await master.reload();
+      metrics.reloads += 1;
+      log.info("reloaded", { reason, pid });
+      this.#snapshot = undefined;
+      return true;
+    } catch (error) {
+      this.#reloadNotBefore = this.#now() + RELOAD_PAUSE_MS;
+      this.#problem("reload", "ReloadFailed", error);
+      // HAProxy's next start must find what it runs now.
+      if (old !== undefined) writeFileAtomically(settings.configFile, old);
+      return false;
+    }
+  }
+
+  #stateOf(slot: number): BackendState {
+    if (this.#snapshot === undefined) return "unknown";
+    if (this.#isUp("ready", slot)) return "ready";
+    return this.#isUp("alive", slot) ? "alive" : "down";
+  }
+
+  #problem(kind: ErrorKind, reason: string, error: unknown): void {
+    const { metrics, log, onProblem } = this.#parts;
+    metrics.countError(kind);
+    log.warn(reason, { error: errorText(error) });
+    onProblem(reason, errorText(error));
+  }
+}
+
+function readText(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+}

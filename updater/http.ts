@@ -1,0 +1,114 @@
+/** One HTTPS request to an API server, verified against the cluster's CA. */
+import { request as httpsRequest, type RequestOptions } from "node:https";
+import type { IncomingMessage } from "node:http";
+
+/** An API server. */
+export interface Endpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** How to reach and verify API servers. */
+export interface Trust {
+  /** PEM text of the cluster's CA. */
+  readonly ca: string;
+  /** Name that the certificate must have. */
+  readonly serverName: string;
+}
+
+/** One request. */
+export interface Request {
+  readonly method: "GET" | "POST" | "PATCH";
+  readonly path: string;
+  readonly token?: string;
+  readonly contentType?: string;
+  readonly body?: string;
+  /** From the start until the answer's head is there. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** More than any answer about one ConfigMap (1 MiB) has. */
+const MAX_BODY_BYTES = 4_000_000;
+
+/** Resolves with the answer's head; the body is still to be read, and the caller must see to its end. */
+export function openRequest(
+  endpoint: Endpoint,
+  trust: Trust,
+  request: Request,
+): Promise<IncomingMessage> {
+  const options: RequestOptions = {
+    host: endpoint.address,
+    port: endpoint.port,
+    method: request.method,
+    path: request.path,
+    ca: trust.ca,
+    servername: trust.serverName,
+    agent: false,
+    minVersion: "TLSv1.2",
+    headers: {
+      accept: "application/json",
+      host: trust.serverName,
+      "user-agent": "control-plane-lb-updater",
+      ...(request.token === undefined ? {} : { authorization: `Bearer ${request.token}` }),
+      ...(request.body === undefined
+        ? {}
+        : {
+            "content-type": request.contentType ?? "application/json",
+            "content-length": Buffer.byteLength(request.body),
+          }),
+    },
+    ...(request.signal === undefined ? {} : { signal: request.signal }),
+  };
+  return new Promise((resolve, reject) => {
+    const outgoing = httpsRequest(options, (answer) => {
+      clearTimeout(timer);
+      resolve(answer);
+    });
+    const timer = setTimeout(
+      () => outgoing.destroy(new Error(`no answer within ${request.timeoutMs} ms`)),
+      request.timeoutMs,
+    );
+    outgoing.on("socket", (socket) => socket.setKeepAlive(true, 15_000));
+    outgoing.on("error", (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    outgoing.end(request.body);
+  });
+}
+
+/** Reads a body to its end. */
+export function readBody(answer: IncomingMessage, timeoutMs: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const timer = setTimeout(
+      () => answer.destroy(new Error(`the answer did not end within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+    const settle = (done: () => void): void => {
+      clearTimeout(timer);
+      done();
+    };
+    answer.on("data", (chunk: Buffer) => {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size > MAX_BODY_BYTES) answer.destroy(new Error("the answer is too long"));
+    });
+    answer.on("end", () => settle(() => resolve(Buffer.concat(chunks).toString("utf8"))));
+    answer.on("error", (error) => settle(() => reject(error)));
+    answer.on("close", () => settle(() => reject(new Error("the connection was closed"))));
+  });
+}
+
+/** A whole exchange. */
+export async function exchange(
+  endpoint: Endpoint,
+  trust: Trust,
+  request: Request,
+): Promise<{ status: number; body: string }> {
+  const answer = await openRequest(endpoint, trust, request);
+  const body = await readBody(answer, request.timeoutMs);
+  return { status: answer.statusCode ?? 0, body };
+}

@@ -1,0 +1,93 @@
+/** Counters and gauges of the updater, as Prometheus text (exposition format 0.0.4). */
+
+const PREFIX = "control_plane_lb_updater";
+
+/** What can go wrong, as the label `kind`. */
+export const ERROR_KINDS = [
+  "api",
+  "unauthorized",
+  "token",
+  "runtime",
+  "reload",
+  "write",
+  "event",
+  "empty",
+] as const;
+export type ErrorKind = (typeof ERROR_KINDS)[number];
+
+/** All numbers; read and written by the parts of the updater. */
+export class Metrics {
+  /** When an API server last confirmed the backends, milliseconds since 1970; 0 before the first time. */
+  lastSyncMs = 0;
+  /** resourceVersion of the applied ConfigMap. */
+  revision = "";
+  backends = 0;
+  refused = 0;
+  applies = 0;
+  reloads = 0;
+  watchRestarts = 0;
+  sessionsCut = 0;
+  readonly #errors = new Map<ErrorKind, number>(ERROR_KINDS.map((kind) => [kind, 0]));
+
+  countError(kind: ErrorKind): void {
+    this.#errors.set(kind, (this.#errors.get(kind) ?? 0) + 1);
+  }
+
+  errors(kind: ErrorKind): number {
+    return this.#errors.get(kind) ?? 0;
+  }
+
+  /** The text for `/metrics`. */
+  render(): string {
+    const lines: string[] = [];
+    const add = (name: string, type: string, help: string, samples: [string, number][]): void => {
+      const full = `${PREFIX}_${name}`;
+      lines.push(`# HELP ${full} ${help}`, `# TYPE ${full} ${type}`);
+      for (const [labels, value] of samples) lines.push(`${full}${labels} ${value}`);
+    };
+    const one = (value: number): [string, number][] => [["", value]];
+    add(
+      "last_sync_timestamp_seconds",
+      "gauge",
+      "When an API server last confirmed the backends (Unix time; 0: not yet).",
+      one(this.lastSyncMs / 1000),
+    );
+    add("applied_info", "gauge", "The applied resourceVersion of the ConfigMap.", [
+      [`{revision="${this.revision.replace(/[^0-9A-Za-z]/g, "")}"}`, 1],
+    ]);
+    add("backends", "gauge", "Accepted backends.", one(this.backends));
+    add(
+      "refused_entries",
+      "gauge",
+      "Entries of the ConfigMap that were refused.",
+      one(this.refused),
+    );
+    add(
+      "applies_total",
+      "counter",
+      "Changes of the backends that were applied.",
+      one(this.applies),
+    );
+    add("reloads_total", "counter", "Reloads of HAProxy.", one(this.reloads));
+    add(
+      "sessions_cut_total",
+      "counter",
+      "Times that the sessions of a server without any answer were cut.",
+      one(this.sessionsCut),
+    );
+    add("watch_restarts_total", "counter", "Watches that broke.", one(this.watchRestarts));
+    add(
+      "errors_total",
+      "counter",
+      "Errors by kind.",
+      [...this.#errors].map(([kind, count]) => [`{kind="${kind}"}`, count]),
+    );
+    add(
+      "resident_memory_bytes",
+      "gauge",
+      "Resident memory of the updater.",
+      one(process.memoryUsage.rss()),
+    );
+    return `${lines.join("\n")}\n`;
+  }
+}

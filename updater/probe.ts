@@ -1,0 +1,26 @@
+/** Asks a backend what HAProxy's checks will ask, before there is a HAProxy. */
+import type { Backend } from "../haproxy/model";
+import { exchange, type Trust } from "./http";
+
+/** What a backend said. */
+export interface Verdict {
+  /** `GET /readyz` gave 200. */
+  readonly ready: boolean;
+  /** `GET /livez/ping` gave any HTTP answer. */
+  readonly alive: boolean;
+}
+
+/** The same two questions as HAProxy's pools `ready` and `alive`. Never throws. */
+export async function probeBackend(
+  backend: Backend,
+  trust: Trust,
+  timeoutMs: number,
+): Promise<Verdict> {
+  const ask = (path: string): Promise<number> =>
+    exchange(backend, trust, { method: "GET", path, timeoutMs }).then(
+      ({ status }) => status,
+      () => 0,
+    );
+  const [ready, alive] = await Promise.all([ask("/readyz"), ask("/livez/ping")]);
+  return { ready: ready === 200, alive: alive > 0 };
+}

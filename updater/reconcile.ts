@@ -1,0 +1,109 @@
+/**
+ * What the running HAProxy must be told so that it does what is wanted. Pure, and looks at the state instead of at changes:
+ * it holds after a restart of HAProxy, of the updater, or after somebody's command on the socket.
+ */
+import { EMPTY_SLOT_ADDRESS, type Pool } from "../haproxy/config";
+import { formatBackend, sameBackend, type Backend } from "../haproxy/model";
+import { ADMIN, type ServerState, type Snapshot, type Stat } from "../haproxy/runtime";
+
+/** A slot whose backend has gone and whose sessions may still end by themselves. */
+export interface Draining {
+  readonly backend: Backend;
+  /** Then its sessions are cut, milliseconds since 1970. */
+  readonly untilMs: number;
+}
+
+/** What is wanted. */
+export interface Wanted {
+  readonly slots: readonly (Backend | undefined)[];
+  readonly draining: ReadonlyMap<number, Draining>;
+  readonly nowMs: number;
+}
+
+/** One thing to do. */
+export type Action =
+  /** Put this backend into the slot: not used before a check has passed. */
+  | { readonly kind: "fill"; readonly slot: number; readonly backend: Backend }
+  /** The wanted backend was draining. */
+  | { readonly kind: "reopen"; readonly slot: number }
+  /** No new sessions. */
+  | { readonly kind: "drain"; readonly slot: number; readonly backend: Backend }
+  /** Drained, or out of time: cut what is left, maintenance. */
+  | { readonly kind: "close"; readonly slot: number }
+  /** The server gives no answer at all: its sessions hang. */
+  | { readonly kind: "cut"; readonly slot: number };
+
+/** The actions that lead from what HAProxy does to what is wanted; none if they agree. */
+export function planActions(snapshot: Snapshot, wanted: Wanted): Action[] {
+  const count = Math.max(-1, ...snapshot.servers.map(({ slot }) => slot)) + 1;
+  const actions: Action[] = [];
+  for (let slot = 0; slot < count; slot++) {
+    const servers = snapshot.servers.filter((server) => server.slot === slot);
+    const stats = snapshot.stats.filter((stat) => stat.slot === slot);
+    const backend = wanted.slots[slot];
+    const action =
+      backend === undefined
+        ? leave(slot, servers, stats, wanted)
+        : (enter(slot, backend, servers) ?? release(slot, stats));
+    if (action !== undefined) actions.push(action);
+  }
+  return actions;
+}
+
+function enter(
+  slot: number,
+  backend: Backend,
+  servers: readonly ServerState[],
+): Action | undefined {
+  const right = servers.every((server) => sameBackend({ ...server, name: "" }, backend));
+  const closed = servers.some(({ admin }) => (admin & ADMIN.maintenance) !== 0);
+  if (!right || closed) return { kind: "fill", slot, backend };
+  const drains = servers.some(({ admin }) => (admin & ADMIN.drain) !== 0);
+  return drains ? { kind: "reopen", slot } : undefined;
+}
+
+function leave(
+  slot: number,
+  servers: readonly ServerState[],
+  stats: readonly Stat[],
+  { draining, nowMs }: Wanted,
+): Action | undefined {
+  const first = servers[0];
+  if (first === undefined) return undefined;
+  if (servers.every(({ admin }) => (admin & ADMIN.maintenance) !== 0)) return undefined;
+  if (formatBackend(first) === EMPTY_SLOT_ADDRESS) return { kind: "close", slot };
+  const drained = draining.get(slot);
+  const quiet = stats.every(({ sessions }) => sessions === 0);
+  const drains = servers.every(({ admin }) => (admin & ADMIN.drain) !== 0);
+  if (drains && (quiet || (drained !== undefined && drained.untilMs <= nowMs))) {
+    return { kind: "close", slot };
+  }
+  if (drains && drained !== undefined) return undefined;
+  const backend = drained?.backend ?? { ...first, name: "unknown" };
+  const { name, address, port } = backend;
+  return { kind: "drain", slot, backend: { name, address, port } };
+}
+
+/**
+ * Checks that ended for want of any answer. A refused connection (L4CON) is an answer: the host lives, has already reset
+ * what was broken, and an API server that shuts down in good order still serves its open requests. A bad certificate
+ * (L6RSP) and a bad HTTP answer (L7RSP, L7STS) are answers too; SOCKERR is HAProxy's own trouble.
+ */
+const NO_ANSWER: ReadonlySet<string> = new Set(["L4TOUT", "L6TOUT", "L7TOUT"]);
+
+/** Both pools must have lost the server, the liveness pool for want of an answer: a 5xx never cuts. */
+function release(slot: number, stats: readonly Stat[]): Action | undefined {
+  const lost = (pool: Pool): Stat | undefined =>
+    stats.find((stat) => stat.pool === pool && stat.status.startsWith("DOWN"));
+  const alive = lost("alive");
+  if (alive === undefined || lost("ready") === undefined) return undefined;
+  if (!NO_ANSWER.has(alive.checkStatus)) return undefined;
+  return stats.some(({ sessions }) => sessions > 0) ? { kind: "cut", slot } : undefined;
+}
+
+/** Whether a slot's server is up in a pool. */
+export function isUp(snapshot: Snapshot, pool: Pool, slot: number): boolean {
+  return snapshot.stats.some(
+    (stat) => stat.pool === pool && stat.slot === slot && stat.status.startsWith("UP"),
+  );
+}

@@ -1,0 +1,216 @@
+/** `run`: follows the ConfigMap and keeps HAProxy in agreement with it. */
+import { readFileSync } from "node:fs";
+import type { Server } from "node:http";
+import { hostname } from "node:os";
+import { MasterApi } from "../haproxy/master";
+import { parseBackends, type Refused } from "../haproxy/model";
+import { RuntimeApi } from "../haproxy/runtime";
+import type { Subscription } from "../haproxy/socket";
+import { Balancer } from "./balancer";
+import { EventReporter } from "./events";
+import { removeLeftovers } from "./files";
+import type { Endpoint, Trust } from "./http";
+import { errorText, type Log } from "./log";
+import { Metrics } from "./metrics";
+import { readTrust } from "./prepare";
+import { readSeed } from "./seed";
+import { serveStatus, type UpdaterStatus } from "./server";
+import type { UpdaterSettings } from "./settings";
+import { ConfigMapSource, type Observed, type SourceTimes } from "./source";
+
+/** HAProxy is looked at so often when it says nothing. */
+const TICK_MS = 1000;
+/** Changes that come together are applied together. */
+const MERGE_MS = 50;
+/** Events at most for one change of the ConfigMap. */
+const MAX_EVENTS = 10;
+
+/** What a test may set. */
+export interface RunOptions {
+  readonly times?: Partial<SourceTimes>;
+  readonly tickMs?: number;
+}
+
+/** Runs until the signal comes; HAProxy goes on as it is. Throws only when the status socket cannot be opened. */
+export async function run(
+  settings: UpdaterSettings,
+  log: Log,
+  signal: AbortSignal,
+  options: RunOptions = {},
+): Promise<void> {
+  const updater = new Updater(settings, log, options);
+  await updater.run(signal);
+}
+
+class Updater {
+  readonly #settings: UpdaterSettings;
+  readonly #log: Log;
+  readonly #metrics = new Metrics();
+  readonly #runtime: RuntimeApi;
+  readonly #balancer: Balancer;
+  readonly #events: EventReporter;
+  readonly #source: ConfigMapSource;
+  readonly #tickMs: number;
+  #refused: readonly Refused[] = [];
+  #messages: Subscription | undefined;
+  #merge: NodeJS.Timeout | undefined;
+  #server: Server | undefined;
+  #looksWaiting = 0;
+
+  constructor(settings: UpdaterSettings, log: Log, options: RunOptions) {
+    this.#settings = settings;
+    this.#log = log;
+    this.#tickMs = options.tickMs ?? TICK_MS;
+    const metrics = this.#metrics;
+    const { namespace, configMap } = settings;
+    const trust = (): Trust => readTrust(settings);
+    const token = (): string => readToken(settings.tokenFile);
+    this.#runtime = new RuntimeApi(settings.haproxy.adminSocket);
+    this.#balancer = new Balancer({
+      settings,
+      runtime: this.#runtime,
+      master: new MasterApi(settings.masterSocket),
+      metrics,
+      log,
+      onProblem: (reason, message) => void this.#events.report(reason, message),
+    });
+    this.#source = new ConfigMapSource({
+      namespace,
+      configMap,
+      trust,
+      token,
+      endpoints: () => this.#endpoints(),
+      onObserved: (observed) => this.#observed(observed),
+      metrics,
+      log,
+      ...(options.times === undefined ? {} : { times: options.times }),
+    });
+    this.#events = new EventReporter({
+      namespace,
+      configMap,
+      host: hostname(),
+      endpoint: () => this.#source.endpoint,
+      trust,
+      token,
+      metrics,
+      log,
+    });
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { configFile, lastGoodFile, haproxy } = this.#settings;
+    for (const file of [configFile, lastGoodFile, haproxy.stateFile]) removeLeftovers(file);
+    this.#server = await serveStatus(
+      haproxy.updaterSocket,
+      () => this.#metrics.render(),
+      () => this.#status(),
+    );
+    this.#log.info("started", { backends: this.#balancer.backends().length });
+    const timer = setInterval(() => this.#look(), this.#tickMs);
+    this.#look();
+    await this.#source.run(signal);
+    clearInterval(timer);
+    clearTimeout(this.#merge);
+    this.#messages?.stop();
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  /** The API server of this host first, then the backends; those that HAProxy's checks get no answer from come last. */
+  #endpoints(): Endpoint[] {
+    const { localAddress, apiPort, seedDir } = this.#settings;
+    const known = this.#balancer.states();
+    const local = known.find(({ address }) => address === localAddress);
+    const others = known.filter((backend) => backend !== local);
+    const all: (Endpoint & { state?: string })[] = [
+      local ?? { address: localAddress, port: apiPort },
+      ...others,
+    ];
+    if (known.length === 0) all.push(...parseBackends(readSeed(seedDir)?.data ?? {}).backends);
+    const dead = (endpoint: { state?: string }): boolean => endpoint.state === "down";
+    return [...all.filter((it) => !dead(it)), ...all.filter(dead)];
+  }
+
+  /** One look at HAProxy; its messages (server down, server up) bring the next look forward. */
+  #look(): void {
+    this.#messages ??= this.#runtime.followEvents(
+      () => void this.#tick(),
+      () => (this.#messages = undefined),
+    );
+    void this.#tick();
+  }
+
+  /** Messages come in bursts: one look under way and one after it are enough. */
+  async #tick(): Promise<void> {
+    if (this.#looksWaiting > 1) return;
+    this.#looksWaiting += 1;
+    try {
+      await this.#balancer.tick();
+    } finally {
+      this.#looksWaiting -= 1;
+    }
+    const asked = this.#source.endpoint;
+    const state = this.#balancer
+      .states()
+      .find(({ address, port }) => address === asked?.address && port === asked.port)?.state;
+    if (state === "down") this.#source.leave("HAProxy's checks get no answer from it");
+  }
+
+  #observed(observed: Observed): void {
+    clearTimeout(this.#merge);
+    this.#merge = setTimeout(() => void this.#apply(observed), MERGE_MS);
+  }
+
+  async #apply({ data, revision, uid }: Observed): Promise<void> {
+    const { namespace, configMap } = this.#settings;
+    this.#events.uid = uid;
+    const { backends, refused } = parseBackends(data ?? {});
+    this.#tellRefused(refused);
+    if (backends.length === 0) {
+      const what = data === undefined ? "does not exist" : "has no valid entry";
+      const message = `ConfigMap ${namespace}/${configMap} ${what}: the last good backends stay`;
+      this.#metrics.countError("empty");
+      this.#log.warn(message, { revision });
+      await this.#events.report("NoBackends", message);
+      return;
+    }
+    try {
+      await this.#balancer.want(backends, revision);
+    } catch (error) {
+      this.#log.warn("not applied", { revision, error: errorText(error) });
+    }
+  }
+
+  #tellRefused(refused: readonly Refused[]): void {
+    const before = new Set(this.#refused.map((entry) => JSON.stringify(entry)));
+    this.#refused = refused;
+    this.#metrics.refused = refused.length;
+    const fresh = refused.filter((entry) => !before.has(JSON.stringify(entry)));
+    for (const { key, value, reason } of fresh) {
+      this.#log.warn("refused an entry", { key, value, reason });
+    }
+    for (const { key, value, reason } of fresh.slice(0, MAX_EVENTS)) {
+      void this.#events.report("BackendRefused", `${key}: "${value}": ${reason}`);
+    }
+  }
+
+  #status(): UpdaterStatus {
+    const { lastSyncMs, revision } = this.#metrics;
+    return {
+      lastSyncSeconds: lastSyncMs === 0 ? null : (Date.now() - lastSyncMs) / 1000,
+      revision,
+      backends: this.#balancer
+        .states()
+        .map(({ name, address, port, state }) => ({ name, address, port, state })),
+      refused: this.#refused,
+      discovery: "configMap",
+    };
+  }
+}
+
+/** @throws Error without the token's text. */
+function readToken(file: string): string {
+  const token = readFileSync(file, "utf8").trim();
+  if (!/^[A-Za-z0-9._~+/=-]+$/.test(token)) throw new Error(`${file} holds no token`);
+  return token;
+}

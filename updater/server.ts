@@ -1,0 +1,49 @@
+/** `/metrics` and `/status` on a unix socket; HAProxy's health port shows them under `/updater/`. */
+import { chmodSync, mkdirSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { dirname } from "node:path";
+import type { Refused } from "../haproxy/model";
+import type { BackendState } from "./balancer";
+
+/** What `/status` gives. */
+export interface UpdaterStatus {
+  /** Seconds since an API server last confirmed the backends; null: not yet. */
+  readonly lastSyncSeconds: number | null;
+  /** resourceVersion of the applied ConfigMap; empty before the first one. */
+  readonly revision: string;
+  readonly backends: readonly {
+    readonly name: string;
+    readonly address: string;
+    readonly port: number;
+    readonly state: BackendState;
+  }[];
+  readonly refused: readonly Refused[];
+  /** Where the backends come from. */
+  readonly discovery: "configMap";
+}
+
+/** Answers for these two functions. A socket left by a killed updater is replaced. */
+export function serveStatus(
+  socketPath: string,
+  metrics: () => string,
+  status: () => UpdaterStatus,
+): Promise<Server> {
+  const server = createServer((request, response) => {
+    const put = (code: number, type: string, text: string): void => {
+      response.writeHead(code, { "content-type": type });
+      response.end(text);
+    };
+    if (request.url === "/metrics") put(200, "text/plain; version=0.0.4", metrics());
+    else if (request.url === "/status") put(200, "application/json", JSON.stringify(status()));
+    else put(404, "text/plain", "not found\n");
+  });
+  mkdirSync(dirname(socketPath), { recursive: true });
+  rmSync(socketPath, { force: true });
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(socketPath, () => {
+      chmodSync(socketPath, 0o660);
+      resolve(server);
+    });
+  });
+}
