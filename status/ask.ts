@@ -1,0 +1,26 @@
+import type { Settings } from "../stacks/settings";
+import { parseAnswers, unreachable, type HostStatus } from "./report";
+import { statusScript } from "./script";
+import { runScript } from "./ssh";
+
+/** Time for one host, in ms: four questions with 3 s each, and a slow machine. */
+const HOST_MS = 40_000;
+
+/** Asks every LB host that is not given up, all at once. */
+export function askHosts(settings: Settings): Promise<HostStatus[]> {
+  const { ports } = settings;
+  return Promise.all(
+    settings.nodes
+      .filter((node) => !node.lost)
+      .map(async ({ name, address, ssh }) => {
+        try {
+          const ran = await runScript(ssh, statusScript({ address, ports }), HOST_MS);
+          if (ran.code === 0) return parseAnswers({ name, address }, ports, ran.stdout);
+          const reason = ran.stderr.trim().split("\n").at(-1) ?? "";
+          return unreachable({ name, address }, `cannot be asked (exit ${ran.code}): ${reason}`);
+        } catch (error) {
+          return unreachable({ name, address }, (error as Error).message);
+        }
+      }),
+  );
+}

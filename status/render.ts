@@ -1,0 +1,46 @@
+import type { HostStatus } from "./report";
+
+/** The table that people read: one line per host, then what is wrong. */
+export function renderStatus(endpoint: string, hosts: readonly HostStatus[]): string {
+  const rows = hosts.map((host) => [
+    host.name,
+    host.address,
+    host.server,
+    host.forward,
+    host.answers ? "yes" : "no",
+    host.updater === undefined ? "-" : backends(host),
+    host.updater === undefined ? "-" : lastSync(host.updater.lastSyncSeconds),
+  ]);
+  const head = ["HOST", "ADDRESS", "SERVED BY", "FORWARD", "ANSWERS", "BACKENDS", "LAST SYNC"];
+  const problems = hosts.flatMap((host) =>
+    host.problems.map((problem) => `  ${host.name}: ${problem}`),
+  );
+  return [
+    `endpoint ${endpoint}`,
+    "",
+    table([head, ...rows]),
+    "",
+    ...(problems.length === 0 ? ["all well"] : ["not as it should be:", ...problems]),
+    "",
+  ].join("\n");
+}
+
+/** Columns as wide as their widest cell, two spaces between. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  return rows
+    .map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  "))
+    .map((line) => line.trimEnd())
+    .join("\n");
+}
+
+function backends(host: HostStatus): string {
+  const all = host.updater?.backends ?? [];
+  return all.map(({ name, state }) => `${name} ${state}`).join(", ") || "none";
+}
+
+function lastSync(seconds: number | null): string {
+  return seconds === null ? "never" : `${Math.round(seconds)} s ago`;
+}

@@ -1,0 +1,127 @@
+import type { BackendState } from "../updater/balancer";
+import type { UpdaterStatus } from "../updater/server";
+
+/** Who answers on the LB port of a host. */
+export type Server = "HAProxy" | "forward" | "nothing" | "unknown";
+
+/** One LB host. */
+export interface HostStatus {
+  readonly name: string;
+  readonly address: string;
+  readonly server: Server;
+  /** Is the forward there, whoever serves. */
+  readonly forward: "works" | "broken" | "absent" | "unknown";
+  /** Did the LB port give any HTTP answer to the host itself. */
+  readonly answers: boolean;
+  /** HTTP status of /readyz of the host's own API server; 0: no answer. */
+  readonly apiReadyz: number;
+  readonly updater?: UpdaterStatus;
+  /** What is not as it should be; empty: all well. */
+  readonly problems: readonly string[];
+}
+
+export interface Host {
+  readonly name: string;
+  readonly address: string;
+}
+
+/** A sync older than this is a problem: the updater confirms the backends at least every few minutes. */
+const STALE_SECONDS = 600;
+
+/** A draining backend is leaving because somebody took it out. */
+const FINE: ReadonlySet<BackendState> = new Set(["ready", "draining"]);
+
+/** Reads the output of `statusScript`. */
+export function parseAnswers(
+  host: Host,
+  ports: { readonly lb: number; readonly health: number },
+  output: string,
+): HostStatus {
+  const lines = output.split("\n").map((line) => {
+    const space = line.indexOf(" ");
+    return space < 0 ? [line, ""] : [line.slice(0, space), line.slice(space + 1)];
+  });
+  const values = (key: string) => lines.filter((line) => line[0] === key).map((line) => line[1]!);
+  const status = (key: string) => Number(values(key)[0] ?? 0);
+  const listeners = values("listener");
+  const specific = listeners.find((listener) => !/^(\*|0\.0\.0\.0|\[::\]):/.test(listener));
+  const haproxy = specific?.includes('"haproxy"') === true;
+  const parts = values("forward");
+  const forward =
+    parts.length === 0
+      ? "absent"
+      : parts.every((part) => part.endsWith(" works"))
+        ? "works"
+        : "broken";
+  const answers = status("endpoint") !== 0;
+  const server = haproxy ? "HAProxy" : forward !== "absent" && answers ? "forward" : "nothing";
+  const updater = haproxy ? parseUpdater(values("updater")[0] ?? "") : undefined;
+  const problems = [...values("problem")];
+  if (specific !== undefined && !haproxy) {
+    problems.push(`the LB port ${ports.lb} is held by another process: ${specific}`);
+  }
+  if (haproxy && status("health") !== 200) {
+    problems.push(`HAProxy does not answer on its health port ${ports.health}`);
+  }
+  if (!haproxy) problems.push("HAProxy does not listen on the LB port");
+  if (!answers) problems.push("nobody answers on the LB port");
+  if (forward === "absent") problems.push("the forward is not installed");
+  for (const part of parts.filter((part) => part.endsWith(" broken"))) {
+    problems.push(`${part.split(" ")[0]} does not work: see systemctl status there`);
+  }
+  if (status("api") !== 200) {
+    const answer = status("api") === 0 ? "does not answer" : `answers ${status("api")}`;
+    problems.push(`its API server ${answer} on /readyz`);
+  }
+  if (haproxy) problems.push(...updaterProblems(updater));
+  return {
+    ...host,
+    server,
+    forward,
+    answers,
+    apiReadyz: status("api"),
+    ...(updater === undefined ? {} : { updater }),
+    problems,
+  };
+}
+
+/** A host that could not be asked. */
+export function unreachable(host: Host, reason: string): HostStatus {
+  return {
+    ...host,
+    server: "unknown",
+    forward: "unknown",
+    answers: false,
+    apiReadyz: 0,
+    problems: [reason],
+  };
+}
+
+/** 0 all well, 1 something is not, 2 no host could be asked. */
+export function exitCode(hosts: readonly HostStatus[]): 0 | 1 | 2 {
+  if (hosts.every((host) => host.server === "unknown")) return 2;
+  return hosts.every((host) => host.problems.length === 0) ? 0 : 1;
+}
+
+function parseUpdater(text: string): UpdaterStatus | undefined {
+  try {
+    return JSON.parse(text) as UpdaterStatus;
+  } catch {
+    return undefined;
+  }
+}
+
+function updaterProblems(updater: UpdaterStatus | undefined): string[] {
+  if (updater === undefined) return ["the updater does not answer"];
+  const { lastSyncSeconds, backends, refused } = updater;
+  const problems: string[] = [];
+  if (lastSyncSeconds === null) problems.push("the updater has not reached an API server yet");
+  else if (lastSyncSeconds > STALE_SECONDS) {
+    problems.push(`the updater's last sync was ${Math.round(lastSyncSeconds)} s ago`);
+  }
+  for (const { name, state } of backends) {
+    if (!FINE.has(state)) problems.push(`backend ${name} is ${state}`);
+  }
+  for (const { key, reason } of refused) problems.push(`entry ${key} is refused: ${reason}`);
+  return problems;
+}

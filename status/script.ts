@@ -1,0 +1,54 @@
+import { FORWARD_UNIT } from "../names";
+import { LISTENER_PROGRAM, RULES_PROGRAM, RULES_UNIT } from "../host/forward/settings";
+import { quote } from "../host/shell";
+
+/** What the script asks about. */
+export interface StatusQuestion {
+  /** The node's own address, on which HAProxy listens. */
+  readonly address: string;
+  readonly ports: { readonly lb: number; readonly api: number; readonly health: number };
+}
+
+/** Seconds for one HTTP question on the host. */
+const PATIENCE_SECONDS = 3;
+
+/**
+ * The script that finds out who serves the LB port of a host; for stdin of `sh -s`, as root. It changes nothing and takes no
+ * lock, so it works while others change the host. Output: lines `KEY VALUE...`, see `parseAnswers`.
+ */
+export function statusScript({ address, ports }: StatusQuestion): string {
+  const host = address.includes(":") ? `[${address}]` : address;
+  return `set -u
+LC_ALL=C
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
+code() { # HTTP status of a URL, 000 without an answer
+  curl --silent --insecure --noproxy '*' --max-time ${PATIENCE_SECONDS} --output /dev/null --write-out '%{http_code}' "$1" || :
+}
+part() { # unit, program: is this part of the forward there, and does it work
+  [ -e "$2" ] || return 0
+  if systemctl --quiet is-active "$1" && "$2" check >/dev/null 2>&1; then
+    echo "forward $1 works"
+  else
+    echo "forward $1 broken"
+  fi
+}
+main() {
+  if ! command -v curl >/dev/null 2>&1 || ! command -v ss >/dev/null 2>&1; then
+    echo "problem this host lacks curl or ss: install the packages curl and iproute2"
+  fi
+  ss -Hltnp 'sport = :${ports.lb}' | while read -r _ _ _ local _ who; do
+    echo "listener $local $who"
+  done
+  part ${FORWARD_UNIT} ${LISTENER_PROGRAM}
+  part ${RULES_UNIT} ${RULES_PROGRAM}
+  echo "health $(code ${quote(`http://${host}:${ports.health}/healthz`)})"
+  echo "endpoint $(code ${quote(`https://${host}:${ports.lb}/livez/ping`)})"
+  echo "api $(code ${quote(`https://${host}:${ports.api}/readyz`)})"
+  echo "updater $(curl --silent --fail --noproxy '*' --max-time ${PATIENCE_SECONDS} ${quote(
+    `http://${host}:${ports.health}/updater/status`,
+  )} | tr -d '\\n')"
+}
+main </dev/null
+`;
+}

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { renderStatus } from "../../../status/render";
+import { exitCode, parseAnswers, unreachable } from "../../../status/report";
+import { answers, updater } from "./answers";
+
+const HOST = { name: "m1", address: "10.77.0.11" };
+const parse = (changes: Parameters<typeof answers>[0] = {}) =>
+  parseAnswers(HOST, { lb: 6444, health: 6445 }, answers(changes));
+const SOCAT = '*:6444 users:(("socat",pid=300,fd=5))';
+
+describe("status of a host", () => {
+  it("is HAProxy, with nothing to complain about, when all works", () => {
+    const status = parse();
+    assert.equal(status.server, "HAProxy");
+    assert.equal(status.forward, "works");
+    assert.deepEqual(status.problems, []);
+    assert.equal(status.updater?.backends.length, 2);
+    assert.equal(exitCode([status]), 0);
+  });
+
+  it("is the forward when HAProxy does not listen and the port answers", () => {
+    const status = parse({ listener: SOCAT, health: "000", updater: "" });
+    assert.equal(status.server, "forward");
+    assert.deepEqual(status.problems, ["HAProxy does not listen on the LB port"]);
+    assert.equal(status.updater, undefined);
+    assert.equal(exitCode([status]), 1);
+  });
+
+  it("is nothing when the port gives no answer", () => {
+    const status = parse({ listener: SOCAT, health: "000", endpoint: "000", api: "000" });
+    assert.equal(status.server, "nothing");
+    assert.match(status.problems.join("\n"), /nobody answers on the LB port/);
+    assert.match(status.problems.join("\n"), /API server does not answer on \/readyz/);
+  });
+
+  it("names another process that holds the LB port", () => {
+    const status = parse({ listener: '10.77.0.11:6444 users:(("nginx",pid=9,fd=7))' });
+    assert.match(status.problems.join("\n"), /held by another process: .*nginx/);
+  });
+
+  it("tells a hung HAProxy, a forward that is broken and one that is missing", () => {
+    assert.match(
+      parse({ health: "000" }).problems.join(),
+      /does not answer on its health port 6445/,
+    );
+    const broken = parse({ forward: ["control-plane-lb-forward-rules.service broken"] });
+    assert.equal(broken.forward, "broken");
+    assert.match(broken.problems.join(), /forward-rules.service does not work/);
+    assert.equal(parse({ forward: [] }).forward, "absent");
+  });
+
+  it("takes a wildcard address for the forward's, also with IPv6 and IPv4 apart", () => {
+    for (const wildcard of ["*", "0.0.0.0", "[::]"]) {
+      const listener = `${wildcard}:6444 users:(("socat",pid=300,fd=5))`;
+      assert.equal(parse({ listener, health: "000" }).server, "forward", wildcard);
+    }
+    assert.equal(
+      parse({ listener: '[fd00::11]:6444 users:(("haproxy",pid=1,fd=7))' }).server,
+      "HAProxy",
+    );
+  });
+
+  it("tells what is wrong with backends and updater", () => {
+    const problems = (changes: object) => parse({ updater: updater(changes) }).problems.join("\n");
+    const m1 = { name: "m1", address: "10.77.0.11", port: 6443 };
+    assert.match(problems({ backends: [{ ...m1, state: "down" }] }), /backend m1 is down/);
+    assert.match(problems({ backends: [{ ...m1, state: "alive" }] }), /backend m1 is alive/);
+    assert.equal(problems({ backends: [{ ...m1, state: "draining" }] }), "");
+    assert.match(problems({ lastSyncSeconds: null }), /has not reached an API server yet/);
+    assert.match(problems({ lastSyncSeconds: 4000 }), /last sync was 4000 s ago/);
+    const refused = [{ key: "m9", value: "x", reason: "no address" }];
+    assert.match(problems({ refused }), /entry m9 is refused: no address/);
+    assert.match(parse({ updater: "" }).problems.join(), /the updater does not answer/);
+  });
+
+  it("cannot tell when no host could be asked, and is not well when one could not", () => {
+    const lost = unreachable(HOST, "cannot connect");
+    assert.equal(exitCode([lost]), 2);
+    assert.equal(exitCode([lost, parse()]), 1);
+  });
+});
+
+describe("table of the status", () => {
+  it("has a line for each host and says what is wrong", () => {
+    const other = unreachable({ name: "m2", address: "10.77.0.12" }, "cannot connect");
+    const lines = renderStatus("10.77.0.11:6444", [parse(), other]).split("\n");
+    assert.match(lines[2]!, /^HOST +ADDRESS +SERVED BY +FORWARD +ANSWERS +BACKENDS +LAST SYNC$/);
+    assert.match(lines[3]!, /^m1 +10.77.0.11 +HAProxy +works +yes +m1 ready, m2 ready +12 s ago$/);
+    assert.match(lines[4]!, /^m2 +10.77.0.12 +unknown +unknown +no +- +-$/);
+    assert.deepEqual(lines.slice(6, 8), ["not as it should be:", "  m2: cannot connect"]);
+  });
+});

@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { statusScript } from "../../../status/script";
+
+const script = (address: string) =>
+  statusScript({ address, ports: { lb: 6444, api: 6443, health: 6445 } });
+
+describe("script of the status", () => {
+  it("is sound POSIX sh", () => {
+    const check = spawnSync("shellcheck", ["-s", "sh", "-"], { input: script("10.77.0.11") });
+    assert.equal(check.status, 0, String(check.stdout));
+  });
+
+  it("puts IPv6 addresses into brackets", () => {
+    assert.match(script("fd00::11"), /'https:\/\/\[fd00::11\]:6444\/livez\/ping'/);
+  });
+
+  it("runs nothing when it is cut off half-way", () => {
+    const text = script("10.77.0.11");
+    const half = text.slice(0, text.length - "main </dev/null\n".length);
+    const run = spawnSync("sh", ["-s"], { input: half, encoding: "utf8" });
+    assert.equal(run.stdout, "");
+  });
+});
