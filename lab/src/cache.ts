@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { withLock } from "./lock";
 import type { Log } from "./log";
 import { cacheDir } from "./paths";
-import { run } from "./process";
+import { run, waitFor } from "./process";
 
 /** Where the result of a build is, or will be. */
 export function cachedPath(name: string, key: string): string {
@@ -45,7 +45,21 @@ async function removeUnfinished(name: string): Promise<void> {
   }
 }
 
-/** Removes a folder, but never what another file system has mounted in it. */
+/**
+ * Removes a folder, but never what another file system has mounted in it. Tries again where a command that outlived its
+ * killed parent for a moment still writes to it.
+ */
 export async function removeTree(folder: string): Promise<void> {
-  if (existsSync(folder)) await run(["rm", "-rf", "--one-file-system", "--", folder]);
+  const remove = () => run(["rm", "-rf", "--one-file-system", "--", folder], { check: false });
+  let last = "";
+  await waitFor(
+    `the removal of ${folder}`,
+    30_000,
+    async () => {
+      if (!existsSync(folder)) return true;
+      last = (await remove()).stderr;
+      return existsSync(folder) ? undefined : true;
+    },
+    () => last,
+  );
 }

@@ -89,15 +89,24 @@ export function processesOf(lab: string, machine?: string): number[] {
   return [...pids];
 }
 
-/** Kills every process of a lab or machine and waits until they are gone. */
-export async function killProcesses(lab: string, machine?: string): Promise<void> {
+/**
+ * Kills every process of a lab or machine and waits until they are gone.
+ * @param first process ids to kill before the others: a machine's init takes all of its machine with it at one blow
+ */
+export async function killProcesses(
+  lab: string,
+  machine?: string,
+  first: readonly number[] = [],
+): Promise<void> {
   const who = machine === undefined ? `lab ${lab}` : `${machine} of lab ${lab}`;
+  const killed = new Set<number>();
   await waitFor(
     `the end of all processes of ${who}`,
     60_000,
     () => {
       const pids = processesOf(lab, machine);
-      for (const pid of pids) {
+      for (const pid of [...first.filter((pid) => pids.includes(pid)), ...pids]) {
+        killed.add(pid);
         try {
           process.kill(pid, "SIGKILL");
         } catch {
@@ -109,6 +118,9 @@ export async function killProcesses(lab: string, machine?: string): Promise<void
     () => `process ids ${processesOf(lab, machine).join(", ")}`,
     100,
   );
+  // The dead are listed until their parent takes note. One that never does, as the init of some containers, is no reason to fail.
+  const gone = () => ([...killed].some((pid) => existsSync(`/proc/${pid}`)) ? undefined : true);
+  await waitFor("the dead to go", 5_000, gone).catch(() => undefined);
 }
 
 /** Removes the groups of a lab or machine, and the lab's common parent with the last lab. Their processes must be gone. */

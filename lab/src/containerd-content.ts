@@ -1,3 +1,4 @@
+import { removeTree } from "./cache";
 import { run } from "./process";
 
 /**
@@ -56,14 +57,13 @@ done
  * adds and unlinks), so they are hard links: no time, no space. The databases are written in place: real copies.
  */
 export async function copyContent(source: string, target: string): Promise<void> {
-  await run(
-    [
-      ...["sh", "-euc"],
-      `cp -al "$1" "$2" 2>/dev/null || { rm -rf "$2"; cp -a --reflink=auto "$1" "$2"; }
-       cd "$1"
-       find . -name '*.db' -exec cp -a --remove-destination {} "$2/{}" ';'`,
-      ...["sh", source, target],
-    ],
-    { title: `copy of the images for ${target}` },
-  );
+  const copy = (how: readonly string[], check: boolean) =>
+    run(["cp", "-a", ...how, source, target], { check, dieWithParent: true });
+  if ((await copy(["--link"], false)).code !== 0) {
+    // The cache is on another file system.
+    await removeTree(target);
+    await copy(["--reflink=auto"], true);
+  }
+  const databases = `cd "$1"; find . -name '*.db' -exec cp -a --remove-destination {} "$2/{}" ';'`;
+  await run(["sh", "-euc", databases, "sh", source, target], { dieWithParent: true });
 }

@@ -38,7 +38,7 @@ export async function ensureDisk(
 ): Promise<void> {
   const folder = diskDir(lab, machine.name);
   if (existsSync(folder)) return;
-  const work = `${folder}.unfinished`;
+  const work = `${folder}.unfinished-${process.pid}`;
   await removeTree(work);
   for (const name of ["upper", "work", "kubelet", "etcd"]) {
     mkdirSync(join(work, name), { recursive: true, mode: 0o755 });

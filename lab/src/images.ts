@@ -1,10 +1,10 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { cached } from "./cache";
 import { importImages } from "./containerd-content";
 import { withProgress, type Log } from "./log";
 import { addImage, type ImageConfig } from "./oci";
-import { fingerprint } from "./paths";
+import { fingerprint, labSource } from "./paths";
 import { run } from "./process";
 import { buildPause, KUBERNETES_VERSION } from "./programs";
 import {
@@ -63,7 +63,8 @@ export interface ImageSources {
  * Builds all images once: a folder with `oci` (the layout) and `containerd` (what /var/lib/containerd is after the import).
  */
 export async function makeImages(sources: ImageSources, log: Log): Promise<string> {
-  const key = fingerprint(JSON.stringify([sources, IMAGES, CONFIGS]), ROOTS_RECIPE, RECIPE);
+  const pause = readFileSync(labSource("pause", "main.go"));
+  const key = fingerprint(JSON.stringify([sources, IMAGES, CONFIGS]), ROOTS_RECIPE, RECIPE, pause);
   return cached("images", key, log, (folder) =>
     withProgress(log, "container images", async () => {
       const layout = join(folder, "oci");

@@ -13,6 +13,8 @@ export interface Launch {
   /** The machine's group in each hierarchy. */
   readonly groups: readonly string[];
   readonly hierarchies: readonly Hierarchy[];
+  /** Devices of the host that the machine sees. The kubelet reads /dev/kmsg. */
+  readonly devices: readonly string[];
 }
 
 /**
@@ -39,7 +41,11 @@ export function launcherScript(launch: Launch): string {
   const links = launch.hierarchies.flatMap(({ name }) =>
     name.includes(",") ? name.split(",").map((one) => `ln -s ${name} ${groupsDir}/${one}`) : [],
   );
-  const binds = Object.entries(launch.disk.binds).map(([to, from]) => `--bind=${from}:${to}`);
+  const binds = [
+    ...launch.devices.map((device) => `--bind=${device}`),
+    `--bind=${groupsDir}:/sys/fs/cgroup`,
+    ...Object.entries(launch.disk.binds).map(([to, from]) => `--bind=${from}:${to}`),
+  ];
   const inside = `
 mount -t tmpfs -o mode=755 lab ${launch.mountpoint}
 mkdir ${root} ${groupsDir}
@@ -57,7 +63,7 @@ while [ "$status" -eq 133 ]; do
     --register=no --keep-unit --capability=all --console=pipe \\
     --resolv-conf=off --timezone=off --link-journal=no \\
     --network-namespace-path=${launch.netns} \\
-    --bind=/dev/kmsg --bind=/dev/fuse --bind=${groupsDir}:/sys/fs/cgroup ${binds.join(" ")} || status=$?
+    ${binds.join(" ")} || status=$?
 done
 exit "$status"
 `;

@@ -83,6 +83,7 @@ export class Machine {
       mountpoint,
       groups: ensureGroups(this.lab, this.name),
       hierarchies: hierarchies(),
+      devices: ["/dev/kmsg", "/dev/fuse"].filter((device) => existsSync(device)),
     });
     const log = openSync(this.consoleFile, "w");
     // An environment of its own: nothing of the caller's gets into the machine.
@@ -157,8 +158,7 @@ exec nsenter --target ${init} --all env -i PATH=${PATH} HOME=/root LANG=C.UTF-8 
   /** Ends whatever runs of the machine and removes its network and groups. */
   async clear(): Promise<void> {
     const init = this.initPid;
-    if (init !== undefined) process.kill(init, "SIGKILL");
-    await killProcesses(this.lab, this.name);
+    await killProcesses(this.lab, this.name, init === undefined ? [] : [init]);
     await removeGroups(this.lab, this.name);
     await unplug(this.index, this.record);
     rmSync(this.pidFile, { force: true });

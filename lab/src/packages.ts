@@ -38,8 +38,10 @@ export async function ensureCommands(
     if (packages.length === 0) return;
     await withProgress(log, `Debian packages ${packages.join(" ")}`, async () => {
       const apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"];
-      const options = { env: { DEBIAN_FRONTEND: "noninteractive" }, dieWithParent: false };
-      await run([...apt, "update"], options);
+      const options = { env: { DEBIAN_FRONTEND: "noninteractive" } };
+      // One dead source among several is no obstacle: the installation tells what it lacks.
+      const update = await run([...apt, "update"], { ...options, check: false });
+      if (update.code !== 0) log(`apt-get update: ${update.stderr.trim()}`);
       await run([...apt, "install", "-y", "--no-install-recommends", ...packages], options);
     });
   });

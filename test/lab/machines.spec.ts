@@ -1,0 +1,322 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { imageConfigs, IMAGES, Lab, makeParts } from "../../lab/src/index";
+import { run, waitFor, type Finished } from "../../lab/src/process";
+
+const ROOT = join(__dirname, "../..");
+
+/** Labs of this file's own, beside whatever else runs here. */
+const FIRST = "spec-machines";
+const SECOND = "spec-other";
+
+/** Progress only where something goes wrong: mocha's own report stays readable. */
+const quiet = () => undefined;
+
+/** From nothing, the binaries take some 15 minutes on 2 cores. */
+const COLD_MS = 45 * 60_000;
+
+describe("lab: the machines", function () {
+  this.timeout(300_000);
+  let lab: Lab;
+
+  before(async function () {
+    this.timeout(COLD_MS);
+    await Lab.remove(FIRST, quiet);
+    await Lab.remove(SECOND, quiet);
+    await makeParts((line) => process.stderr.write(`${line}\n`));
+    lab = await Lab.up({ name: FIRST, machines: 2, workers: 1, log: quiet });
+  });
+
+  after(async () => {
+    await Lab.remove(FIRST, quiet);
+    await Lab.remove(SECOND, quiet);
+  });
+
+  it("are bare: systemd, containerd with the images, kubeadm and kubelet, and no cluster", async () => {
+    assert.deepEqual(
+      lab.machines.map(({ name, role, running }) => [name, role, running]),
+      [
+        ["m1", "master", true],
+        ["m2", "master", true],
+        ["w1", "worker", true],
+      ],
+    );
+    for (const { name } of lab.machines) {
+      assert.equal(await output(lab, name, "hostname"), name);
+      assert.equal(await output(lab, name, "systemctl is-system-running"), "running");
+      const images = await output(lab, name, "ctr -n k8s.io images ls -q");
+      for (const image of Object.values(IMAGES)) assert.ok(images.split("\n").includes(image));
+      assert.match(await output(lab, name, "kubeadm version -o short"), /^v1\.35\.4$/);
+      assert.equal(
+        await output(lab, name, "systemctl is-enabled kubelet containerd ssh"),
+        "enabled\nenabled\nenabled",
+      );
+      assert.equal(
+        await output(lab, name, "ls -A /etc/kubernetes /var/lib/etcd 2>/dev/null"),
+        "/var/lib/etcd:",
+      );
+      const services = await output(
+        lab,
+        name,
+        "systemctl is-enabled haproxy keepalived nftables || true",
+      );
+      assert.equal(services, "disabled\ndisabled\ndisabled");
+    }
+  });
+
+  it("let an unprivileged user in by SSH, with one known host key, and let it use sudo", async () => {
+    const user = await cli("ssh", "m1", "--name", FIRST).catch(() => undefined);
+    assert.equal(user?.stdout ?? "", "", "options after the name are part of the remote command");
+    const answer = await cli("--name", FIRST, "ssh", "m1", "id -un; sudo -n id -un");
+    assert.equal(answer.stdout, "ops\nroot\n");
+    const keys = await Promise.all(
+      lab.machines.map(({ address }) => run(["ssh-keyscan", "-t", "ed25519", address])),
+    );
+    for (const { stdout } of keys) assert.ok(stdout.includes(lab.ssh.hostKey));
+  });
+
+  it("reach each other and the host, and see no network device but their own", async () => {
+    const [m1, m2] = lab.machines;
+    assert.ok(m1 !== undefined && m2 !== undefined);
+    for (const address of [m2.address, lab.gateway]) {
+      await lab.exec("m1", `ping -c 1 -W 10 ${address}`);
+    }
+    assert.match(
+      await output(lab, "m1", "ip route show default"),
+      new RegExp(`^default via ${lab.gateway} dev eth0`),
+    );
+    assert.equal(await output(lab, "m1", "ls /sys/class/net"), "eth0\nlo");
+  });
+
+  it("run commands as root with input and exit code, and refuse unknown names", async () => {
+    const { code, stdout } = await lab.exec("m1", "cat; exit 3", { input: "text", check: false });
+    assert.deepEqual([code, stdout], [3, "text"]);
+    await assert.rejects(lab.exec("m1", "echo why >&2; false"), /m1: echo why.*exit code 1\nwhy/s);
+    await assert.rejects(lab.exec("m1", "sleep 600", { timeoutMs: 500 }), /killed/);
+    await assert.rejects(lab.exec("m9", "true"), /no machine "m9".*m1, m2, w1/);
+    await assert.rejects(Lab.open("spec-nothing"), /npm run lab -- up --name spec-nothing/);
+    await assert.rejects(Lab.up({ name: "../x" }), /lab name/);
+    await assert.rejects(Lab.up({ name: FIRST, machines: 99 }), /0 to 10/);
+  });
+
+  it("are left alone by a second up, which adds what is missing", async () => {
+    const before = await bootId(lab, "m1");
+    const again = await Lab.up({ name: FIRST, machines: 1, workers: 2, log: quiet });
+    assert.deepEqual(
+      again.machines.map(({ name }) => name),
+      ["m1", "m2", "w1", "w2"],
+    );
+    assert.equal(await bootId(again, "m1"), before);
+    assert.ok(again.machines.every(({ running }) => running));
+    lab = again;
+  });
+
+  it("keep their disk over a shutdown, which stops services, and over a power cut, which does not", async () => {
+    const unit = ["[Service]", "Type=oneshot", "RemainAfterExit=yes", "ExecStart=/bin/true"];
+    const stop = "ExecStop=/bin/sh -c 'date > /root/stopped'";
+    await lab.exec("m2", "cat > /etc/systemd/system/witness.service", {
+      input: [...unit, stop, "[Install]", "WantedBy=multi-user.target", ""].join("\n"),
+    });
+    await lab.exec(
+      "m2",
+      "systemctl enable --now witness; echo kept | tee /root/kept > /var/lib/etcd/kept; sync",
+    );
+    const address = lab.machines.find(({ name }) => name === "m2")?.address;
+
+    await lab.powerOff("m2");
+    assert.equal(lab.machines.find(({ name }) => name === "m2")?.running, false);
+    await assert.rejects(lab.exec("m2", "true"), /m2 is off/);
+    await lab.powerOn("m2");
+    assert.equal(await output(lab, "m2", "cat /root/kept /var/lib/etcd/kept"), "kept\nkept");
+    await lab.exec("m2", "rm /root/stopped");
+
+    await cli("power-off", "m2", "--hard", "--name", FIRST);
+    await cli("power-on", "m2", "--name", FIRST);
+    assert.equal(await output(lab, "m2", "cat /root/kept /var/lib/etcd/kept"), "kept\nkept");
+    assert.equal((await lab.exec("m2", "cat /root/stopped", { check: false })).code, 1);
+    assert.equal(lab.machines.find(({ name }) => name === "m2")?.address, address);
+  });
+
+  it("come back from a reboot of their own", async () => {
+    const before = await bootId(lab, "w1");
+    await lab.exec("w1", "systemctl reboot", { check: false });
+    await waitFor("w1 to be back", 120_000, async () => {
+      const now = await bootId(lab, "w1").catch(() => before);
+      return now !== before && now !== "" ? true : undefined;
+    });
+  });
+
+  it("are alone while their cable is out, and back when it is in again", async () => {
+    const address = lab.machines.find(({ name }) => name === "m2")?.address ?? "";
+    const reachable = async () =>
+      (await lab.exec("m1", `ping -c 1 -W 2 ${address}`, { check: false })).code === 0;
+    await cli("cut", "m2", "--name", FIRST);
+    assert.equal(await reachable(), false);
+    assert.equal(await output(lab, "m2", "hostname"), "m2");
+    assert.match((await cli("status", "--name", FIRST)).stdout, /^m2 .* cut$/m);
+    await cli("mend", "m2", "--name", FIRST);
+    await waitFor("m2 to be reachable", 60_000, async () =>
+      (await reachable()) ? true : undefined,
+    );
+  });
+
+  it("are as new after a wipe, under the same address and host key", async () => {
+    await lab.exec(
+      "w2",
+      "echo old > /root/old; echo old > /var/lib/kubelet/old; ctr -n k8s.io images rm $(ctr -n k8s.io images ls -q)",
+    );
+    await lab.wipe("w2");
+    assert.equal(
+      await output(lab, "w2", "ls /root /var/lib/kubelet"),
+      "/root:\n\n/var/lib/kubelet:",
+    );
+    const images = await output(lab, "w2", "ctr -n k8s.io images ls -q");
+    assert.ok(images.includes(IMAGES.haproxy));
+    const address = lab.machines.find(({ name }) => name === "w2")?.address ?? "";
+    const scan = await run(["ssh-keyscan", "-t", "ed25519", address]);
+    assert.ok(scan.stdout.includes(lab.ssh.hostKey));
+  });
+
+  it("are started by up after their processes were killed from outside", async () => {
+    await lab.exec("m1", "echo kept > /root/survivor; sync");
+    const launchers = processes("systemd:/control-plane-lab/spec-machines/m1");
+    assert.notEqual(launchers.length, 0);
+    // The launcher alone: init and everything below it stay behind, as after a crash of ours.
+    const first = Math.min(...launchers);
+    process.kill(first, "SIGKILL");
+    lab = await Lab.up({ name: FIRST, machines: 2, log: quiet });
+    assert.equal(
+      await output(lab, "m1", "cat /root/survivor; systemctl is-system-running"),
+      "kept\nrunning",
+    );
+    assert.equal(
+      processes("systemd:/control-plane-lab/spec-machines/m1").filter((p) => p === first).length,
+      0,
+    );
+  });
+
+  it("of two labs do not touch each other, also when one was cut off half-way", async () => {
+    const before = await bootId(lab, "m1");
+    // Killed as soon as something of its first machine runs.
+    const half = spawn(
+      "node",
+      ["--import", "tsx", "lab/src/main.ts", "up", "--name", SECOND, "--machines", "2"],
+      {
+        cwd: ROOT,
+        stdio: "ignore",
+      },
+    );
+    await waitFor(
+      "the second lab to start",
+      120_000,
+      () => (processes(`systemd:/control-plane-lab/${SECOND}/`).length > 0 ? true : undefined),
+      undefined,
+      20,
+    );
+    half.kill("SIGKILL");
+    const second = await Lab.up({ name: SECOND, machines: 2, log: quiet });
+    assert.notEqual(second.gateway, lab.gateway);
+    assert.equal(await output(second, "m2", "systemctl is-system-running"), "running");
+    await second.exec("m1", `ping -c 1 -W 10 ${second.machines[1]?.address}`);
+    await second.down();
+    assert.deepEqual(remains(SECOND, second.gateway), []);
+    assert.equal(await bootId(lab, "m1"), before);
+    await lab.exec("m1", `ping -c 1 -W 10 ${lab.machines[1]?.address}`);
+  });
+
+  it("have images with the paths, entrypoint, user and stop signal of the upstream ones", async () => {
+    const configs = imageConfigs((await makeParts(quiet)).imageLayout);
+    const haproxy = configs[IMAGES.haproxy];
+    assert.equal(haproxy?.User, "haproxy");
+    assert.equal(haproxy?.StopSignal, "SIGUSR1");
+    assert.deepEqual(haproxy?.Entrypoint, ["docker-entrypoint.sh"]);
+    assert.deepEqual(haproxy?.Cmd, ["haproxy", "-f", "/usr/local/etc/haproxy/haproxy.cfg"]);
+    const node = configs[IMAGES.node];
+    assert.deepEqual(node?.Entrypoint, ["docker-entrypoint.sh"]);
+    assert.deepEqual([node?.User, node?.StopSignal, node?.Cmd], [undefined, undefined, ["node"]]);
+
+    const inImage = async (image: string, ...command: string[]) =>
+      await lab.exec(
+        "m1",
+        `ctr -n k8s.io run --rm ${image} spec-${Date.now()} ${command.join(" ")}`,
+        { check: false },
+      );
+    const which = "sh -c 'id -u; command -v haproxy; command -v docker-entrypoint.sh; pwd'";
+    assert.equal(
+      (await inImage(IMAGES.haproxy, which)).stdout,
+      "99\n/usr/local/sbin/haproxy\n/usr/local/bin/docker-entrypoint.sh\n/var/lib/haproxy\n",
+    );
+    // Through the entrypoint, which adds -W -db.
+    const version = await inImage(IMAGES.haproxy, "docker-entrypoint.sh -vv");
+    assert.match(version.stdout, /^HAProxy version 3\.0\.[^]*prometheus-exporter/i);
+    const nodeWhich = "sh -c 'id -u; command -v node; command -v docker-entrypoint.sh'";
+    assert.equal(
+      (await inImage(IMAGES.node, nodeWhich)).stdout,
+      "0\n/usr/local/bin/node\n/usr/local/bin/docker-entrypoint.sh\n",
+    );
+    assert.match((await inImage(IMAGES.node, "docker-entrypoint.sh --version")).stdout, /^v20\./);
+    for (const tool of ["iptables", "iptables-save", "ip6tables-restore", "nft", "conntrack"]) {
+      const { code } = await inImage(IMAGES.proxy, tool, "--version");
+      assert.equal(code, 0, `${tool} in the image of kube-proxy`);
+    }
+  });
+
+  it("leave nothing behind when the lab goes down", async () => {
+    const rules = (await run(["nft", "list", "ruleset"])).stdout;
+    await cli("down", "--name", FIRST);
+    assert.deepEqual(remains(FIRST, lab.gateway), []);
+    assert.equal((await run(["nft", "list", "ruleset"])).stdout, rules);
+    await assert.rejects(Lab.open(FIRST), /there is no lab/);
+    await cli("down", "--name", FIRST);
+  });
+});
+
+async function output(lab: Lab, machine: string, command: string): Promise<string> {
+  return (await lab.exec(machine, command, { check: false })).stdout.trim();
+}
+
+function bootId(lab: Lab, machine: string): Promise<string> {
+  return output(lab, machine, "cat /proc/sys/kernel/random/boot_id");
+}
+
+function cli(...words: string[]): Promise<Finished> {
+  return run(["node", "--import", "tsx", "lab/src/main.ts", ...words], { cwd: ROOT });
+}
+
+/** Processes of this computer whose line of /proc/PID/cgroup contains a text. */
+function processes(text: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => readOrEmpty(`/proc/${pid}/cgroup`).includes(text))
+    .map(Number);
+}
+
+/** Whatever there still is of a lab on this computer. */
+function remains(name: string, gateway: string): string[] {
+  const bridge = `lab${gateway.split(".")[2]}`;
+  const names = (folder: string) => (existsSync(folder) ? readdirSync(folder) : []);
+  const hierarchies = names("/sys/fs/cgroup").map(
+    (hierarchy) => `/sys/fs/cgroup/${hierarchy}/control-plane-lab/${name}`,
+  );
+  return [
+    ...processes(`control-plane-lab/${name}`).map((pid) => `process ${pid}`),
+    ...readOrEmpty("/proc/self/mountinfo")
+      .split("\n")
+      .filter((line) => line.includes(`control-plane-lab/${name}/`)),
+    ...[...names("/run/netns"), ...names("/sys/class/net")].filter(
+      (n) => n === bridge || n.startsWith(`${bridge}-`),
+    ),
+    ...hierarchies.filter(existsSync),
+    ...[`/var/lib/control-plane-lab/${name}`].filter(existsSync),
+  ];
+}
+
+function readOrEmpty(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
