@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { ALL_DOWN } from "../../haproxy/server-state";
+import { BINARIES, Bench } from "./support/bench";
+import { timeUntilClosed, Watch, whoAnswers } from "./support/client";
+import { sleep, waitFor } from "./support/wait";
+
+for (const binary of BINARIES) {
+  describe(`the configuration on HAProxy ${binary.version}`, function () {
+    this.timeout(180_000);
+    let bench: Bench;
+
+    beforeEach(async () => {
+      bench = await Bench.create(binary);
+      for (const name of ["m1", "m2", "m3"]) await bench.addServer(name);
+    });
+    afterEach(() => bench.stop());
+
+    const backends = () => [...bench.servers.values()].map(({ backend }) => backend);
+    const start = async (): Promise<void> => {
+      bench.writeConfig(backends(), () => true);
+      await bench.startHaproxy();
+    };
+    const answers = async (count: number): Promise<Set<string>> => {
+      const names = new Set<string>();
+      for (let i = 0; i < count; i++) names.add(await whoAnswers(bench.port, bench.caFile));
+      return names;
+    };
+
+    it("passes haproxy -c without a warning", () => {
+      bench.writeConfig(backends(), () => true);
+      const { code, said } = bench.checkConfig();
+      assert.equal(code, 0, said);
+      assert.doesNotMatch(said, /warning|alert/i);
+    });
+
+    it("does not start when the address to listen on is not set", () => {
+      bench.writeConfig(backends(), () => true);
+      const env = process.env["HOST_IP"];
+      assert.equal(env, undefined);
+      const { code, said } = bench.checkConfig({ HOST_IP: undefined });
+      assert.notEqual(code, 0);
+      assert.match(said, /HOST_IP is not set/);
+    });
+
+    it("spreads new connections over all ready servers, and says on its own port that it lives", async () => {
+      await start();
+      assert.deepEqual(await answers(60), new Set(["m1", "m2", "m3"]));
+      assert.deepEqual(await bench.health("/healthz"), { status: 200, body: "ok" });
+      const metrics = await bench.health("/metrics");
+      assert.match(metrics.body, /haproxy_server_status\{proxy="ready",server="s1"/);
+    });
+
+    it("starts with the servers down that the state file says are down: nothing is sent to them before a check", async () => {
+      await bench.server("m3").order({ readyz: 500 });
+      bench.writeConfig(backends(), (_, slot) => slot < 2);
+      await bench.startHaproxy();
+      assert.deepEqual(await answers(60), new Set(["m1", "m2"]));
+      await sleep(1500);
+      assert.deepEqual(await answers(30), new Set(["m1", "m2"]));
+      assert.deepEqual((await bench.server("m3").report()).requests, []);
+    });
+
+    it("closes a connection at once when there is no server at all", async () => {
+      for (const server of bench.servers.values()) await server.kill();
+      bench.writeConfig(backends(), ALL_DOWN);
+      await bench.startHaproxy();
+      const times = [];
+      for (let i = 0; i < 10; i++) times.push(await timeUntilClosed(bench.port));
+      // The best of ten: a busy computer may delay any one of them.
+      assert.ok(Math.min(...times) < 100, times.join(" "));
+      assert.deepEqual(await bench.health("/healthz"), { status: 200, body: "ok" });
+    });
+
+    it("loses no new connection to a server that was killed", async () => {
+      await start();
+      await bench.server("m2").kill();
+      assert.deepEqual(await answers(40), new Set(["m1", "m3"]));
+    });
+
+    it("keeps the sessions of a server that answers 5xx, and sends it no new ones", async () => {
+      await start();
+      const watch = await Watch.openOn("m1", bench.port, bench.caFile);
+      await bench.server("m1").order({ readyz: 500, livez: 500 });
+      await bench.ready("m2", "m3");
+      assert.deepEqual(await answers(40), new Set(["m2", "m3"]));
+      await sleep(1500);
+      assert.ok(watch.open);
+      watch.close();
+    });
+
+    it("falls back to servers that are alive when none is ready, and drops no session for it", async () => {
+      await start();
+      const watch = await Watch.open(bench.port, bench.caFile);
+      for (const server of bench.servers.values()) await server.order({ readyz: 500 });
+      await bench.ready();
+      // The stand-in answers 503 then: it was reached.
+      await assert.rejects(whoAnswers(bench.port, bench.caFile), /status 503/);
+      assert.ok(watch.open);
+      watch.close();
+    });
+
+    it("takes a server out that hangs, and back when it goes on", async () => {
+      await start();
+      bench.server("m2").hang();
+      await bench.ready("m1", "m3");
+      assert.deepEqual(await answers(40), new Set(["m1", "m3"]));
+      bench.server("m2").resume();
+      await bench.ready("m1", "m2", "m3");
+      await waitFor("m2 serves", async () => (await whoAnswers(bench.port, bench.caFile)) === "m2");
+    });
+
+    it("does not take up a server whose certificate is of another CA", async () => {
+      await start();
+      const port = bench.server("m3").backend.port;
+      await bench.server("m3").kill();
+      const other = await Bench.create(binary);
+      try {
+        await other.addServer("m3", {}, port);
+        await bench.ready("m1", "m2");
+        await sleep(3000);
+        await bench.ready("m1", "m2");
+      } finally {
+        await other.stop();
+      }
+    });
+  });
+}

@@ -1,0 +1,104 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { join } from "node:path";
+import type { Backend } from "../../../haproxy/model";
+import type { Certificates } from "./certificates";
+import { freePort, ownAddress } from "./network";
+
+/** First message to the process. */
+export interface StartMessage {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly cert: string;
+  readonly key: string;
+  /** Only this token is accepted. */
+  readonly token?: string;
+}
+
+/** What the server answers from now on. */
+export interface Orders {
+  readyz?: number;
+  livez?: number;
+  /** resourceVersion and data of the ConfigMap; null: it does not exist. */
+  revision?: number;
+  data?: Record<string, string> | null;
+}
+
+/** What the server has seen. */
+export interface Report {
+  /** Paths other than those of the checks. */
+  readonly requests: string[];
+  readonly events: unknown[];
+  watches: number;
+  readonly tokens: string[];
+}
+
+/** A stand-in of an API server: checks, one ConfigMap with list and watch, Events. */
+export class ApiServer {
+  readonly backend: Backend;
+  readonly #child: ChildProcess;
+
+  private constructor(backend: Backend, child: ChildProcess) {
+    this.backend = backend;
+    this.#child = child;
+  }
+
+  static async start(
+    name: string,
+    certificates: Certificates,
+    options: { port?: number; token?: string; orders?: Orders } = {},
+  ): Promise<ApiServer> {
+    const port = options.port ?? (await freePort());
+    const backend = { name, address: ownAddress(), port };
+    const child = fork(join(__dirname, "api-server-process.ts"), {
+      execArgv: ["--import", "tsx"],
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
+    const server = new ApiServer(backend, child);
+    if (options.orders !== undefined) await server.#ask(options.orders);
+    const { cert, key } = certificates;
+    const token = options.token === undefined ? {} : { token: options.token };
+    await server.#ask({ ...backend, cert, key, ...token });
+    return server;
+  }
+
+  get address(): string {
+    return `${this.backend.address}:${this.backend.port}`;
+  }
+
+  order(orders: Orders): Promise<unknown> {
+    return this.#ask(orders);
+  }
+
+  async report(): Promise<Report> {
+    return (await this.#ask("report")) as Report;
+  }
+
+  /** SIGSTOP: the kernel still takes connections, nobody answers. */
+  hang(): void {
+    this.#child.kill("SIGSTOP");
+  }
+
+  resume(): void {
+    this.#child.kill("SIGCONT");
+  }
+
+  async kill(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const gone = new Promise((resolve) => this.#child.once("exit", resolve));
+    this.#child.kill("SIGKILL");
+    await gone;
+  }
+
+  #ask(message: StartMessage | Orders | "report"): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const ended = (): void => reject(new Error("the API server stand-in has ended"));
+      this.#child.once("exit", ended);
+      this.#child.once("message", (answer) => {
+        this.#child.off("exit", ended);
+        resolve(answer);
+      });
+      this.#child.send(message);
+    });
+  }
+}
