@@ -4,8 +4,8 @@ TUNNEL_UNIT="$PRODUCT-endpoint.service"
 
 # The address of this host that the endpoint's name stands for; nothing when it is elsewhere.
 own_endpoint_address() {
-  { getent ahosts "$ENDPOINT_HOST" || echo "$ENDPOINT_HOST"; } | awk '{ print $1 }' | while read -r candidate; do
-    if ip -o address show | awk '{ print $4 }' | cut -d / -f 1 | grep -qxF "$candidate"; then
+  { getent ahosts "$ENDPOINT_HOST" || echo "$ENDPOINT_HOST"; } | cut -d ' ' -f 1 | while read -r candidate; do
+    if ip -o address show | sed -n 's/.* inet6\{0,1\} \([^ /]*\).*/\1/p' | grep -qxF "$candidate"; then
       echo "$candidate"
       break
     fi
