@@ -1,0 +1,57 @@
+import type { HaproxySpec } from "../../haproxy/config";
+import { BACKENDS_CONFIG_MAP, NAMESPACE } from "../../names";
+import type { UpdaterSettings } from "../../updater/settings";
+
+/** Folders in the pods. */
+export const PATHS = {
+  /** The updater's script and settings, read-only. */
+  updater: "/opt/control-plane-lb",
+  /** haproxy.cfg and what must outlive a restart of the containers. */
+  config: "/etc/haproxy",
+  /** Sockets, and what must not outlive a power cut. */
+  run: "/run/haproxy",
+  /** The ConfigMap with the backends. */
+  seed: "/etc/control-plane-lb/backends",
+  /** The cluster's CA. */
+  ca: "/etc/control-plane-lb/ca",
+  /** The updater's token. */
+  token: "/var/run/secrets/control-plane-lb",
+} as const;
+
+export const UPDATER_SCRIPT = "updater.js";
+export const UPDATER_SETTINGS = "settings.json";
+
+/** What of the pods' settings operators choose. */
+export type PodSettings = Pick<
+  HaproxySpec,
+  "port" | "healthPort" | "allow" | "maxConnections" | "timeouts" | "checks"
+> &
+  Pick<UpdaterSettings, "apiPort" | "drainSeconds">;
+
+/** settings.json for the pods: one text for all masters, `${HOST_IP}` is the node's own address. */
+export function updaterSettings(pods: PodSettings): UpdaterSettings {
+  const { apiPort, drainSeconds, ...haproxy } = pods;
+  return {
+    namespace: NAMESPACE,
+    configMap: BACKENDS_CONFIG_MAP,
+    haproxy: {
+      listen: ["${HOST_IP}"],
+      caFile: `${PATHS.ca}/ca.crt`,
+      adminSocket: `${PATHS.run}/admin.sock`,
+      updaterSocket: `${PATHS.run}/updater.sock`,
+      // after a power cut nothing is known of the servers' health
+      stateFile: `${PATHS.run}/server-state`,
+      ...haproxy,
+    },
+    configFile: `${PATHS.config}/haproxy.cfg`,
+    masterSocket: `${PATHS.run}/master.sock`,
+    lastGoodFile: `${PATHS.config}/last-good.json`,
+    seedDir: PATHS.seed,
+    tokenFile: `${PATHS.token}/token`,
+    apiCaFile: `${PATHS.ca}/ca.crt`,
+    apiPort,
+    apiServerName: "kubernetes",
+    localAddress: "${HOST_IP}",
+    drainSeconds,
+  };
+}

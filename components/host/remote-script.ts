@@ -1,0 +1,52 @@
+import { remote } from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { connectionTo } from "./connection";
+import type { SshTarget } from "./ssh-target";
+
+/** What runs on a host. */
+export interface RemoteScriptArgs {
+  readonly target: SshTarget;
+  /** A host script (`hostScript`): idempotent, started with `apply`, or with `remove`. It travels by stdin: argv and environment are public. */
+  readonly script: pulumi.Input<string>;
+  /** Run it with `remove` when the resource is deleted. Default: nothing runs then, and a dead host is no obstacle. */
+  readonly removes?: boolean;
+  /** Secrets go in or out: what it prints is neither shown while it runs nor kept in plain. Default: false */
+  readonly secret?: boolean;
+  /** The host is gone for good: whatever changes, nothing runs there any more. Default: false */
+  readonly lost?: boolean;
+}
+
+/** Inputs that a lost host's resource keeps as they are. */
+const INPUTS = ["connection", "create", "update", "delete", "stdin", "logging"];
+
+/**
+ * One script on one host, as one Command: any change of the script is an update that runs it again.
+ *
+ * Never with `triggers`: they replace, and the delete of the old would undo the new. Never with `environment`: sshd refuses it.
+ *
+ * @param name begins with the host's name: Pulumi never touches the former host when a connection changes
+ */
+export function remoteScript(
+  name: string,
+  args: RemoteScriptArgs,
+  options: pulumi.CustomResourceOptions,
+): remote.Command {
+  const { target, script, removes = false, secret = false, lost = false } = args;
+  const shell = target.user === "root" ? "sh -s --" : "sudo -n sh -s --";
+  return new remote.Command(
+    name,
+    {
+      connection: connectionTo(target),
+      create: `${shell} apply`,
+      update: `${shell} apply`,
+      ...(removes ? { delete: `${shell} remove` } : {}),
+      stdin: secret ? pulumi.secret(script) : script,
+      addPreviousOutputInEnv: false,
+      ...(secret ? { logging: "none" } : {}),
+    },
+    pulumi.mergeOptions(options, {
+      ...(secret ? { additionalSecretOutputs: ["stdout", "stderr"] } : {}),
+      ...(lost ? { ignoreChanges: INPUTS, retainOnDelete: true } : {}),
+    }),
+  );
+}

@@ -1,0 +1,30 @@
+import * as pulumi from "@pulumi/pulumi";
+import { daemonsetStack } from "./daemonset";
+import { SettingsError, type Settings } from "./settings";
+import { settingsFromConfig } from "./source";
+
+/**
+ * The whole program: reads the stack's configuration, builds the topology, returns the stack's outputs. It can run again and again in one
+ * process.
+ *
+ * @throws pulumi.RunError with all mistakes of the configuration, before any resource is registered
+ */
+export function program(): Promise<Record<string, unknown>> {
+  return Promise.resolve().then(() => {
+    const settings = settingsOfStack();
+    switch (settings.topology) {
+      case "daemonset":
+        return { ...daemonsetStack(settings) };
+    }
+  });
+}
+
+function settingsOfStack(): Settings {
+  try {
+    return settingsFromConfig(pulumi.runtime.allConfig(), pulumi.getProject());
+  } catch (error) {
+    // an operator's mistake: the list of mistakes, and no stack trace
+    if (error instanceof SettingsError) throw new pulumi.RunError(error.message);
+    throw error;
+  }
+}
