@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { removeTree } from "./cache";
 import { killProcesses, removeGroups } from "./cgroups";
 import { ensureDisk, removeDisk } from "./disk";
+import { prepareHost, restoreHost } from "./host-settings";
 import { labKeys, type LabKeys } from "./keys";
 import { withLock } from "./lock";
 import { logToStderr, withProgress, type Log } from "./log";
@@ -63,6 +64,9 @@ export interface LabSsh {
   /** "ssh-ed25519 AAAA...", the same for all machines. */
   readonly hostKey: string;
 }
+
+/** Held while labs are entered into or taken from the list of all labs. */
+const INDEX_LOCK = join(LABS_DIR, ".index.lock");
 
 /** Bare machines on a bridge of their own. Needs root. */
 export class Lab {
@@ -131,6 +135,7 @@ export class Lab {
     checkLabName(name);
     requireRoot();
     await withLock(lockFile(name), log, `lab ${name}`, () => removeLab(name));
+    await withLock(INDEX_LOCK, log, "labs", () => Promise.resolve(restoreHost()));
   }
 
   get name(): string {
@@ -240,12 +245,13 @@ export class Lab {
 
 /** Writes down what the lab will be, before any of it is made. Machines that exist stay, also where fewer are wanted. */
 async function recordLab(name: string, wanted: MachineRecord[], log: Log): Promise<LabState> {
-  return withLock(join(LABS_DIR, ".index.lock"), log, "labs", () => {
+  return withLock(INDEX_LOCK, log, "labs", () => {
     const former = readState(name);
     const kept = former?.machines ?? [];
     const added = wanted.filter((record) => !kept.some((machine) => machine.name === record.name));
     const index = former?.index ?? findBridge(name) ?? freeIndex(name, bridgeExists);
     const state = { name, index, machines: [...kept, ...added] };
+    prepareHost();
     writeState(state);
     return Promise.resolve(state);
   });

@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { cached, cachedPath } from "./cache";
+import { cached, cachedPath, removeTree } from "./cache";
 import { withProgress, type Log } from "./log";
 import { fingerprint, labSource } from "./paths";
 import { run } from "./process";
@@ -86,6 +86,9 @@ export async function buildProgram(name: ProgramName, log: Log): Promise<string>
     });
     let packages = 0;
     let downloads = 0;
+    // A compiler that is cut off leaves its scratch files: they go with the unfinished build.
+    const scratch = join(folder, ".scratch");
+    mkdirSync(scratch);
     const output = recipe.output === undefined ? `${folder}/` : join(folder, recipe.output);
     await withProgress(
       log,
@@ -93,7 +96,7 @@ export async function buildProgram(name: ProgramName, log: Log): Promise<string>
       () =>
         run(["go", "build", "-v", "-trimpath", "-o", output, ...recipe.flags, ...recipe.packages], {
           cwd: labSource("tools", name),
-          env: { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly -buildvcs=false" },
+          env: { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly -buildvcs=false", GOTMPDIR: scratch },
           dieWithParent: true,
           title: `go build of ${name}`,
           onStderrLine: (line) => {
@@ -103,6 +106,7 @@ export async function buildProgram(name: ProgramName, log: Log): Promise<string>
         }),
       () => `${downloads} modules fetched, ${packages} packages compiled`,
     );
+    await removeTree(scratch);
   });
 }
 
