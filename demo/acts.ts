@@ -1,0 +1,174 @@
+import type { Load } from "../load/index";
+import type { DemoCluster } from "./cluster";
+import { waitUntil } from "./wait";
+
+/** What a phase promises. */
+export interface Pledge {
+  /** No request fails, but for those in flight at a kill. */
+  readonly nothingFails: boolean;
+  /** Longest time without an answer for new connections, in ms. */
+  readonly maxGapMs?: number;
+}
+
+/** What the acts work with. */
+export interface Stage {
+  readonly cluster: DemoCluster;
+  readonly load: Load;
+  readonly signal: AbortSignal;
+  readonly log: (line: string) => void;
+}
+
+/** One thing that is done to the cluster under load. */
+export interface Act {
+  readonly name: string;
+  readonly promise: Pledge;
+  /** Does it and waits until the cluster is whole again. */
+  run(stage: Stage): Promise<void>;
+}
+
+/** For everything that kubelet and the API servers do; slow machines need minutes. */
+const DEADLINE_SECONDS = 300;
+
+/** New connections under load that follow each act's last condition: 10 s at the usual rate. */
+const REQUESTS_AFTER = 200;
+
+const NOTHING_FAILS: Pledge = { nothingFails: true };
+
+/**
+ * The acts, in order, for a cluster of these masters; the first one has the endpoint. No machine's container is killed more often
+ * than twice: kubelet would begin to wait before it starts it again.
+ */
+export function acts(
+  masters: readonly { name: string; address: string }[],
+  apiPort: number,
+): Act[] {
+  const head = masters[0]!.name;
+  const last = masters.at(-1)!;
+  const alone = masters.length === 1;
+  return [
+    ...(alone ? [] : backendActs(head, last, apiPort)),
+    podsDeleted(head, masters.length),
+    haproxySignal("HAProxy killed", head, "KILL", NOTHING_FAILS),
+    haproxySignal("HAProxy stopped", head, "STOP", { nothingFails: false, maxGapMs: 6000 }),
+    // alone there is no other API server that could serve
+    ...(alone ? [] : [apiKilled("API server killed, endpoint's machine", head)]),
+    ...(alone ? [] : [apiKilled("API server killed, another machine", masters[1]!.name)]),
+  ];
+}
+
+/** Waits until this many new connections were served, so that an act's effects meet requests. */
+export async function underLoad(stage: Stage, requests = REQUESTS_AFTER): Promise<void> {
+  const before = (await stage.load.current()).newConnections.ok;
+  await until(stage, `${requests} more requests`, async () => {
+    return (await stage.load.current()).newConnections.ok >= before + requests;
+  });
+}
+
+/** Waits until all pods are ready, HAProxy listens and every updater sees all API servers ready. */
+export function whole(stage: Stage): Promise<boolean> {
+  const { cluster } = stage;
+  const { masters } = cluster;
+  return until(stage, "HAProxy to serve on all machines", async () => {
+    const head = masters[0]!.name;
+    const ready = (await cluster.pods(head)).filter((pod) => pod.ready);
+    if (ready.length !== masters.length) return false;
+    for (const { name } of masters) {
+      if (!(await cluster.haproxyListens(name))) return false;
+      const { backends } = await cluster.updater(name);
+      if (backends.filter(({ state }) => state === "ready").length !== masters.length) return false;
+    }
+    return true;
+  });
+}
+
+function until<T>(stage: Stage, what: string, probe: () => Promise<T | undefined | false>) {
+  return waitUntil(what, { seconds: DEADLINE_SECONDS, signal: stage.signal }, probe);
+}
+
+function backendActs(
+  head: string,
+  { name, address }: { name: string; address: string },
+  apiPort: number,
+): Act[] {
+  const seen = async (stage: Stage, there: boolean) => {
+    const statuses = await Promise.all(
+      stage.cluster.masters.map((machine) => stage.cluster.updater(machine.name)),
+    );
+    return statuses.every(({ backends }) => {
+      const backend = backends.find((candidate) => candidate.name === name);
+      return there ? backend?.state === "ready" : backend === undefined;
+    });
+  };
+  const act = (title: string, value: string | null): Act => ({
+    name: title,
+    promise: NOTHING_FAILS,
+    async run(stage) {
+      await stage.cluster.patchBackend(head, name, value);
+      const what = `every HAProxy to ${value === null ? "be rid of" : "use"} ${name}`;
+      await until(stage, what, () => seen(stage, value !== null));
+      await underLoad(stage);
+    },
+  });
+  return [act("key removed", null), act("key put back", `${address}:${apiPort}`)];
+}
+
+function podsDeleted(head: string, count: number): Act {
+  return {
+    name: "pods deleted",
+    promise: NOTHING_FAILS,
+    async run(stage) {
+      const old = new Set((await stage.cluster.pods(head)).map(({ uid }) => uid));
+      await stage.cluster.deletePods(head);
+      await until(stage, `${count} new pods`, async () => {
+        const fresh = (await stage.cluster.pods(head)).filter(({ uid }) => !old.has(uid));
+        return fresh.length === count;
+      });
+      await whole(stage);
+      await underLoad(stage);
+    },
+  };
+}
+
+function haproxySignal(
+  name: string,
+  machine: string,
+  signal: "KILL" | "STOP",
+  promise: Pledge,
+): Act {
+  return {
+    name,
+    promise,
+    async run(stage) {
+      const { cluster, load } = stage;
+      await underLoad(stage, 20);
+      const old = await cluster.pids(machine, "haproxy");
+      await load.markKill(await cluster.signal(machine, "haproxy", signal));
+      await until(stage, `the old HAProxy on ${machine} to be gone`, async () => {
+        const now = await cluster.pids(machine, "haproxy");
+        return !now.some((pid) => old.includes(pid));
+      });
+      await underLoad(stage);
+      await whole(stage);
+      await underLoad(stage);
+    },
+  };
+}
+
+function apiKilled(name: string, machine: string): Act {
+  return {
+    name,
+    promise: NOTHING_FAILS,
+    async run(stage) {
+      const { cluster, load } = stage;
+      await underLoad(stage, 20);
+      const old = await cluster.pids(machine, "kube-apiserver");
+      await load.markKill(await cluster.signal(machine, "kube-apiserver", "KILL"));
+      await until(stage, `a new API server on ${machine}`, async () => {
+        const now = await cluster.pids(machine, "kube-apiserver");
+        return now.length > 0 && !now.some((pid) => old.includes(pid));
+      });
+      await whole(stage);
+      await underLoad(stage);
+    },
+  };
+}
