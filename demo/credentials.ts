@@ -18,14 +18,18 @@ export async function feedCredentials(lab: Lab, load: Load, signal: AbortSignal)
   await waitUntil("the first answer of an API server", { seconds: 1800, signal }, () =>
     Promise.resolve(answered),
   );
-  const kubeconfig = await waitUntil(
-    `a kubeconfig on ${head}`,
-    { seconds: 300, signal },
-    async () => {
-      const read = FILES.map((file) => `cat ${file} 2>/dev/null`).join(" || ");
-      const { stdout } = await lab.exec(head, read, { check: false });
-      return stdout.includes("client-key-data") && stdout;
-    },
-  );
-  await load.setCredentials(kubeconfig);
+  await load.setCredentials(await readKubeconfigWhenThere(lab, head, signal));
+}
+
+/** The administrator's kubeconfig of a machine, as soon as kubeadm has written it; its API server need not answer yet. */
+export function readKubeconfigWhenThere(
+  lab: Lab,
+  machine: string,
+  signal?: AbortSignal,
+): Promise<string> {
+  const read = FILES.map((file) => `cat ${file} 2>/dev/null`).join(" || ");
+  return waitUntil(`a kubeconfig on ${machine}`, { seconds: 900, signal }, async () => {
+    const { stdout } = await lab.exec(machine, read, { check: false });
+    return stdout.includes("client-key-data") && stdout;
+  });
 }

@@ -9,6 +9,8 @@ import { LAB_HOME } from "../status/stack";
 import { feedCredentials } from "./credentials";
 import { merge } from "./merge";
 
+export { readKubeconfigWhenThere } from "./credentials";
+
 const ROOT = path.resolve(__dirname, "..");
 
 /** Pulumi.yaml of the program. */
