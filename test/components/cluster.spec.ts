@@ -1,0 +1,306 @@
+import assert from "node:assert/strict";
+import { describe, it } from "mocha";
+import { valueOf, type Recorded } from "../../pulumi-test-utils/src/index";
+import { COMMAND, KUBECONFIG, recordStack } from "./record-stack";
+
+const CONFIG_MAP = "kubernetes:core/v1:ConfigMap";
+const PATCH = "kubernetes:core/v1:ConfigMapPatch";
+const DAEMON_SET = "kubernetes:apps/v1:DaemonSet";
+const PROVIDER = "pulumi:providers:kubernetes";
+
+describe("resources in the cluster", () => {
+  it("belong to a component whose name they begin with, and use our provider", async () => {
+    const recording = await recordStack();
+    const provider = recording.find(PROVIDER, "cluster");
+    const inCluster = recording.resources.filter(({ type }) => type.startsWith("kubernetes:"));
+    assert.equal(inCluster.length, 10);
+    for (const resource of inCluster) {
+      const parent = recording.resources.find(({ urn }) => urn === resource.parent);
+      assert.ok(parent && resource.name.startsWith(`${parent.name}-`), resource.name);
+      assert.ok(resource.provider?.startsWith(`${provider.urn}::`), resource.name);
+    }
+  });
+
+  it("come after the masters, and never replace everything for another kubeconfig", async () => {
+    const recording = await recordStack();
+    const provider = recording.find(PROVIDER, "cluster");
+    assert.deepEqual(recording.dependencies(provider).sort(), [
+      "m1-bootstrap",
+      "m1-kubeconfig",
+      "m2-bootstrap",
+      "m3-bootstrap",
+    ]);
+    assert.ok(provider.secretInputs.includes("kubeconfig"));
+    assert.equal(provider.inputs["kubeconfig"], KUBECONFIG);
+    assert.equal(provider.inputs["clusterIdentifier"], "control-plane-lb-dev");
+    for (const option of [
+      "enableConfigMapMutable",
+      "enableSecretMutable",
+      "upsertExistingObjects",
+    ]) {
+      assert.equal(String(provider.inputs[option]), "true", option);
+    }
+  });
+
+  it("give the updater its ConfigMap to read and Events to write, no more", async () => {
+    const recording = await recordStack();
+    const name = "control-plane-lb";
+    assert.deepEqual(
+      recording.find("kubernetes:rbac.authorization.k8s.io/v1:Role", "access-role").inputs["rules"],
+      [
+        {
+          apiGroups: [""],
+          resources: ["configmaps"],
+          resourceNames: ["haproxy-backends"],
+          verbs: ["get", "list", "watch"],
+        },
+        { apiGroups: [""], resources: ["events"], verbs: ["create", "patch"] },
+      ],
+    );
+    const binding = recording.find(
+      "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding",
+      "access-role-binding",
+    );
+    assert.deepEqual(binding.inputs["subjects"], [
+      { kind: "ServiceAccount", name, namespace: "kube-system" },
+    ]);
+    assert.deepEqual(binding.inputs["roleRef"], {
+      apiGroup: "rbac.authorization.k8s.io",
+      kind: "Role",
+      name,
+    });
+    assert.equal(recording.all("kubernetes:core/v1:Secret").length, 0);
+    assert.equal(recording.resources.filter(({ type }) => type.includes("ClusterRole")).length, 0);
+  });
+
+  it("own each master's key apart, and the ConfigMap without data", async () => {
+    const recording = await recordStack({
+      nodes: { m1: { address: "10.0.0.11" }, m2: { address: "fd00::12" } },
+    });
+    const configMap = recording.find(CONFIG_MAP, "backends-config-map");
+    assert.equal(configMap.inputs["data"], undefined);
+    assert.deepEqual(configMap.options.ignoreChanges, ["data"]);
+    assert.deepEqual(metadata(configMap)["name"], "haproxy-backends");
+    const patches = ["backends-m1", "backends-m2"].map((name) => recording.find(PATCH, name));
+    assert.deepEqual(
+      patches.map(({ inputs }) => inputs["data"]),
+      [{ m1: "10.0.0.11:6443" }, { m2: "[fd00::12]:6443" }],
+    );
+    for (const patch of patches) {
+      assert.deepEqual(metadata(patch)["annotations"], { "pulumi.com/patchForce": "true" });
+    }
+  });
+
+  it("let a master's key go before the master", async () => {
+    const recording = await recordStack();
+    for (const name of ["m1", "m2", "m3"]) {
+      const before = recording.dependencies(recording.find(PATCH, `backends-${name}`));
+      assert.deepEqual(before.sort(), ["backends-config-map", `${name}-bootstrap`]);
+    }
+  });
+
+  it("name the masters for a host that leaves", async () => {
+    const nodes = { m10: { address: "10.0.0.10" }, m2: { address: "10.0.0.2" } };
+    const masters = (await recordStack({ nodes })).find(PATCH, "backends-masters");
+    assert.deepEqual(metadata(masters)["annotations"], {
+      "pulumi.com/patchForce": "true",
+      "control-plane-lb/masters": '["m10","m2"]',
+    });
+    assert.equal(masters.inputs["data"], undefined);
+  });
+
+  it("stay as they are when a backend changes, apart from its key", async () => {
+    const inputs = async (last: number) => {
+      const m2 = { address: `10.0.0.${last}`, sshHost: "m2.example" };
+      const nodes = { m1: { address: "10.0.0.11" }, m2 };
+      const recording = await recordStack({ nodes });
+      return new Map(
+        recording.resources
+          .filter(({ type }) => type.startsWith("kubernetes:"))
+          .map((resource) => [resource.name, JSON.stringify(resource.inputs)]),
+      );
+    };
+    const [first, second] = [await inputs(12), await inputs(22)];
+    assert.deepEqual(
+      [...first.keys()].filter((name) => first.get(name) !== second.get(name)),
+      ["backends-m2"],
+    );
+  });
+});
+
+describe("a cluster that exists", () => {
+  it("is used by its kubeconfig, and kubeadm runs nowhere", async () => {
+    const recording = await recordStack({ bootstrap: "none", kubeconfig: "given" });
+    assert.deepEqual(
+      recording.all(COMMAND).map(({ name }) => name.replace(/^m\d-/, "")),
+      ["preflight", "preflight", "preflight", "forward", "forward", "forward"],
+    );
+    const provider = recording.find(PROVIDER, "cluster");
+    assert.equal(provider.inputs["kubeconfig"], "given");
+    assert.ok(provider.secretInputs.includes("kubeconfig"));
+    assert.deepEqual(recording.dependencies(provider).sort(), [
+      "m1-forward",
+      "m2-forward",
+      "m3-forward",
+    ]);
+  });
+});
+
+describe("the DaemonSet", () => {
+  const pod = async (changes: Record<string, unknown> = {}) => {
+    const recording = await recordStack(changes);
+    const daemonSet = recording.find(DAEMON_SET, "haproxy-daemon-set");
+    const { template } = daemonSet.inputs["spec"] as {
+      template: { metadata: Record<string, unknown>; spec: Pod };
+    };
+    return { recording, daemonSet, template, spec: template.spec };
+  };
+
+  it("starts with rights and all backends in place", async () => {
+    const { recording, daemonSet } = await pod();
+    assert.deepEqual(recording.dependencies(daemonSet).sort(), [
+      "access-role-binding",
+      "backends-m1",
+      "backends-m2",
+      "backends-m3",
+      "haproxy-updater",
+    ]);
+  });
+
+  it("runs on every master whatever its state, with a share of the CPU", async () => {
+    const { spec } = await pod();
+    assert.equal(spec["hostNetwork"], true);
+    assert.deepEqual(spec["nodeSelector"], { "node-role.kubernetes.io/control-plane": "" });
+    assert.deepEqual(spec["tolerations"], [{ operator: "Exists" }]);
+    assert.equal(spec["priorityClassName"], "system-node-critical");
+    assert.deepEqual(container(spec, "haproxy")["resources"], {
+      requests: { cpu: "500m", memory: "64Mi" },
+      limits: {},
+    });
+  });
+
+  it("has no rights on the host and none in the cluster but the updater's token", async () => {
+    const { spec } = await pod();
+    assert.deepEqual(spec["securityContext"], {
+      runAsNonRoot: true,
+      runAsUser: 99,
+      runAsGroup: 99,
+      fsGroup: 99,
+      seccompProfile: { type: "RuntimeDefault" },
+    });
+    const all = [...spec.initContainers, ...spec.containers];
+    assert.deepEqual(
+      all.map(({ name }) => name),
+      ["prepare", "haproxy", "updater"],
+    );
+    for (const each of all) {
+      assert.deepEqual(each["securityContext"], {
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ["ALL"] },
+      });
+    }
+    assert.equal(spec["automountServiceAccountToken"], false);
+    assert.deepEqual(
+      all.filter(({ volumeMounts }) => volumeMounts.some(({ name }) => name === "token")),
+      [container(spec, "updater")],
+    );
+    assert.equal(JSON.stringify(spec["volumes"]).includes("hostPath"), false);
+  });
+
+  it("replaces one pod at a time, and never two on one node", async () => {
+    const { daemonSet } = await pod();
+    const spec = daemonSet.inputs["spec"] as Record<string, unknown>;
+    assert.deepEqual(spec["updateStrategy"], {
+      type: "RollingUpdate",
+      rollingUpdate: { maxUnavailable: 1, maxSurge: 0 },
+    });
+  });
+
+  it("asks HAProxy itself for its health, kills it soon when it hangs, and stops it softly", async () => {
+    const { spec } = await pod({
+      ports: { health: 7000 },
+      haproxy: { timeouts: { hardStopAfterMs: 90_500 } },
+    });
+    const haproxy = container(spec, "haproxy");
+    const httpGet = { path: "/healthz", port: 7000, scheme: "HTTP" };
+    for (const probe of ["startupProbe", "readinessProbe", "livenessProbe"]) {
+      assert.deepEqual((haproxy[probe] as Record<string, unknown>)["httpGet"], httpGet, probe);
+    }
+    assert.deepEqual(haproxy["livenessProbe"], {
+      httpGet,
+      periodSeconds: 1,
+      timeoutSeconds: 1,
+      failureThreshold: 3,
+      terminationGracePeriodSeconds: 1,
+    });
+    // the image's own SIGUSR1
+    assert.equal(haproxy["lifecycle"], undefined);
+    assert.equal(spec["terminationGracePeriodSeconds"], 111);
+  });
+
+  it("takes images and their pull secrets from the settings", async () => {
+    const { spec } = await pod({
+      haproxy: { image: "mirror.example:5000/haproxy@sha256:" + "a".repeat(64) },
+      updater: { image: "mirror.example/node:22" },
+      imagePullSecrets: ["mirror"],
+    });
+    assert.deepEqual(spec["imagePullSecrets"], [{ name: "mirror" }]);
+    assert.match(String(container(spec, "haproxy")["image"]), /^mirror\.example:5000\/haproxy@/);
+    assert.equal(container(spec, "prepare")["image"], "mirror.example/node:22");
+    assert.equal(container(spec, "updater")["image"], "mirror.example/node:22");
+    assert.equal((await pod()).spec["imagePullSecrets"], undefined);
+  });
+
+  it("rolls when the updater's settings change, and not when a backend does", async () => {
+    const annotations = async (changes: Record<string, unknown>) =>
+      (await pod(changes)).template.metadata["annotations"];
+    const first = await annotations({});
+    assert.deepEqual(await annotations({ nodes: { m1: { address: "10.0.0.99" } } }), first);
+    assert.notDeepEqual(await annotations({ updater: { drainSeconds: 5 } }), first);
+  });
+
+  it("gives the updater settings that hold no secret and no master's own address", async () => {
+    const { recording } = await pod();
+    const data = recording.find(CONFIG_MAP, "haproxy-updater").inputs["data"] as {
+      "settings.json": string;
+      "updater.js": string;
+    };
+    assert.doesNotMatch(data["settings.json"], /10\.0\.0\.|very secret/);
+    const settings = JSON.parse(data["settings.json"]) as Record<string, unknown>;
+    assert.deepEqual((settings["haproxy"] as { listen: string[] }).listen, ["${HOST_IP}"]);
+    assert.ok(data["updater.js"].length > 1000);
+  });
+});
+
+describe("outputs of the stack", () => {
+  it("are the endpoint, and the kubeconfig as a secret", async () => {
+    const { result } = await recordStack({ endpoint: { host: "fd00::10", port: 7443 } });
+    assert.equal(result.endpoint, "https://[fd00::10]:7443");
+    assert.equal(await valueOf(result.kubeconfig), KUBECONFIG);
+    assert.equal(
+      await (result.kubeconfig as unknown as { isSecret: Promise<boolean> }).isSecret,
+      true,
+    );
+  });
+});
+
+interface Container extends Record<string, unknown> {
+  readonly name: string;
+  readonly volumeMounts: readonly { readonly name: string }[];
+}
+
+interface Pod extends Record<string, unknown> {
+  readonly initContainers: readonly Container[];
+  readonly containers: readonly Container[];
+}
+
+function container(spec: Pod, name: string): Container {
+  const found = [...spec.initContainers, ...spec.containers].find((each) => each.name === name);
+  assert.ok(found, `container ${name}`);
+  return found;
+}
+
+function metadata(resource: Recorded): Record<string, unknown> {
+  return resource.inputs["metadata"] as Record<string, unknown>;
+}
