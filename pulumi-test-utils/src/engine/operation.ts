@@ -87,8 +87,11 @@ export class EventCollector {
 
   /** @param cause what the Automation API threw; the source of the text if the engine sent no message */
   error(operation: string, cause: unknown, stdout: string): EngineError {
-    const fallback = cause instanceof Error ? cause.message : String(cause);
-    const diagnostics = this.errors.length > 0 ? this.errors : [this.clean(fallback)];
+    const text = this.clean(cause instanceof Error ? cause.message : String(cause));
+    // before it has a deployment, the CLI says what is wrong on stderr only
+    const lines = new Set(text.split("\n").filter((line) => line.startsWith("error: ")));
+    const fallback = lines.size > 0 ? [...lines] : [text];
+    const diagnostics = this.errors.length > 0 ? this.errors : fallback;
     return new EngineError(operation, diagnostics, this.result(stdout));
   }
 

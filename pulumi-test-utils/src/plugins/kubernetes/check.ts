@@ -3,7 +3,7 @@ import { containsUnknown, plain, type Properties } from "../../wire";
 import type { CheckCall } from "../protocol/provider";
 import { isAnnotated, isPatchType, withMetadata, type KubernetesObject } from "./object";
 import { annotateSecrets } from "./secrets";
-import { normalize } from "./shape";
+import { normalize, secretAsStored } from "./shape";
 
 /** What the check needs to know of the cluster. */
 export interface CheckContext {
@@ -16,7 +16,7 @@ export interface CheckContext {
 export async function checkObject(call: CheckCall, context: CheckContext): Promise<Properties> {
   const given = plain(call.news) as KubernetesObject;
   const olds = plain(call.olds) as KubernetesObject;
-  let object = containsUnknown(given) ? given : normalize(given);
+  let object = containsUnknown(given) ? given : secretAsStored(normalize(given));
   const { apiVersion = "", kind = "" } = object;
   if (kind.endsWith("List")) {
     throw new Error("list resources cannot be created directly. Use the underlying resource type");
