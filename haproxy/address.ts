@@ -12,7 +12,6 @@ UNUSABLE.addAddress("::", "ipv6");
 UNUSABLE.addAddress("::1", "ipv6");
 UNUSABLE.addSubnet("fe80::", 10, "ipv6");
 UNUSABLE.addSubnet("ff00::", 8, "ipv6");
-UNUSABLE.addSubnet("::ffff:0:0", 96, "ipv6");
 
 /**
  * Reads `ADDRESS:PORT`, IPv6 in brackets. Strict: no names, no spaces, no leading zeros, no zone.
@@ -38,5 +37,7 @@ export function canonicalAddress(address: string): string {
 /** False for loopback, unspecified, link-local, multicast, broadcast and IPv4-mapped addresses, and for what is no address. */
 export function isUsableAddress(address: string): boolean {
   if (isIP(address) === 0) return false;
+  // Not in the list: there an IPv4-mapped range would match every IPv4 address.
+  if (canonicalAddress(address).startsWith("::ffff:")) return false;
   return !UNUSABLE.check(address, isIPv6(address) ? "ipv6" : "ipv4");
 }

@@ -5,8 +5,11 @@ import { ask, follow, RuntimeError, type Subscription } from "./socket";
 
 export { RuntimeError } from "./socket";
 
-/** Bits of srv_admin_state. */
-export const ADMIN = { maintenance: 0x01 | 0x02 | 0x04, drain: 0x08 | 0x10 } as const;
+/**
+ * Bits of srv_admin_state. Maintenance is forced, inherited, or for want of an address; 0x04 ("disabled" in the
+ * configuration) stays set when such a slot is opened, and means nothing then.
+ */
+export const ADMIN = { maintenance: 0x01 | 0x02 | 0x20 | 0x40, drain: 0x08 | 0x10 } as const;
 
 /** A line of `show servers state`. */
 export interface ServerState {

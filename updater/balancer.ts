@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { fingerprintSpec, POOLS, renderHaproxyConfig, type Pool } from "../haproxy/config";
 import type { MasterApi } from "../haproxy/master";
 import { formatBackend, type Backend } from "../haproxy/model";
-import type { RuntimeApi, Snapshot } from "../haproxy/runtime";
+import { ADMIN, type RuntimeApi, type Snapshot } from "../haproxy/runtime";
 import { renderServerState } from "../haproxy/server-state";
 import { describeStep, firstSlots, planSlots } from "../haproxy/slots";
 import { checkWith, RefusedConfigError } from "./check";
@@ -210,7 +210,8 @@ export class Balancer {
   #forgetClosed(snapshot: Snapshot): void {
     for (const slot of [...this.#draining.keys()]) {
       const servers = snapshot.servers.filter((server) => server.slot === slot);
-      if (servers.every(({ admin }) => (admin & 0x07) !== 0)) this.#draining.delete(slot);
+      if (servers.every(({ admin }) => (admin & ADMIN.maintenance) !== 0))
+        this.#draining.delete(slot);
     }
   }
 

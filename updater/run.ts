@@ -20,6 +20,8 @@ import { ConfigMapSource, type Observed, type SourceTimes } from "./source";
 
 /** HAProxy is looked at so often when it says nothing. */
 const TICK_MS = 1000;
+/** Its messages come in bursts, some of them answers to our own commands: one look for all within this time. */
+const MESSAGE_MS = 100;
 /** Changes that come together are applied together. */
 const MERGE_MS = 50;
 /** Events at most for one change of the ConfigMap. */
@@ -53,6 +55,7 @@ class Updater {
   readonly #tickMs: number;
   #refused: readonly Refused[] = [];
   #messages: Subscription | undefined;
+  #hint: NodeJS.Timeout | undefined;
   #merge: NodeJS.Timeout | undefined;
   #server: Server | undefined;
   #looksWaiting = 0;
@@ -111,6 +114,7 @@ class Updater {
     await this.#source.run(signal);
     clearInterval(timer);
     clearTimeout(this.#merge);
+    clearTimeout(this.#hint);
     this.#messages?.stop();
     this.#server.close();
     this.#server.closeAllConnections();
@@ -134,21 +138,23 @@ class Updater {
   /** One look at HAProxy; its messages (server down, server up) bring the next look forward. */
   #look(): void {
     this.#messages ??= this.#runtime.followEvents(
-      () => void this.#tick(),
+      () => {
+        this.#hint ??= setTimeout(() => {
+          this.#hint = undefined;
+          void this.#tick();
+        }, MESSAGE_MS);
+      },
       () => (this.#messages = undefined),
     );
     void this.#tick();
   }
 
-  /** Messages come in bursts: one look under way and one after it are enough. */
+  /** One look under way and one after it are enough. */
   async #tick(): Promise<void> {
     if (this.#looksWaiting > 1) return;
     this.#looksWaiting += 1;
-    try {
-      await this.#balancer.tick();
-    } finally {
-      this.#looksWaiting -= 1;
-    }
+    await this.#balancer.tick();
+    this.#looksWaiting -= 1;
     const asked = this.#source.endpoint;
     const state = this.#balancer
       .states()

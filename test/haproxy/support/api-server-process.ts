@@ -3,10 +3,17 @@ import { createServer } from "node:https";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Orders, Report, StartMessage } from "./api-server";
 
-const state: Required<Orders> = { readyz: 200, livez: 200, revision: 1, data: null };
+const state: Required<Orders> = {
+  readyz: 200,
+  livez: 200,
+  revision: 1,
+  data: null,
+  listening: true,
+};
 const report: Report = { requests: [], events: [], watches: 0, tokens: [] };
 const watches = new Set<ServerResponse>();
 let start: StartMessage | undefined;
+let listener: { close(): unknown } | undefined;
 
 function configMap(): unknown {
   return {
@@ -75,6 +82,7 @@ function serve(message: StartMessage): void {
     answer(response, state.readyz === 200 ? 200 : 503, { name: message.name });
   });
   server.keepAliveTimeout = 600_000;
+  listener = server;
   server.listen(message.port, message.address, () => process.send?.("listening"));
 }
 
@@ -87,6 +95,8 @@ process.on("message", (message: StartMessage | Orders | "report") => {
   } else {
     const before = state.data;
     Object.assign(state, message);
+    // Open connections go on, as in an API server that shuts down in good order.
+    if (!state.listening) listener?.close();
     if ("data" in message) {
       const type = message.data === null ? "DELETED" : before === null ? "ADDED" : "MODIFIED";
       sendChange(type);

@@ -19,6 +19,8 @@ export interface StartMessage {
 export interface Orders {
   readyz?: number;
   livez?: number;
+  /** False: new connections are refused from now on. */
+  listening?: boolean;
   /** resourceVersion and data of the ConfigMap; null: it does not exist. */
   revision?: number;
   data?: Record<string, string> | null;

@@ -2,6 +2,7 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import {
   createWriteStream,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -267,7 +268,8 @@ export class Bench {
   }
 
   log(name: "haproxy" | "updater"): string {
-    return readFileSync(join(this.folder, `${name}.log`), "utf8");
+    const file = join(this.folder, `${name}.log`);
+    return existsSync(file) ? readFileSync(file, "utf8") : "";
   }
 
   async stop(): Promise<void> {

@@ -1,0 +1,364 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { BINARIES, Bench } from "./support/bench";
+import { Watch, whoAnswers } from "./support/client";
+import { sleep, waitFor } from "./support/wait";
+
+for (const binary of BINARIES) {
+  describe(`the updater beside HAProxy ${binary.version}`, function () {
+    this.timeout(180_000);
+    let bench: Bench;
+
+    beforeEach(async () => {
+      bench = await Bench.create(binary);
+      for (const name of ["m1", "m2", "m3"]) await bench.addServer(name);
+    });
+    afterEach(async function () {
+      if (this.currentTest?.state === "failed") {
+        for (const name of ["haproxy", "updater"] as const) console.error(bench.log(name));
+      }
+      await bench.stop();
+    });
+
+    /** Seed, prepare, HAProxy, updater: as a pod starts. */
+    const start = async (...names: string[]): Promise<void> => {
+      await bench.setConfigMap(bench.data(...names));
+      bench.writeSeed(bench.data(...names));
+      await bench.prepare();
+      await bench.startHaproxy();
+      await bench.startUpdater();
+      await bench.ready(...names);
+    };
+    const ask = (): Promise<string> => whoAnswers(bench.port, bench.caFile);
+    const workerPid = async (): Promise<number> => (await bench.runtime.snapshot()).pid;
+
+    /** New connections one after the other until `stop`; rejects with the first that fails. */
+    const load = (): { stop: () => Promise<number> } => {
+      let running = true;
+      let count = 0;
+      const work = (async () => {
+        while (running) {
+          await ask();
+          count += 1;
+          await sleep(10);
+        }
+      })();
+      work.catch(() => undefined);
+      return {
+        stop: async () => {
+          running = false;
+          await work;
+          return count;
+        },
+      };
+    };
+
+    it("starts with what prepare has checked: no connection fails, none reaches a server that is not ready", async () => {
+      await bench.server("m2").order({ readyz: 500 });
+      await bench.setConfigMap(bench.data("m1", "m2", "m3"));
+      bench.writeSeed(bench.data("m1", "m2", "m3"));
+      await bench.prepare();
+      await bench.startHaproxy();
+      const names = new Set<string>();
+      for (let i = 0; i < 40; i++) names.add(await ask());
+      assert.deepEqual(names, new Set(["m1", "m3"]));
+      const { requests } = await bench.server("m2").report();
+      assert.deepEqual(requests, []);
+    });
+
+    it("follows added, removed and moved masters with one process and no broken connection", async () => {
+      await start("m1", "m2");
+      const pid = await workerPid();
+      const watch = await Watch.openOn("m1", bench.port, bench.caFile);
+      const busy = load();
+      await bench.setConfigMap(bench.data("m1", "m2", "m3"));
+      await bench.ready("m1", "m2", "m3");
+      await waitFor("m3 serves", async () => (await ask()) === "m3");
+      // m2's key moves to another address.
+      await bench.addServer("m4");
+      const moved = { ...bench.data("m1", "m3"), m2: bench.server("m4").address };
+      await bench.setConfigMap(moved);
+      await bench.ready("m1", "m3", "m4");
+      await bench.setConfigMap(bench.data("m1"));
+      await bench.ready("m1");
+      assert.ok((await busy.stop()) > 20);
+      assert.equal(await workerPid(), pid);
+      assert.deepEqual(await bench.master.workers(), [pid]);
+      assert.ok(watch.open);
+      watch.close();
+      const config = readFileSync(bench.settings.configFile, "utf8");
+      assert.ok(config.includes(bench.server("m1").address));
+      assert.ok(!config.includes(bench.server("m2").address));
+      assert.equal(bench.checkConfig().code, 0);
+    });
+
+    it("never sends a connection to a new master before its check has passed", async () => {
+      await start("m1", "m2");
+      await bench.server("m3").order({ readyz: 500 });
+      const busy = load();
+      await bench.setConfigMap(bench.data("m1", "m2", "m3"));
+      await bench.states({ m1: "ready", m2: "ready", m3: "alive" });
+      await sleep(1000);
+      await busy.stop();
+      assert.deepEqual(
+        (await bench.server("m3").report()).requests.filter((path) => path === "/version"),
+        [],
+      );
+      await bench.server("m3").order({ readyz: 200 });
+      await bench.ready("m1", "m2", "m3");
+    });
+
+    it("drains a removed master, then cuts its sessions; a master put back in time keeps them", async () => {
+      bench.writeSettings({ drainSeconds: 4 });
+      await start("m1", "m2");
+      const watch = await Watch.openOn("m2", bench.port, bench.caFile);
+      await bench.setConfigMap(bench.data("m1"));
+      await bench.states({ m1: "ready", m2: "draining" });
+      await bench.setConfigMap(bench.data("m1", "m2"));
+      await bench.states({ m1: "ready", m2: "ready" });
+      await waitFor("m2 serves again", async () => (await ask()) === "m2");
+      await sleep(5000);
+      assert.ok(watch.open);
+      await bench.setConfigMap(bench.data("m1"));
+      await bench.states({ m1: "ready", m2: "draining" });
+      assert.ok(watch.open);
+      await waitFor("the session is cut", () => watch.closedAt);
+      await bench.states({ m1: "ready" });
+    });
+
+    it("cuts the sessions of a server that hangs", async () => {
+      await start("m1", "m2", "m3");
+      const lost = await Watch.openOn("m2", bench.port, bench.caFile);
+      const kept = await Watch.openOn("m1", bench.port, bench.caFile);
+      bench.server("m2").hang();
+      await waitFor("the session is cut", () => lost.closedAt);
+      await bench.ready("m1", "m3");
+      assert.ok(kept.open);
+      kept.close();
+      assert.match((await bench.health("/updater/metrics")).body, /sessions_cut_total [1-9]/);
+    });
+
+    it("keeps the sessions of a server that refuses new connections or answers 5xx", async () => {
+      await start("m1", "m2", "m3");
+      const watch = await Watch.openOn("m2", bench.port, bench.caFile);
+      await bench.server("m2").order({ readyz: 500, livez: 500 });
+      await bench.ready("m1", "m3");
+      await bench.server("m2").order({ listening: false });
+      await bench.states({ m1: "ready", m2: "down", m3: "ready" });
+      await sleep(2500);
+      assert.ok(watch.open);
+      watch.close();
+    });
+
+    it("refuses a bad entry with its reason and takes the others", async () => {
+      await start("m1", "m2");
+      await bench.setConfigMap({
+        ...bench.data("m1", "m2", "m3"),
+        m4: "127.0.0.1:6443",
+        m5: "nonsense",
+      });
+      await bench.ready("m1", "m2", "m3");
+      const { refused } = await bench.status();
+      assert.deepEqual(
+        refused.map(({ key }) => key),
+        ["m4", "m5"],
+      );
+      assert.match((await bench.health("/updater/metrics")).body, /refused_entries 2/);
+      assert.match(bench.log("updater"), /refused an entry.*"key":"m4".*loopback/);
+      await waitFor("Events", async () => {
+        const reports = [...bench.servers.values()].map((server) => server.report());
+        const events = (await Promise.all(reports)).flatMap((report) => report.events);
+        const text = JSON.stringify(events);
+        return text.includes("BackendRefused") && text.includes("m4") && text.includes("m5");
+      });
+    });
+
+    it("never applies an empty or wholly invalid set", async () => {
+      await start("m1", "m2");
+      const before = readFileSync(bench.settings.configFile, "utf8");
+      await bench.setConfigMap({});
+      await bench.setConfigMap({ m1: "nowhere" });
+      await bench.setConfigMap(null);
+      await waitFor("it is said", () => bench.log("updater").includes("does not exist"));
+      await bench.ready("m1", "m2");
+      assert.equal(readFileSync(bench.settings.configFile, "utf8"), before);
+      await bench.setConfigMap(bench.data("m3"));
+      await bench.ready("m3");
+    });
+
+    it("gives a restarted HAProxy the wanted backends and their health", async () => {
+      await start("m1", "m2");
+      await bench.setConfigMap(bench.data("m2", "m3"));
+      await bench.ready("m2", "m3");
+      await bench.states({ m2: "ready", m3: "ready" });
+      await waitFor("their health is on disk", () => {
+        const lines = readFileSync(bench.settings.haproxy.stateFile, "utf8").split("\n");
+        return lines.filter((line) => / ready .* 2 0 1 1 /.test(line)).length === 2;
+      });
+      await bench.killHaproxy();
+      await bench.startHaproxy();
+      // No wait for a check: the state file says who is up.
+      for (let i = 0; i < 20; i++) assert.match(await ask(), /m[23]/);
+      await bench.states({ m2: "ready", m3: "ready" });
+    });
+
+    it("corrects a HAProxy that was started with an old file", async () => {
+      await start("m1", "m2");
+      const old = readFileSync(bench.settings.configFile, "utf8");
+      const oldState = readFileSync(bench.settings.haproxy.stateFile, "utf8");
+      await bench.setConfigMap(bench.data("m3"));
+      await bench.states({ m3: "ready" });
+      await bench.killHaproxy();
+      writeFileSync(bench.settings.configFile, old);
+      writeFileSync(bench.settings.haproxy.stateFile, oldState);
+      await bench.startHaproxy();
+      await bench.ready("m3");
+    });
+
+    it("goes on where a killed updater stopped", async () => {
+      await start("m1", "m2");
+      const pid = await workerPid();
+      await bench.killUpdater();
+      await bench.setConfigMap(bench.data("m2", "m3"));
+      assert.match(await ask(), /m[12]/);
+      await bench.startUpdater();
+      await bench.ready("m2", "m3");
+      await bench.states({ m2: "ready", m3: "ready" });
+      assert.equal(await workerPid(), pid);
+    });
+
+    it("leaves whole files when it is killed while it writes", async () => {
+      await start("m1", "m2");
+      for (let round = 0; round < 5; round++) {
+        let changing = true;
+        const changes = (async () => {
+          for (let i = 0; changing; i++) {
+            await bench.setConfigMap(bench.data(...(i % 2 === 0 ? ["m1", "m3"] : ["m1", "m2"])));
+            await sleep(20);
+          }
+        })();
+        await sleep(300 + 40 * round);
+        await bench.killUpdater("SIGKILL");
+        changing = false;
+        await changes;
+        assert.equal(bench.checkConfig().code, 0);
+        assert.match(readFileSync(bench.settings.configFile, "utf8"), /server updater unix@.*\n$/);
+        JSON.parse(readFileSync(bench.settings.lastGoodFile, "utf8"));
+        await bench.startUpdater();
+      }
+      await bench.setConfigMap(bench.data("m1", "m2", "m3"));
+      await bench.states({ m1: "ready", m2: "ready", m3: "ready" });
+      const leftovers = readdirSync(bench.folder).filter((name) => name.endsWith(".new"));
+      assert.deepEqual(leftovers, []);
+    });
+
+    it("reloads with proof for other settings, and the new worker knows every server's health", async () => {
+      await start("m1", "m2", "m3");
+      await bench.server("m2").order({ readyz: 500 });
+      await bench.states({ m1: "ready", m2: "alive", m3: "ready" });
+      const pid = await workerPid();
+      const reached = (await bench.server("m2").report()).requests.length;
+      await bench.killUpdater();
+      const { haproxy } = bench.settings;
+      const changed = { ...haproxy, timeouts: { ...haproxy.timeouts, connectMs: 900 } };
+      bench.writeSettings({ haproxy: changed });
+      const busy = load();
+      await bench.startUpdater();
+      const fresh = await waitFor("a new worker", async () => {
+        const now = await workerPid();
+        return now !== pid && now;
+      });
+      await bench.states({ m1: "ready", m2: "alive", m3: "ready" });
+      await sleep(1000);
+      await busy.stop();
+      const requests = (await bench.server("m2").report()).requests.slice(reached);
+      assert.deepEqual(
+        requests.filter((path) => path === "/version"),
+        [],
+      );
+      assert.deepEqual(await bench.master.workers(), [fresh]);
+      assert.match((await bench.health("/updater/metrics")).body, /reloads_total 1/);
+      assert.match(readFileSync(bench.settings.configFile, "utf8"), /timeout connect 900ms/);
+    });
+
+    it("keeps the old configuration on disk and serving when HAProxy refuses a new one", async () => {
+      await start("m1", "m2");
+      const before = readFileSync(bench.settings.configFile, "utf8");
+      await bench.killUpdater();
+      const { haproxy } = bench.settings;
+      bench.writeSettings({ haproxy: { ...haproxy, caFile: `${bench.folder}/missing.crt` } });
+      await bench.startUpdater();
+      await waitFor("it is said", () => bench.log("updater").includes("ReloadFailed"));
+      await waitFor(
+        "the file is back",
+        () => readFileSync(bench.settings.configFile, "utf8") === before,
+      );
+      for (let i = 0; i < 10; i++) assert.match(await ask(), /m[12]/);
+      await bench.setConfigMap(bench.data("m2", "m3"));
+      await bench.ready("m2", "m3");
+      assert.match(
+        (await bench.health("/updater/metrics")).body,
+        /errors_total\{kind="reload"\} 1/,
+      );
+    });
+
+    it("reloads once when there are more masters than slots", async () => {
+      await start("m1", "m2");
+      const pid = await workerPid();
+      const many = Object.fromEntries(
+        Array.from({ length: 9 }, (_, i) => [
+          `x${i}`,
+          `${bench.server("m1").backend.address}:${i + 1}`,
+        ]),
+      );
+      await bench.setConfigMap({ ...bench.data("m1", "m2", "m3"), ...many });
+      await waitFor("a new worker", async () => (await workerPid()) !== pid);
+      await bench.ready("m1", "m2", "m3");
+      assert.equal((await bench.runtime.snapshot()).servers.length, 2 * 24);
+      await waitFor("it is counted", async () =>
+        (await bench.health("/updater/metrics")).body.includes("reloads_total 1"),
+      );
+    });
+
+    it("turns to another API server when its own hangs, and still follows", async () => {
+      await start("m1", "m2", "m3");
+      bench.server("m1").hang();
+      const [, ...others] = [...bench.servers.values()];
+      await bench.states({ m1: "down", m2: "ready", m3: "ready" });
+      for (const server of others)
+        await server.order({ revision: 90, data: bench.data("m2", "m3") });
+      await bench.ready("m2", "m3");
+      await bench.states({ m2: "ready", m3: "ready" });
+    });
+
+    it("reads a rotated token again, and says nothing of it", async () => {
+      await start("m1");
+      await bench.killUpdater();
+      writeFileSync(bench.settings.tokenFile, "wrong-token");
+      const started = bench.startUpdater();
+      await waitFor("401", () => bench.log("updater").includes("401"));
+      writeFileSync(bench.settings.tokenFile, "test-token");
+      await started;
+      assert.doesNotMatch(bench.log("updater"), /wrong-token|test-token/);
+    });
+
+    it("ends at once on SIGTERM and leaves HAProxy as it is", async () => {
+      await start("m1");
+      await bench.killUpdater("SIGTERM");
+      assert.equal(await ask(), "m1");
+    });
+
+    it("stays small", async () => {
+      await start("m1", "m2", "m3");
+      for (let i = 0; i < 30; i++) {
+        await bench.setConfigMap(bench.data(...(i % 2 === 0 ? ["m1", "m2"] : ["m1", "m3"])));
+      }
+      await bench.setConfigMap(bench.data("m1", "m2", "m3"));
+      await bench.states({ m1: "ready", m2: "ready", m3: "ready" });
+      const status = readFileSync(`/proc/${bench.updaterPid}/status`, "utf8");
+      const rss = Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
+      assert.ok(rss < 100, `${rss} MB`);
+      assert.ok(existsSync(bench.settings.haproxy.updaterSocket));
+    });
+  });
+}
