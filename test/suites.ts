@@ -1,4 +1,5 @@
-import { buildProgram, installPackages, makeParts } from "../lab/src/index";
+import { haproxyBinaries, makeParts } from "../lab/src/index";
+import { ensureCommands } from "../lab/src/packages";
 import { ensurePulumiHome } from "../pulumi-test-utils/src/index";
 
 type Log = (line: string) => void;
@@ -29,7 +30,7 @@ export const SUITES: readonly Suite[] = [
   {
     name: "unit",
     files: "test/unit/**/*.spec.ts",
-    prepare: (log) => installPackages(["shellcheck", "openssl"], log),
+    prepare: (log) => ensureCommands(log, ["shellcheck", "openssl"]),
     minutes: 10,
   },
   { name: "components", files: "test/components/**/*.spec.ts", minutes: 10 },
@@ -38,8 +39,8 @@ export const SUITES: readonly Suite[] = [
     files: "test/haproxy/**/*.spec.ts",
     impossible: needsRoot,
     prepare: async (log) => {
-      await installPackages(["haproxy", "openssl", "socat"], log);
-      await makeParts(log);
+      await ensureCommands(log, ["openssl", "socat", "mmdebstrap"]);
+      haproxyBinaries();
     },
     minutes: 15,
   },
@@ -48,10 +49,16 @@ export const SUITES: readonly Suite[] = [
     files: "test/{host,host-kubeadm}/**/*.spec.ts",
     impossible: needsRoot,
     prepare: (log) =>
-      installPackages(
-        ["haproxy", "socat", "nftables", "iptables", "iproute2", "conntrack", "curl", "openssl"],
-        log,
-      ),
+      ensureCommands(log, [
+        "haproxy",
+        "socat",
+        "nft",
+        "iptables",
+        "ip",
+        "conntrack",
+        "curl",
+        "openssl",
+      ]),
     minutes: 20,
   },
   {
@@ -71,8 +78,8 @@ export const SUITES: readonly Suite[] = [
     files: "test/lab/**/*.spec.ts",
     impossible: needsRoot,
     prepare: async (log) => {
-      await buildProgram("kubernetes", log);
       await makeParts(log);
+      await ensurePulumiHome(log);
     },
     minutes: 40,
   },
