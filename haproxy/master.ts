@@ -17,7 +17,7 @@ export class MasterApi {
 
   /** Pids of the workers that take connections (not of old ones that end their last connections). */
   async workers(): Promise<number[]> {
-    return parseWorkers(await ask(this.#socket, "show proc", COMMAND_TIMEOUT_MS));
+    return parseProcesses(await ask(this.#socket, "show proc", COMMAND_TIMEOUT_MS)).workers;
   }
 
   /**
@@ -26,32 +26,43 @@ export class MasterApi {
    * @throws RuntimeError when no new worker came: the old one still serves with the old configuration.
    */
   async reload(): Promise<number> {
-    const before = await this.workers();
+    const before = parseProcesses(await ask(this.#socket, "show proc", COMMAND_TIMEOUT_MS));
     const answer = await ask(this.#socket, "reload", COMMAND_TIMEOUT_MS).catch(() => "");
     if (/Success=0/.test(answer)) {
       throw new RuntimeError(`HAProxy refused the configuration: ${answer.slice(0, 2000).trim()}`);
     }
     const deadline = Date.now() + this.#deadlineMs;
-    let seen: string;
-    do {
+    for (;;) {
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-      seen = await ask(this.#socket, "show proc", COMMAND_TIMEOUT_MS).catch(String);
-      const fresh = parseWorkers(seen).find((pid) => !before.includes(pid));
+      const seen = await ask(this.#socket, "show proc", COMMAND_TIMEOUT_MS).catch(String);
+      const now = parseProcesses(seen);
+      const fresh = now.workers.find((pid) => !before.workers.includes(pid));
       if (fresh !== undefined) return fresh;
-    } while (Date.now() < deadline && !isFailed(seen, before));
-    throw new RuntimeError(`no new worker after a reload; show proc: ${seen.trim()}`);
+      if ((now.reloads > before.reloads && now.failed > 0) || Date.now() > deadline) {
+        throw new RuntimeError(`no new worker after a reload; show proc: ${seen.trim()}`);
+      }
+    }
   }
 }
 
-/** A master that failed to load has its workers under "old workers" and none beside. */
-function isFailed(showProc: string, before: readonly number[]): boolean {
-  const old = section(showProc, "old workers");
-  return parseWorkers(showProc).length === 0 && before.some((pid) => old.includes(pid));
+/** What `show proc` says. */
+export interface Processes {
+  /** Workers that take connections. */
+  readonly workers: number[];
+  /** Reloads that the master has done, the failed ones among them. */
+  readonly reloads: number;
+  /** Reloads that failed since the last one that did not. */
+  readonly failed: number;
 }
 
-/** Pids under `# workers` of `show proc`. */
-export function parseWorkers(showProc: string): number[] {
-  return section(showProc, "workers");
+/** Reads `show proc`; what is not in it counts as zero. */
+export function parseProcesses(showProc: string): Processes {
+  const master = /^\d+\s+master\s+(\d+)(?: \[failed: (\d+)\])?/m.exec(showProc);
+  return {
+    workers: section(showProc, "workers"),
+    reloads: Number(master?.[1] ?? 0),
+    failed: Number(master?.[2] ?? 0),
+  };
 }
 
 function section(showProc: string, title: string): number[] {
