@@ -24,8 +24,7 @@ export async function runRemote(run: RemoteRun): Promise<{ stdout: string; stder
   const session = await dial(run.connection, run.status, run.signal);
   const collector = new Collector(run.logging, run.status);
   try {
-    const channel = await exec(session.client, run);
-    const problem = await finished(channel, session.client, run, collector);
+    const problem = await exec(session.client, run, collector);
     const printed = collector.end();
     if (problem !== undefined) {
       throw new Error(`${problem}: running ${goQuote(run.command)}:\n${printed.both}`);
@@ -38,42 +37,44 @@ export async function runRemote(run: RemoteRun): Promise<{ stdout: string; stder
 
 type Client = Awaited<ReturnType<typeof dial>>["client"];
 
-function exec(client: Client, run: RemoteRun): Promise<ClientChannel> {
+/** Resolves with what went wrong, or undefined. */
+function exec(client: Client, run: RemoteRun, collector: Collector): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     const lost = () => reject(new Error("EOF"));
     client.once("close", lost);
     // the requests carry no reply here: a server that refuses a variable is not noticed, unlike in the real provider
     client.exec(run.command, { env: { ...run.environment } }, (error, channel) => {
       client.off("close", lost);
-      if (error === undefined) resolve(channel);
-      else reject(new Error(`ssh: command ${run.command} failed`, { cause: error }));
+      if (error !== undefined) {
+        reject(new Error(`ssh: command ${run.command} failed`, { cause: error }));
+        return;
+      }
+      // at once: the exit status of a quick command may stand in the packet that is being read
+      finished(channel, client, run, collector, resolve);
     });
   });
 }
 
-/** Resolves with what went wrong, or undefined. */
 function finished(
   channel: ClientChannel,
   client: Client,
   run: RemoteRun,
   collector: Collector,
-): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const noStatus = "wait: remote command exited without exit status or exit signal";
-    let problem: string | undefined = noStatus;
-    channel.on("exit", (code: number | null, signal?: string, _core?: boolean, reason?: string) => {
-      if (code === 0) problem = undefined;
-      else problem = exitText(code, signal, reason);
-    });
-    channel.on("data", (data: Buffer) => collector.add("stdout", data));
-    channel.stderr.on("data", (data: Buffer) => collector.add("stderr", data));
-    channel.once("close", () => resolve(problem));
-    // the connection breaks: the channel may never close
-    client.once("close", () => resolve(problem));
-    // a command that ends without reading its input closes the stream under us
-    channel.on("error", () => undefined);
-    channel.end(run.stdin ?? "");
+  resolve: (problem: string | undefined) => void,
+): void {
+  let problem: string | undefined =
+    "wait: remote command exited without exit status or exit signal";
+  channel.on("exit", (code: number | null, signal?: string, _core?: boolean, reason?: string) => {
+    problem = code === 0 ? undefined : exitText(code, signal, reason);
   });
+  channel.on("data", (data: Buffer) => collector.add("stdout", data));
+  channel.stderr.on("data", (data: Buffer) => collector.add("stderr", data));
+  channel.once("close", () => resolve(problem));
+  // the connection breaks: the channel may never close
+  client.once("close", () => resolve(problem));
+  // a command that ends without reading its input closes the stream under us
+  channel.on("error", () => undefined);
+  channel.end(run.stdin ?? "");
 }
 
 /** Go's ssh.Waitmsg as text. */
