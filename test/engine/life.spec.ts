@@ -1,0 +1,247 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "mocha";
+import type { Engine, Step } from "../../pulumi-test-utils/src/index";
+import { Bench } from "./support/bench";
+
+const OBJECTS = [
+  "configmaps/control-plane-lb-updater",
+  "configmaps/haproxy-backends",
+  "daemonsets/control-plane-lb",
+  "rolebindings/control-plane-lb",
+  "roles/control-plane-lb",
+  "serviceaccounts/control-plane-lb",
+];
+
+/** What an operation did to which resource, sorted; components and the stack left out. */
+function done(steps: readonly Step[]): string[] {
+  return steps
+    .filter(({ type }) => !/^(control-plane-lb:|pulumi:pulumi:)/.test(type))
+    .map(({ op, name }) => `${op} ${name}`)
+    .sort();
+}
+
+describe("on the real engine, a cluster that is made", function () {
+  this.timeout(300_000);
+  this.bail(true);
+  let bench: Bench;
+  let engine: Engine;
+
+  before(async () => {
+    bench = await Bench.start("m1", "m2", "m3");
+    engine = await bench.engine(bench.config());
+  });
+  after(() => bench?.stop());
+
+  const indexOf = (journal: readonly string[], line: string) => {
+    assert.ok(journal.includes(line), `${line} is not in:\n${journal.join("\n")}`);
+    return journal.indexOf(line);
+  };
+  const inOrder = (journal: readonly string[], ...lines: readonly string[]) => {
+    const places = lines.map((line) => indexOf(journal, line));
+    assert.deepEqual(
+      places,
+      places.toSorted((a, b) => a - b),
+      journal.join("\n"),
+    );
+  };
+
+  it("is listed whole by the first preview, which touches no host", async () => {
+    const { steps } = await engine.preview();
+    const names = steps.map(({ name }) => name);
+    for (const name of ["m1-preflight", "m3-forward", "m2-ticket-from-m1", "m3-bootstrap"]) {
+      assert.ok(names.includes(name), name);
+    }
+    for (const name of ["backends-m3", "backends-masters", "haproxy-daemon-set", "access-role"]) {
+      assert.ok(names.includes(name), name);
+    }
+    assert.deepEqual(new Set(steps.map(({ op }) => op)), new Set(["create"]));
+    assert.deepEqual(bench.takeJournal(), []);
+  });
+
+  it("comes up in order", async () => {
+    const { outputs } = await engine.up();
+    assert.equal(outputs["endpoint"]?.value, "https://lb.example:6444");
+    assert.deepEqual(outputs["kubeconfig"], { value: bench.api.kubeconfig(), secret: true });
+    const journal = bench.takeJournal();
+    for (const check of ["m1 m1 apply", "m2 m2 apply", "m3 m3 apply"]) {
+      inOrder(journal, check, "m1 forward apply");
+      inOrder(journal, check, "m3 forward apply");
+    }
+    inOrder(
+      journal,
+      "m3 forward apply",
+      "m2 ticket-for-m1 apply",
+      "m3 ticket-for-m1 apply",
+      "m1 m1-bootstrap apply",
+      "m1 ticket-for-m2 apply",
+      "m2 m2-bootstrap apply",
+    );
+    inOrder(
+      journal,
+      "m3 m3-bootstrap apply",
+      "m1 kubeconfig apply",
+      "PATCH configmaps/haproxy-backends",
+      "PATCH daemonsets/control-plane-lb",
+    );
+    assert.deepEqual(bench.api.names(), OBJECTS);
+    assert.deepEqual(bench.api.configMap("haproxy-backends"), {
+      m1: "10.0.0.11:6443",
+      m2: "10.0.0.12:6443",
+      m3: "10.0.0.13:6443",
+    });
+    const masters = bench.api.annotations("haproxy-backends")["control-plane-lb/masters"];
+    assert.equal(masters, '["m1","m2","m3"]');
+  });
+
+  it("keeps no secret in plain", () => {
+    const stored = engine.storedText();
+    const secret = bench.userKey.private.split("\n")[2] ?? "";
+    assert.ok(secret.length > 20);
+    for (const text of [secret, "token-of-admin"]) assert.ok(!stored.includes(text), text);
+  });
+
+  it("does nothing in a second up, nor after a refresh", async () => {
+    assert.deepEqual(Object.keys((await engine.up()).summary), ["same"]);
+    assert.deepEqual(done((await engine.up({ refresh: true })).steps), []);
+    assert.deepEqual(bench.takeJournal(), []);
+  });
+
+  it("leaves a key alone that somebody else has added", async () => {
+    bench.api.patchData("haproxy-backends", { m4: "10.0.0.14:6443" });
+    await engine.up({ refresh: true });
+    assert.equal(bench.api.configMap("haproxy-backends")?.["m4"], "10.0.0.14:6443");
+  });
+
+  it("joins a new master without replacing anything", async () => {
+    await bench.addHost("m4");
+    engine.setConfig(bench.config());
+    const { steps } = await engine.up();
+    assert.deepEqual(
+      done(steps).filter((line) => !/^(create|update) /.test(line)),
+      [],
+    );
+    assert.deepEqual(
+      done(steps).filter((line) => line.startsWith("create ")),
+      [
+        "create backends-m4",
+        "create m1-ticket-from-m4",
+        "create m4-bootstrap",
+        "create m4-forward",
+        "create m4-preflight",
+        "create m4-ticket-from-m1",
+      ],
+    );
+    const journal = bench.takeJournal();
+    inOrder(journal, "m4 m4 apply", "m4 forward apply", "m4 m4-bootstrap apply");
+    assert.ok(!journal.includes("PATCH daemonsets/control-plane-lb"), journal.join("\n"));
+  });
+
+  it("lets a master go: out of the list, its key, then the master, then its forward", async () => {
+    const nodes = [bench.node("m1", 11), bench.node("m2", 12), bench.node("m4", 14)];
+    engine.setConfig(bench.config(nodes));
+    await engine.up();
+    const journal = bench.takeJournal();
+    const removed = journal.indexOf("m3 m3-bootstrap remove");
+    const patches = journal.flatMap((line, index) =>
+      line === "PATCH configmaps/haproxy-backends" ? [index] : [],
+    );
+    // the list, then the key
+    assert.equal(patches.length, 2, journal.join("\n"));
+    for (const patch of patches) assert.ok(patch < removed, journal.join("\n"));
+    inOrder(journal, "m3 m3-bootstrap remove", "m3 forward remove");
+    assert.equal(bench.api.configMap("haproxy-backends")?.["m3"], undefined);
+    const masters = bench.api.annotations("haproxy-backends")["control-plane-lb/masters"];
+    assert.equal(masters, '["m1","m2","m4"]');
+    assert.deepEqual(
+      journal.filter((line) => line.endsWith(" remove")),
+      ["m3 m3-bootstrap remove", "m3 forward remove"],
+    );
+  });
+
+  it("goes without a dead host once that is marked as lost", async () => {
+    await bench.stopHost("m2");
+    const nodes = [
+      bench.node("m1", 11),
+      bench.node("m2", 12, { lost: true }),
+      bench.node("m4", 14),
+    ];
+    engine.setConfig(bench.config(nodes));
+    await engine.up();
+    const keys = Object.keys(bench.api.configMap("haproxy-backends") ?? {});
+    assert.deepEqual(keys.sort(), ["m1", "m4"]);
+    bench.takeJournal();
+
+    await engine.destroy();
+    const journal = bench.takeJournal();
+    assert.deepEqual(bench.api.names(), []);
+    inOrder(
+      journal,
+      "DELETE daemonsets/control-plane-lb",
+      "DELETE configmaps/haproxy-backends",
+      "m4 m4-bootstrap remove",
+      "m1 m1-bootstrap remove",
+      "m1 forward remove",
+    );
+    assert.ok(!journal.some((line) => line.startsWith("m2 ")), journal.join("\n"));
+  });
+});
+
+describe("on the real engine, a cluster that exists", function () {
+  this.timeout(300_000);
+  this.bail(true);
+  let bench: Bench;
+  let engine: Engine;
+
+  before(async () => {
+    bench = await Bench.start("m1", "m2");
+    engine = await bench.engine(bench.existing());
+  });
+  after(() => bench?.stop());
+
+  it("gets forwards and HAProxy, and no kubeadm", async () => {
+    await engine.up();
+    const journal = bench.takeJournal();
+    assert.deepEqual(journal.filter((line) => /^m\d /.test(line)).sort(), [
+      "m1 forward apply",
+      "m1 m1 apply",
+      "m2 forward apply",
+      "m2 m2 apply",
+    ]);
+    assert.deepEqual(bench.api.names(), OBJECTS);
+  });
+
+  it("sees a changed backend as an update of its key, after the host was looked at", async () => {
+    const nodes = [bench.node("m1", 11), bench.node("m2", 22)];
+    engine.setConfig(bench.existing(nodes));
+    const expected = ["update backends-m2", "update m2-preflight"];
+    assert.deepEqual(done((await engine.preview()).steps), expected);
+    assert.deepEqual(done((await engine.up()).steps), expected);
+    assert.deepEqual(bench.takeJournal(), ["m2 m2 apply", "PATCH configmaps/haproxy-backends"]);
+    assert.deepEqual(bench.api.configMap("haproxy-backends"), {
+      m1: "10.0.0.11:6443",
+      m2: "10.0.0.22:6443",
+    });
+  });
+
+  it("replaces nothing for another kubeconfig", async () => {
+    const kubeconfig = { value: bench.api.kubeconfig("somebody"), secret: true };
+    engine.setConfig({
+      ...bench.existing([bench.node("m1", 11), bench.node("m2", 22)]),
+      kubeconfig,
+    });
+    assert.deepEqual(done((await engine.up()).steps), ["update cluster"]);
+  });
+
+  it("is left as it was on destroy", async () => {
+    bench.takeJournal();
+    await engine.destroy();
+    assert.deepEqual(bench.api.names(), []);
+    assert.deepEqual(
+      bench
+        .takeJournal()
+        .filter((line) => /^m\d /.test(line))
+        .sort(),
+      ["m1 forward remove", "m2 forward remove"],
+    );
+  });
+});

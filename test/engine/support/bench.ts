@@ -1,0 +1,104 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { Engine, type ConfigValue } from "../../../pulumi-test-utils/src/index";
+import { program } from "../../../stacks/program";
+import { FakeApi } from "./fake-api";
+import { FakeHost, keyPair, type Answer, type Run } from "./fake-host";
+
+export const PROJECT_FILE = path.resolve(__dirname, "../../../Pulumi.yaml");
+
+/** Fake hosts and a fake API that share one journal: the real engine and the program do everything else. */
+export class Bench {
+  /** Everything that changed something, in order: "m1 forward apply", "DELETE configmaps/haproxy-backends". */
+  readonly journal: string[] = [];
+  readonly userKey = keyPair();
+  readonly hostKey = keyPair();
+  /** Answers of scripts instead of the usual ones, by the script's name. */
+  readonly answers = new Map<string, Answer>();
+  private readonly hosts = new Map<string, FakeHost>();
+  private readonly folder = mkdtempSync(path.join(tmpdir(), "control-plane-lb-engine-"));
+  private engines: Engine[] = [];
+
+  private constructor(readonly api: FakeApi) {}
+
+  static async start(...names: readonly string[]): Promise<Bench> {
+    const bench: Bench = new Bench(await FakeApi.start((line) => bench.journal.push(line)));
+    for (const name of names) await bench.addHost(name);
+    writeFileSync(path.join(bench.folder, "key"), bench.userKey.private, { mode: 0o600 });
+    return bench;
+  }
+
+  async addHost(name: string): Promise<void> {
+    const keys = { host: this.hostKey.private, user: this.userKey.private };
+    this.hosts.set(name, await FakeHost.start(name, keys, (run) => this.answer(run)));
+  }
+
+  async stopHost(name: string): Promise<void> {
+    await this.hosts.get(name)?.stop();
+  }
+
+  private answer(run: Run): Answer {
+    const word = run.command.split(" ").pop() ?? "";
+    this.journal.push(`${run.host} ${run.script} ${word}`);
+    const given = this.answers.get(run.script);
+    if (given !== undefined) return given;
+    if (run.script === "kubeconfig") return { stdout: this.api.kubeconfig() };
+    if (run.script.startsWith("ticket-for-")) return { stdout: "absent\n" };
+    return { stdout: "done\n" };
+  }
+
+  /** Entry of `nodes` for a fake host. */
+  node(name: string, last: number, more: object = {}): [string, object] {
+    const host = this.hosts.get(name);
+    const reached = { sshHost: "127.0.0.1", sshPort: host?.port };
+    return [name, { address: `10.0.0.${last}`, ...reached, ...more }];
+  }
+
+  /** Configuration with all fake hosts, or with these. */
+  config(
+    nodes: readonly [string, object][] = [...this.hosts.keys()].map((name, index) =>
+      this.node(name, 11 + index),
+    ),
+    more: Record<string, ConfigValue> = {},
+  ): Record<string, ConfigValue> {
+    const key = this.hostKey.public.split(" ").slice(0, 2).join(" ");
+    return {
+      endpoint: { value: { host: "lb.example" } },
+      nodes: { value: Object.fromEntries(nodes) },
+      ssh: {
+        value: { user: "ops", hostKey: key, privateKeyFile: path.join(this.folder, "key") },
+      },
+      ...more,
+    };
+  }
+
+  /** The same for a cluster that exists. */
+  existing(nodes?: readonly [string, object][]): Record<string, ConfigValue> {
+    const kubeconfig = { value: this.api.kubeconfig(), secret: true };
+    return this.config(nodes, { bootstrap: "none", kubeconfig });
+  }
+
+  async engine(config: Record<string, ConfigValue>): Promise<Engine> {
+    const engine = await Engine.create({
+      program,
+      projectFile: PROJECT_FILE,
+      stack: "test",
+      config,
+    });
+    this.engines.push(engine);
+    return engine;
+  }
+
+  /** What has been noted since the last call. */
+  takeJournal(): string[] {
+    return this.journal.splice(0);
+  }
+
+  async stop(): Promise<void> {
+    for (const engine of this.engines.splice(0)) await engine.dispose();
+    for (const host of this.hosts.values()) await host.stop();
+    await this.api.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,162 @@
+import { once } from "node:events";
+import http from "node:http";
+import type { AddressInfo } from "node:net";
+
+type Json = Record<string, unknown>;
+
+const KINDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  "/api/v1": { ConfigMap: "configmaps", Secret: "secrets", ServiceAccount: "serviceaccounts" },
+  "/apis/apps/v1": { DaemonSet: "daemonsets" },
+  "/apis/rbac.authorization.k8s.io/v1": { Role: "roles", RoleBinding: "rolebindings" },
+};
+
+interface Stored {
+  readonly uid: string;
+  generation: number;
+  /** What each manager has applied; the last one wins. */
+  readonly applied: Map<string, Json>;
+}
+
+/**
+ * A Kubernetes API in memory: objects are what their field managers have applied, key by key.
+ *
+ * Enough to see what the program writes and deletes; it knows no conflicts, no defaults, no rights, and every DaemonSet is ready.
+ */
+export class FakeApi {
+  private readonly objects = new Map<string, Stored>();
+  private readonly server = http.createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      const text = Buffer.concat(chunks).toString();
+      const [status, body] = this.answer(
+        request.method ?? "",
+        new URL(request.url ?? "", "http://fake"),
+        text === "" ? {} : (JSON.parse(text) as Json),
+      );
+      response.writeHead(status, { "content-type": "application/json" });
+      response.end(JSON.stringify(body));
+    });
+  });
+
+  private constructor(private readonly note: (line: string) => void) {}
+
+  /** @param note is told of each change, e.g. "DELETE configmaps/haproxy-backends" */
+  static async start(note: (line: string) => void): Promise<FakeApi> {
+    const api = new FakeApi(note);
+    api.server.listen(0, "127.0.0.1");
+    await once(api.server, "listening");
+    return api;
+  }
+
+  /** @param user distinguishes two kubeconfigs of the same cluster */
+  kubeconfig(user = "admin"): string {
+    const { port } = this.server.address() as AddressInfo;
+    const server = `http://127.0.0.1:${port}`;
+    return JSON.stringify({
+      apiVersion: "v1",
+      kind: "Config",
+      "current-context": "fake",
+      contexts: [{ name: "fake", context: { cluster: "fake", user } }],
+      clusters: [{ name: "fake", cluster: { server } }],
+      users: [{ name: user, user: { token: `token-of-${user}` } }],
+    });
+  }
+
+  /** Data of a ConfigMap in kube-system, or undefined if there is none. */
+  configMap(name: string): Readonly<Record<string, string>> | undefined {
+    const stored = this.objects.get(path("configmaps", name));
+    return stored && ((merged(stored)["data"] ?? {}) as Record<string, string>);
+  }
+
+  annotations(name: string): Readonly<Record<string, string>> {
+    const stored = this.objects.get(path("configmaps", name));
+    const metadata = (stored && merged(stored)["metadata"]) as Json | undefined;
+    return (metadata?.["annotations"] ?? {}) as Record<string, string>;
+  }
+
+  /** As `kubectl patch` does: another manager sets keys. */
+  patchData(name: string, data: Readonly<Record<string, string>>): void {
+    this.objects.get(path("configmaps", name))?.applied.set("kubectl-patch", { data });
+  }
+
+  /** Names of all objects, as "configmaps/haproxy-backends". */
+  names(): string[] {
+    return [...this.objects.keys()].map((key) => key.split("/").slice(-2).join("/")).sort();
+  }
+
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise<void>((resolve) => this.server.close(() => resolve()));
+  }
+
+  private answer(method: string, url: URL, body: Json): [number, Json] {
+    const served = KINDS[url.pathname];
+    if (served !== undefined) {
+      const resources = Object.entries(served).map(([kind, name]) => ({
+        kind,
+        name,
+        namespaced: true,
+      }));
+      return [200, { kind: "APIResourceList", resources }];
+    }
+    const short = url.pathname.split("/").slice(-2).join("/");
+    const stored = this.objects.get(url.pathname);
+    if (method === "PATCH") {
+      const manager = url.searchParams.get("fieldManager") ?? "";
+      const next: Stored = stored
+        ? { ...stored, generation: stored.generation + 1, applied: new Map(stored.applied) }
+        : { uid: `uid-${this.objects.size}-${short}`, generation: 1, applied: new Map() };
+      next.applied.delete(manager);
+      next.applied.set(manager, body);
+      if (!url.searchParams.has("dryRun")) {
+        this.objects.set(url.pathname, next);
+        this.note(`${method} ${short}`);
+      }
+      return [200, merged(next)];
+    }
+    if (stored === undefined) {
+      return [404, { kind: "Status", reason: "NotFound", message: `${short} not found` }];
+    }
+    if (method === "DELETE") {
+      this.objects.delete(url.pathname);
+      this.note(`${method} ${short}`);
+    }
+    return [200, merged(stored)];
+  }
+}
+
+function path(plural: string, name: string): string {
+  return `/api/v1/namespaces/kube-system/${plural}/${name}`;
+}
+
+function merged({ uid, generation, applied }: Stored): Json {
+  const object = [...applied.values()].reduce<Json>(merge, {});
+  const metadata = { ...(object["metadata"] as Json), uid, generation };
+  const ready = object["kind"] === "DaemonSet" ? { status: readyStatus(generation) } : {};
+  return { ...object, metadata, ...ready };
+}
+
+function merge(into: Json, from: Json): Json {
+  const result = { ...into };
+  for (const [key, value] of Object.entries(from)) {
+    const before = result[key];
+    result[key] = isObject(before) && isObject(value) ? merge(before, value) : value;
+  }
+  return result;
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function readyStatus(observedGeneration: number): Json {
+  return {
+    observedGeneration,
+    desiredNumberScheduled: 3,
+    currentNumberScheduled: 3,
+    updatedNumberScheduled: 3,
+    numberAvailable: 3,
+    numberReady: 3,
+  };
+}
