@@ -19,7 +19,7 @@ export interface SpawnRequest {
 export interface SpawnedUp {
   readonly pid: number;
   /** What it printed so far. */
-  output(): string;
+  readonly output: () => string;
   /** Resolves when it ends by itself: code, or null if it was killed. */
   readonly done: Promise<{ readonly code: number | null; readonly output: string }>;
   /** Kills the whole group at once (SIGKILL) and waits until no process of the engine is left. @throws after 30 s */
