@@ -231,7 +231,7 @@ describe("the DaemonSet", () => {
       httpGet,
       periodSeconds: 1,
       timeoutSeconds: 1,
-      failureThreshold: 3,
+      failureThreshold: 2,
       terminationGracePeriodSeconds: 1,
     });
     // the image's own SIGUSR1
