@@ -142,7 +142,9 @@ function haproxySignal(
       const { cluster, load } = stage;
       await underLoad(stage, 20);
       const old = await cluster.pids(machine, "haproxy");
-      await load.markKill(await cluster.signal(machine, "haproxy", signal));
+      const window = await cluster.signal(machine, "haproxy", signal);
+      stage.log(`${signal} of HAProxy on ${machine}: took ${window.to - window.from} ms`);
+      await load.markKill(window);
       await until(stage, `the old HAProxy on ${machine} to be gone`, async () => {
         const now = await cluster.pids(machine, "haproxy");
         return !now.some((pid) => old.includes(pid));
@@ -162,7 +164,9 @@ function apiKilled(name: string, machine: string): Act {
       const { cluster, load } = stage;
       await underLoad(stage, 20);
       const old = await cluster.pids(machine, "kube-apiserver");
-      await load.markKill(await cluster.signal(machine, "kube-apiserver", "KILL"));
+      const window = await cluster.signal(machine, "kube-apiserver", "KILL");
+      stage.log(`KILL of the API server on ${machine}: took ${window.to - window.from} ms`);
+      await load.markKill(window);
       await until(stage, `a new API server on ${machine}`, async () => {
         const now = await cluster.pids(machine, "kube-apiserver");
         return now.length > 0 && !now.some((pid) => old.includes(pid));

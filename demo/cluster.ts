@@ -100,12 +100,26 @@ export class DemoCluster {
     return stdout.split(/\s+/).filter(Boolean).map(Number);
   }
 
-  /** Sends a signal to all processes of a program, and says when: between the two times of the window. */
+  /**
+   * Sends a signal to all processes of a program, and says when: between the two times of the window. A kill is over when the kernel
+   * has closed the sockets of the dead: until then it takes requests on their connections, and new connections, and resets them.
+   */
   async signal(machine: string, program: string, signal: "KILL" | "STOP"): Promise<KillWindow> {
     const { stdout } = await this.lab.exec(
       machine,
-      `pids=$(pidof ${program}); from=$(date +%s%3N); kill -${signal} $pids; to=$(date +%s%3N); echo "$from $to"`,
-      { timeoutMs: 30_000 },
+      `gone() {
+        for pid in $pids; do
+          read -r stat 2>/dev/null <"/proc/$pid/stat" || continue
+          case \${stat##*) } in [ZX]*) ;; *) return 1 ;; esac
+          # the first thread is dead before the others, and the last one closes the sockets
+          set -- "/proc/$pid/task/"*
+          [ $# -le 1 ] || return 1
+        done
+      }
+      pids=$(pidof ${program}); from=$(date +%s%3N); kill -${signal} $pids
+      ${signal === "KILL" ? "until gone; do sleep 0.002; done" : ":"}
+      to=$(date +%s%3N); echo "$from $to"`,
+      { timeoutMs: 60_000 },
     );
     const [from = NaN, to = NaN] = stdout.trim().split(" ").map(Number);
     // a whole millisecond was cut off

@@ -65,7 +65,8 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
     for (const act of acts(cluster.masters, cluster.ports.api)) {
       log(`phase: ${act.name}`);
       promises.set(act.name, act.promise);
-      await load.phase(act.name);
+      // what they hold on to from before is not what this act is about
+      await load.phase(act.name, { reconnect: true });
       await timed(act.name, () => act.run(stage));
     }
     const report = await load.stop();

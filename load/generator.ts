@@ -105,7 +105,8 @@ export class Generator {
   async phase(name: string, options: PhaseOptions = {}): Promise<void> {
     const settled = this.ledger.openPhase(name);
     const targets = options.through ?? [this.options.endpoint];
-    if (JSON.stringify(targets) !== JSON.stringify(this.targets)) {
+    const moved = JSON.stringify(targets) !== JSON.stringify(this.targets);
+    if (moved || options.reconnect === true) {
       this.targets = targets;
       this.epoch += 1;
       for (const watcher of this.watchers) watcher.reopen();

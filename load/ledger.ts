@@ -30,7 +30,7 @@ interface ChannelBook {
 
 interface Phase {
   readonly name: string;
-  readonly startedAt: number;
+  startedAt: number;
   endedAt?: number;
   readonly channels: Record<Channel, ChannelBook>;
   readonly failures: Failure[];
@@ -119,6 +119,7 @@ export class Ledger {
     const steady = this.clock.steady();
     if (this.firstAnswerAt === undefined) {
       this.firstAnswerAt = this.clock.wall();
+      this.current().startedAt = this.firstAnswerAt;
       for (const book of Object.values(this.current().channels)) book.lastOk = steady;
     }
     const latencyMs = steady - ticket.steady;

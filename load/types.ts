@@ -32,6 +32,11 @@ export interface LoadOptions {
 export interface PhaseOptions {
   /** The load goes through these addresses only, as long as the phase lasts. @default the endpoint */
   readonly through?: readonly Endpoint[];
+  /**
+   * Watches and keep-alive clients begin with new connections, by our own doing. Else they stay where they are, for example on the
+   * forward long after HAProxy has taken over. @default false
+   */
+  readonly reconnect?: boolean;
 }
 
 /** The three ways in which clients use the endpoint; they are counted apart. */
