@@ -94,7 +94,11 @@ async function runSuite(suite: Suite): Promise<SuiteResult> {
   try {
     await suite.prepare?.(log);
   } catch (error) {
-    return { passed: 0, failed: [`${suite.name}: preparation failed: ${String(error)}`], skipped: [] };
+    return {
+      passed: 0,
+      failed: [`${suite.name}: preparation failed: ${String(error)}`],
+      skipped: [],
+    };
   }
   if (suite.command === undefined) return runMocha(suite);
   const [command, ...args] = suite.command;

@@ -67,10 +67,7 @@ describe("kubeadm's host scripts", function () {
   })) {
     it(`fails on the host before any change when a line ${name}, without showing it`, () => {
       const text = bootstrapScript(headOptions({ tickets }));
-      assert.match(
-        text,
-        /^check_tickets\(\) \{ fail .*ticket cannot be read/m,
-      );
+      assert.match(text, /^check_tickets\(\) \{ fail .*ticket cannot be read/m);
       assert.ok(!text.includes(tickets[0] ?? "-"));
     });
   }
