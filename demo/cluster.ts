@@ -25,11 +25,15 @@ export class DemoCluster {
   constructor(
     readonly lab: Lab,
     readonly ports: { readonly lb: number; readonly api: number; readonly health: number },
+    /** Machines of the lab that are masters of the cluster. Default: all but its workers. */
+    private readonly names?: readonly string[],
   ) {}
 
   /** The masters; the endpoint is the address of the first one. */
   get masters() {
-    return this.lab.machines.filter((machine) => machine.role === "master");
+    return this.lab.machines.filter(
+      ({ name, role }) => role === "master" && (this.names?.includes(name) ?? true),
+    );
   }
 
   address(machine: string): string {
