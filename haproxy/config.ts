@@ -158,7 +158,6 @@ function renderDefaults(spec: HaproxySpec): string[] {
   return [
     "defaults",
     "  mode tcp",
-    "  option dontlognull",
     `  timeout connect ${timeouts.connectMs}ms`,
     `  timeout client ${timeouts.idleMs}ms`,
     `  timeout server ${timeouts.idleMs}ms`,

@@ -46,7 +46,7 @@ export class Balancer {
   #reachable = true;
   #last: Promise<void> = Promise.resolve();
 
-  /** Starts with the last good backends, or with none. Touches nothing. */
+  /** Starts with the last good backends; without them it takes over what HAProxy runs. Touches nothing. */
   constructor(parts: BalancerParts) {
     this.#parts = parts;
     this.#now = parts.now ?? Date.now;
@@ -93,6 +93,8 @@ export class Balancer {
   async #want(backends: readonly Backend[], revision: string): Promise<void> {
     const { metrics, log, settings } = this.#parts;
     if (backends.length === 0) throw new Error("no backends: an empty set is never applied");
+    // A slot that serves must not be given to another backend, only because our own file was lost.
+    if (this.backends().length === 0) await this.#tick();
     const before = { slots: this.#slots, draining: this.#draining };
     const former = new Map([...this.#draining].map(([slot, { backend }]) => [slot, backend]));
     const plan = planSlots(this.#slots, backends, former);
@@ -173,6 +175,8 @@ export class Balancer {
       if (!this.#reachable) log.info("HAProxy answers", { pid: snapshot.pid });
       this.#reachable = true;
       this.#snapshot = snapshot;
+      if (this.backends().length === 0) this.#slots = adoptSlots(snapshot);
+      if (this.backends().length === 0) return;
       if (await this.#reloadIfNeeded(snapshot)) return;
       await this.#reconcile(snapshot);
       this.#writeState();
@@ -275,6 +279,18 @@ export class Balancer {
     log.warn(reason, { error: errorText(error) });
     onProblem(reason, errorText(error));
   }
+}
+
+/** Without a last good set: what HAProxy runs is what is wanted until an API server says otherwise. Names come with the ConfigMap. */
+function adoptSlots(snapshot: Snapshot): (Backend | undefined)[] {
+  const servers = snapshot.servers.filter(({ pool }) => pool === POOLS[0]);
+  return servers
+    .sort((a, b) => a.slot - b.slot)
+    .map(({ address, port, admin }) =>
+      (admin & (ADMIN.maintenance | ADMIN.drain)) === 0
+        ? { name: address, address, port }
+        : undefined,
+    );
 }
 
 function readText(file: string): string | undefined {

@@ -126,13 +126,10 @@ class Updater {
     const known = this.#balancer.states();
     const local = known.find(({ address }) => address === localAddress);
     const others = known.filter((backend) => backend !== local);
-    const all: (Endpoint & { state?: string })[] = [
-      local ?? { address: localAddress, port: apiPort },
-      ...others,
-    ];
+    const all: Endpoint[] = [local ?? { address: localAddress, port: apiPort }, ...others];
     if (known.length === 0) all.push(...parseBackends(readSeed(seedDir)?.data ?? {}).backends);
-    const dead = (endpoint: { state?: string }): boolean => endpoint.state === "down";
-    return [...all.filter((it) => !dead(it)), ...all.filter(dead)];
+    const dead = all.filter((endpoint) => this.#isDown(endpoint));
+    return [...all.filter((endpoint) => !dead.includes(endpoint)), ...dead];
   }
 
   /** One look at HAProxy; its messages (server down, server up) bring the next look forward. */
@@ -155,11 +152,17 @@ class Updater {
     this.#looksWaiting += 1;
     await this.#balancer.tick();
     this.#looksWaiting -= 1;
+    // A watch on a server that hangs is silent like any other: HAProxy's checks know first.
+    const [best] = this.#endpoints();
     const asked = this.#source.endpoint;
-    const state = this.#balancer
-      .states()
-      .find(({ address, port }) => address === asked?.address && port === asked.port)?.state;
-    if (state === "down") this.#source.leave("HAProxy's checks get no answer from it");
+    if (asked === undefined || best === undefined || this.#isDown(best)) return;
+    if (this.#isDown(asked)) this.#source.leave("HAProxy's checks get no answer from it");
+  }
+
+  #isDown(endpoint: Endpoint): boolean {
+    const same = ({ address, port }: Endpoint): boolean =>
+      address === endpoint.address && port === endpoint.port;
+    return this.#balancer.states().find(same)?.state === "down";
   }
 
   #observed(observed: Observed): void {

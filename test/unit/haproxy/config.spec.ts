@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  fingerprintSpec,
+  HAPROXY_DEFAULTS,
+  renderHaproxyConfig,
+  type HaproxySpec,
+} from "../../../haproxy/config";
+import type { Backend } from "../../../haproxy/model";
+
+const SPEC: HaproxySpec = {
+  listen: ["${HOST_IP}"],
+  port: 6444,
+  healthPort: 6445,
+  allow: [],
+  caFile: "/etc/ca.crt",
+  adminSocket: "/run/haproxy/admin.sock",
+  updaterSocket: "/run/haproxy/updater.sock",
+  stateFile: "/run/haproxy/state",
+  ...HAPROXY_DEFAULTS,
+};
+const M1: Backend = { name: "m1", address: "10.77.0.11", port: 6443 };
+const M2: Backend = { name: "m2", address: "fd00::1", port: 6443 };
+
+const section = (text: string, title: string): string[] => {
+  const lines = text.split("\n");
+  const start = lines.indexOf(title);
+  assert.ok(start >= 0, `no section ${title}`);
+  const end = lines.indexOf("", start);
+  return lines.slice(start + 1, end).map((line) => line.trim());
+};
+
+describe("renderHaproxyConfig", () => {
+  it("has one server line for each slot in both pools, empty slots disabled", () => {
+    const text = renderHaproxyConfig(SPEC, [M1, undefined, M2]);
+    for (const pool of ["backend ready", "backend alive"]) {
+      const servers = section(text, pool).filter((line) => line.startsWith("server "));
+      assert.deepEqual(servers, [
+        "server s1 10.77.0.11:6443 # m1",
+        "server s2 127.0.0.1:9 disabled",
+        "server s3 [fd00::1]:6443 # m2",
+      ]);
+    }
+  });
+
+  it("verifies every server's certificate, and never leaves that out", () => {
+    const text = renderHaproxyConfig(SPEC, [M1]);
+    for (const pool of ["backend ready", "backend alive"]) {
+      const line = section(text, pool).find((it) => it.startsWith("default-server "));
+      for (const part of [
+        "check-ssl",
+        "verify required",
+        "ca-file /etc/ca.crt",
+        "verifyhost kubernetes",
+        "check-sni kubernetes",
+      ]) {
+        assert.ok(line?.includes(part), part);
+      }
+    }
+    assert.doesNotMatch(text, /verify none/);
+  });
+
+  it("is ready only with 200, and alive with any HTTP answer", () => {
+    const text = renderHaproxyConfig(SPEC, []);
+    assert.ok(section(text, "backend ready").includes("http-check expect status 200"));
+    assert.ok(
+      section(text, "backend alive").includes("http-check expect rstatus ^[1-5][0-9][0-9]$"),
+    );
+  });
+
+  it("uses the ready servers, else those that live, else closes", () => {
+    assert.deepEqual(section(renderHaproxyConfig(SPEC, []), "frontend endpoint"), [
+      'bind "${HOST_IP}:6444"',
+      "# Nothing to serve with: close at once.",
+      "tcp-request connection reject if { nbsrv(ready) eq 0 } { nbsrv(alive) eq 0 }",
+      "use_backend ready if { nbsrv(ready) gt 0 }",
+      "default_backend alive",
+    ]);
+  });
+
+  it("lets the allow-list and the host itself in, and keeps /healthz open", () => {
+    const text = renderHaproxyConfig({ ...SPEC, allow: ["10.0.0.0/8", "fd00::/8"] }, []);
+    const endpoint = section(text, "frontend endpoint");
+    assert.ok(endpoint.includes("acl allowed src 10.0.0.0/8"));
+    assert.ok(endpoint.includes("acl allowed src fd00::/8"));
+    assert.ok(endpoint.includes('acl own src "${HOST_IP}"'));
+    assert.ok(endpoint.includes("tcp-request connection reject if !own !allowed"));
+    const health = section(text, "frontend health");
+    const open = health.findIndex((line) => line.includes("/healthz"));
+    assert.ok(open < health.indexOf("http-request deny if !own !allowed"));
+  });
+
+  it("stops HAProxy from starting on the wildcard when a variable is unset", () => {
+    assert.match(renderHaproxyConfig(SPEC, []), /\.if streq\("\$\{HOST_IP\}",""\)\n\.alert /);
+    const fixed = renderHaproxyConfig({ ...SPEC, listen: ["10.0.0.5", "fd00::5"] }, []);
+    assert.doesNotMatch(fixed, /\.alert/);
+    assert.match(fixed, /bind "fd00::5:6444"/);
+  });
+
+  const mistakes: [string, Partial<HaproxySpec>, RegExp][] = [
+    ["no address", { listen: [] }, /haproxy\.listen: got \[\], expected at least one address/],
+    ["a wildcard", { listen: ["0.0.0.0"] }, /haproxy\.listen: .*not the wildcard/],
+    ["the IPv6 wildcard", { listen: ["::"] }, /haproxy\.listen: .*not the wildcard/],
+    ["a name", { listen: ["master"] }, /haproxy\.listen: got "master"/],
+    ["a line break in a path", { caFile: "/a\nb" }, /haproxy\.caFile: /],
+    ["a blank in a path", { stateFile: "/a b" }, /haproxy\.stateFile: /],
+    ["a bad CIDR", { allow: ["all"] }, /haproxy\.allow: got "all"/],
+    ["a bad port", { port: 70_000 }, /haproxy\.port: got 70000, expected 1-65535/],
+    ["no connections", { maxConnections: 0 }, /haproxy\.maxConnections: got 0/],
+  ];
+  for (const [title, change, message] of mistakes) {
+    it(`refuses ${title}, and names the field`, () => {
+      assert.throws(() => renderHaproxyConfig({ ...SPEC, ...change }, []), message);
+    });
+  }
+
+  it("gives equal bytes for equal input, and one fingerprint for all backends", () => {
+    const slot = fc.option(
+      fc.record({
+        name: fc.stringMatching(/^m[0-9]{1,3}$/),
+        address: fc.oneof(fc.ipV4(), fc.ipV6()),
+        port: fc.integer({ min: 1, max: 65535 }),
+      }),
+      { nil: undefined },
+    );
+    fc.assert(
+      fc.property(fc.array(slot, { maxLength: 20 }), (slots) => {
+        const text = renderHaproxyConfig(SPEC, slots);
+        assert.equal(text, renderHaproxyConfig(structuredClone(SPEC), [...slots]));
+        assert.ok(text.includes(`description spec-${fingerprintSpec(SPEC)}\n`));
+        const servers = text.split("\n").filter((line) => /^ {2}server s\d/.test(line));
+        assert.equal(servers.length, 2 * slots.length);
+      }),
+    );
+  });
+
+  it("has another fingerprint for another spec", () => {
+    const others = [
+      { ...SPEC, port: 7000 },
+      { ...SPEC, allow: ["10.0.0.0/8"] },
+      { ...SPEC, caFile: "/other.crt" },
+      { ...SPEC, checks: { ...SPEC.checks, rise: 3 } },
+      { ...SPEC, updaterSocket: "/run/other.sock" },
+    ];
+    const all = new Set([SPEC, ...others].map(fingerprintSpec));
+    assert.equal(all.size, others.length + 1);
+  });
+});
