@@ -193,6 +193,8 @@ export class PrivateRoot {
 
 /** Ends a process group, as when a connection's whole session is cut off; none left is fine. */
 export function killGroup(pid: number): void {
+  // 0 is the group of the caller
+  if (!(pid > 1)) return;
   try {
     process.kill(-pid, "SIGKILL");
   } catch {
