@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { MAX_BACKENDS } from "../../haproxy/model";
 import { ALL_DOWN } from "../../haproxy/server-state";
 import { BINARIES, Bench } from "./support/bench";
 import { timeUntilClosed, Watch, whoAnswers } from "./support/client";
+import { ownAddress } from "./support/network";
 import { sleep, waitFor } from "./support/wait";
 
 for (const binary of BINARIES) {
@@ -31,6 +33,42 @@ for (const binary of BINARIES) {
       const { code, said } = bench.checkConfig();
       assert.equal(code, 0, said);
       assert.doesNotMatch(said, /warning|alert/i);
+    });
+
+    it("passes haproxy -c with IPv6 servers, an allow-list and as many servers as there can be", async () => {
+      const many = Array.from({ length: MAX_BACKENDS }, (_, i) => ({
+        name: `m${i}`,
+        address: i % 2 === 0 ? `10.0.0.${i + 1}` : `fd00::${i + 1}`,
+        port: 6443,
+      }));
+      const other = await Bench.create(binary, { allow: ["10.0.0.0/8", "fd00::/8"] });
+      try {
+        other.writeConfig(many, (_, slot) => slot % 3 !== 0);
+        const { code, said } = other.checkConfig();
+        assert.equal(code, 0, said);
+        // That servers are down comes from the state file; the configuration itself gives no warning.
+        const warnings = said.split("\n").filter((line) => /warning|alert/i.test(line));
+        assert.deepEqual(
+          warnings.filter((line) => !/changed from server-state|Warnings were found/.test(line)),
+          [],
+        );
+      } finally {
+        await other.stop();
+      }
+    });
+
+    it("lets the host itself and the allow-list in, and nobody else", async () => {
+      const other = await Bench.create(binary, { allow: ["203.0.113.0/24"] });
+      try {
+        const server = await other.addServer("m1");
+        other.writeConfig([server.backend], () => true);
+        await other.startHaproxy();
+        assert.equal(await whoAnswers(other.port, other.caFile), "m1");
+        await timeUntilClosed(other.port, ownAddress());
+        assert.deepEqual((await server.report()).requests, ["/version"]);
+      } finally {
+        await other.stop();
+      }
     });
 
     it("does not start when the address to listen on is not set", () => {

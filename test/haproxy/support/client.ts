@@ -89,11 +89,11 @@ export class Watch {
   }
 }
 
-/** Milliseconds until a new connection is closed by the other side. */
-export function timeUntilClosed(port: number): Promise<number> {
+/** Milliseconds until a new connection, from the given address, is closed by the other side. */
+export function timeUntilClosed(port: number, localAddress = "127.0.0.1"): Promise<number> {
   return new Promise((resolve, reject) => {
     const start = performance.now();
-    const socket = connectTcp(port, "127.0.0.1");
+    const socket = connectTcp({ port, host: "127.0.0.1", localAddress });
     const done = (): void => resolve(performance.now() - start);
     socket.on("connect", () => socket.write("x"));
     socket.on("data", () => reject(new Error("data, although nothing serves")));
