@@ -137,6 +137,20 @@ describe("Engine", function () {
     assert.equal(summary["create"], 1);
   });
 
+  it("stops a running command when it is interrupted, and leaves no lock", async () => {
+    const started = path.join(folder, "interrupted");
+    const engine = await open(config(`touch ${started}; exec sleep 600`));
+    const interrupt = new AbortController();
+    const up = engine.up({ signal: interrupt.signal });
+    const ended = assert.rejects(up, EngineError);
+    await waitUntil(() => existsSync(started), "the command runs");
+    interrupt.abort();
+    await ended;
+    await waitUntil(() => engine.processes().length === 0, "no process of the engine is left");
+    engine.setConfig(config("echo again"));
+    assert.equal((await engine.up()).outputs["out"]?.value, "again");
+  });
+
   it("runs an up in a child process to its end", async () => {
     const engine = await open(config("echo child"));
     const child = engine.spawnUp(path.resolve(__dirname, "support/program.ts"), "localProgram");

@@ -5,6 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { Engine } from "../../pulumi-test-utils/src/index";
 import { startApiServer, type ApiServer } from "./support/api-server";
 import { PROJECT_FILE } from "./support/program";
+import { waitUntil } from "./support/wait";
 import { keyPair, startSshServer, type SshServer } from "./support/ssh-server";
 
 const BACKENDS = "/api/v1/namespaces/kube-system/configmaps/backends";
@@ -144,6 +145,6 @@ describe("stand-ins under the real engine", function () {
     await engine.destroy();
     assert.equal(api.objects.size, 0);
     assert.equal(host.commands.at(-1), "true");
-    assert.deepEqual(engine.processes(), []);
+    await waitUntil(() => engine.processes().length === 0, "no process of the engine is left");
   });
 });
