@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import type { ForwardKind, ForwardSettings } from "../../host/forward/index";
+import { RunningForward, RunningHaproxy } from "./support/forward";
+import { Load, ask, startServer } from "./support/load";
+import { ADDRESS, ADDRESS6, Network, type Host } from "./support/network";
+import { waitFor } from "./support/wait";
+
+const CLIENTS: readonly Host[] = ["cl", "m1", "pod"];
+const NAMES: Partial<Record<Host, string>> = {
+  cl: "a remote client",
+  m1: "a client on the machine itself",
+  pod: "a client in a pod on the machine",
+};
+
+function settings(kind: ForwardKind, more: Partial<ForwardSettings> = {}): ForwardSettings {
+  return { kind, lbPort: 6444, apiPort: 6443, ownAddress: { from: "route" }, allow: [], ...more };
+}
+
+for (const kind of ["nftables", "iptables", "socat"] as const) {
+  describe(`forward by ${kind}, on the real kernel`, function () {
+    this.timeout(300_000);
+    let network: Network;
+    let forward: RunningForward;
+    let haproxy: RunningHaproxy;
+    let untouched: string;
+
+    const ruleset = () => network.must("m1", ["nft", "-s", "list", "ruleset"]);
+
+    before(async () => {
+      network = await Network.create();
+      await startServer(network, "m1", "m1");
+      await startServer(network, "m2", "m2");
+      untouched = await ruleset();
+      haproxy = new RunningHaproxy(network);
+      forward = new RunningForward(network, settings(kind));
+      await forward.start();
+    });
+
+    after(async () => {
+      await haproxy?.clear();
+      await network?.clear();
+    });
+
+    for (const from of CLIENTS) {
+      it(`serves ${NAMES[from]} while HAProxy is down`, async () => {
+        assert.equal((await ask(network, from)).body, "m1");
+      });
+    }
+
+    it("serves IPv6 clients", async () => {
+      for (const from of ["cl", "m1"] as const) {
+        const sample = await ask(network, from, { address: ADDRESS6.m1 });
+        assert.equal(sample.body, "m1", `from ${from}: ${sample.error}`);
+      }
+    });
+
+    it("leaves traffic alone that is routed to the LB port of other hosts", async () => {
+      const server = await startServer(network, "m2", "m2 itself", 6444);
+      const sample = await ask(network, "pod", { address: ADDRESS.m2 });
+      await server.stop();
+      assert.equal(sample.body, "m2 itself");
+    });
+
+    it("hands over to HAProxy and back without a failed connection, again and again", async function () {
+      const loads = CLIENTS.map((from) => new Load(network, from));
+      const answered = (name: string) => Promise.all(loads.map((load) => load.answeredBy(name)));
+      const inFlight: string[] = [];
+      await answered("m1");
+      for (const signal of ["SIGUSR1", "SIGKILL", "SIGUSR1"] as const) {
+        const counted = loads.map((load) => load.failures().length);
+        haproxy.start();
+        await answered("m2");
+        const up = loads.flatMap((load, index) => load.failures().slice(counted[index]));
+        assert.deepEqual(up, [], "no connection fails while HAProxy takes over");
+        const gone = await haproxy.end(signal);
+        await answered("m1");
+        for (const [index, load] of loads.entries()) {
+          const lost = load.failures().slice(counted[index]);
+          const late = lost.filter((sample) => sample.start >= gone);
+          assert.deepEqual(late, [], `after ${signal}, client on ${load.from}`);
+          // what HAProxy had in its hands when it ended is nobody's to save: one connection per client at most
+          assert.ok(lost.length <= 1, `${signal}: ${JSON.stringify(lost)}`);
+          inFlight.push(...lost.map((sample) => `${signal}/${load.from}: ${sample.error}`));
+        }
+      }
+      await Promise.all(loads.map((load) => load.stop()));
+      const sent = loads.reduce((sum, load) => sum + load.samples.length, 0);
+      console.log(`      ${sent} connections, lost in flight: ${inFlight.join(", ") || "none"}`);
+    });
+
+    it("is out of the way while HAProxy is up and the host's own API server is dead", async () => {
+      const server = await startServer(network, "m1", "other", 7443);
+      const dead = new RunningForward(network, settings(kind, { apiPort: 7443 }));
+      await forward.stop();
+      forward = dead;
+      await forward.start();
+      for (const from of CLIENTS) assert.equal((await ask(network, from)).body, "other");
+      await server.stop();
+      haproxy.start();
+      for (const from of CLIENTS) {
+        await waitFor(`m2 for the client on ${from}`, async () => {
+          return (await ask(network, from)).body === "m2";
+        });
+      }
+      await haproxy.end("SIGUSR1");
+      await forward.stop();
+      forward = new RunningForward(network, settings(kind));
+      await forward.start();
+    });
+
+    it("gives a client that reuses its port at once to HAProxy", async () => {
+      haproxy.start();
+      const localPort = 23456;
+      await waitFor("m2", async () => (await ask(network, "cl")).body === "m2");
+      assert.equal((await ask(network, "cl", { localPort })).body, "m2");
+      const waiting = await network.must("m1", [
+        ...["ss", "-Htn", "state", "time-wait"],
+        `sport = :6444 and dport = :${localPort}`,
+      ]);
+      assert.match(waiting, /6444/, "HAProxy closed first, so its side waits");
+      assert.equal((await ask(network, "cl", { localPort })).body, "m2");
+      await haproxy.end("SIGUSR1");
+    });
+
+    if (kind !== "socat") {
+      it("serves remote clients in the kernel alone, and by the listener alone", async () => {
+        await forward.listener?.stop("SIGTERM");
+        for (const from of ["cl", "pod"] as const) {
+          assert.equal((await ask(network, from)).body, "m1", "by the rules");
+        }
+        forward.startListener();
+        await waitFor("listener", () => forward.listenerWorks());
+        await forward.rules?.stop("SIGKILL");
+        await network.must("m1", forward.command("forward-rules", "remove"));
+        assert.equal(await forward.rulesWork(), false);
+        for (const from of CLIENTS) assert.equal((await ask(network, from)).body, "m1");
+        const job = forward.startRules();
+        await waitFor("rules", () => job.output.includes("new connections"));
+      });
+
+      it("puts the rules back after a flush, and no new connection fails meanwhile", async () => {
+        const loads = CLIENTS.map((from) => new Load(network, from));
+        await Promise.all(loads.map((load) => load.answeredBy("m1")));
+        const times: number[] = [];
+        const flushes = [
+          ["nft", "flush", "ruleset"],
+          kind === "nftables"
+            ? ["nft", "delete", "table", "inet", "control_plane_lb"]
+            : ["iptables", "-t", "nat", "-F"],
+        ];
+        for (const flush of flushes) {
+          const counted = loads.map((load) => load.failures().length);
+          await network.must("m1", flush);
+          const flushed = Date.now();
+          await waitFor("rules after the flush", () => forward.rulesWork());
+          times.push(Date.now() - flushed);
+          await Promise.all(loads.map((load) => load.answeredBy("m1")));
+          for (const [index, load] of loads.entries()) {
+            const late = load
+              .failures()
+              .slice(counted[index])
+              .filter((sample) => sample.start >= flushed);
+            assert.deepEqual(late, [], `${flush.join(" ")}, client on ${load.from}`);
+          }
+        }
+        await Promise.all(loads.map((load) => load.stop()));
+        console.log(`      the rules were back after ${times.join(" and ")} ms`);
+        assert.ok(Math.max(...times) < 30_000);
+      });
+
+      it("serves by an own IPv6 address", async () => {
+        await forward.stop();
+        const six = settings(kind, { ownAddress: { from: "subnet", subnet: "fd91::/64" } });
+        forward = new RunningForward(network, six);
+        await forward.start();
+        for (const from of CLIENTS) assert.equal((await ask(network, from)).body, "m1");
+        await forward.listener?.stop("SIGTERM");
+        const sample = await ask(network, "cl", { address: ADDRESS6.m1 });
+        assert.equal(sample.body, "m1", `by the rules: ${sample.error}`);
+        await forward.stop();
+        forward = new RunningForward(network, settings(kind));
+        await forward.start();
+      });
+    }
+
+    it("lets only the allowed sources and the host itself reach the LB port", async () => {
+      await forward.stop();
+      forward = new RunningForward(
+        network,
+        settings(kind, { allow: [`${ADDRESS.cl}/32`, `${ADDRESS6.cl}/128`] }),
+      );
+      await forward.start();
+      const check = async (name: string) => {
+        for (const from of ["cl", "m1"] as const) {
+          assert.equal((await ask(network, from)).body, name, `from ${from}`);
+        }
+        assert.equal((await ask(network, "pod", { timeoutMs: 2000 })).error, "Error: timeout");
+      };
+      await check("m1");
+      assert.equal((await ask(network, "cl", { address: ADDRESS6.m1 })).body, "m1");
+      const stranger = await ask(network, "m2", { address: ADDRESS6.m1, timeoutMs: 2000 });
+      assert.equal(stranger.error, "Error: timeout");
+      haproxy.start();
+      await waitFor("m2", async () => (await ask(network, "cl")).body === "m2");
+      await check("m2");
+      await haproxy.end("SIGUSR1");
+    });
+
+    it("leaves nothing in the kernel when it is removed", async () => {
+      assert.notEqual(await ruleset(), untouched);
+      await forward.stop();
+      assert.equal(await ruleset(), untouched);
+      assert.equal((await ask(network, "cl")).error, "ECONNREFUSED");
+    });
+  });
+}
