@@ -57,6 +57,9 @@ export interface UpResult extends OperationResult {
 
 /** The real Pulumi engine on a state of its own, in a folder. */
 export class Engine {
+  /** Texts that must not appear in messages. */
+  private readonly secrets: string[];
+
   private constructor(
     /** Folder of state and settings. */
     readonly home: string,
@@ -66,7 +69,11 @@ export class Engine {
     readonly env: Readonly<Record<string, string>>,
     private readonly options: EngineOptions,
     private readonly stack: automation.Stack,
-  ) {}
+  ) {
+    this.secrets = secretTexts(options.config);
+    const passphrase = env.PULUMI_CONFIG_PASSPHRASE;
+    if (passphrase) this.secrets.push(passphrase);
+  }
 
   /**
    * Makes or opens the stack.
@@ -125,6 +132,7 @@ export class Engine {
     const passphrase = this.env.PULUMI_CONFIG_PASSPHRASE ?? "";
     const work = join(this.home, "work");
     writeStackSettings(work, stack, readProject(projectFile), config, passphrase);
+    this.secrets.push(...secretTexts(config));
   }
 
   preview(options: OperationOptions = {}): Promise<OperationResult> {
@@ -204,10 +212,7 @@ export class Engine {
     options: OperationOptions,
     work: (common: CommonOptions) => Promise<{ stdout: string }>,
   ): Promise<OperationResult> {
-    const collector = new EventCollector([
-      ...secretTexts(this.options.config),
-      this.env.PULUMI_CONFIG_PASSPHRASE ?? "",
-    ]);
+    const collector = new EventCollector(this.secrets);
     let stdout = "";
     const onOutput = (text: string) => {
       stdout += text;
