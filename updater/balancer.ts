@@ -11,7 +11,7 @@ import { writeFileAtomically } from "./files";
 import { backendsOf, readLastGood, saveLastGood } from "./last-good";
 import { errorText, type Log } from "./log";
 import type { ErrorKind, Metrics } from "./metrics";
-import { isUp, planActions, type Action, type Draining } from "./reconcile";
+import { adoptSlots, isUp, planActions, type Action, type Draining } from "./reconcile";
 import type { UpdaterSettings } from "./settings";
 
 /** After a reload that failed the next one waits so long. */
@@ -279,18 +279,6 @@ export class Balancer {
     log.warn(reason, { error: errorText(error) });
     onProblem(reason, errorText(error));
   }
-}
-
-/** Without a last good set: what HAProxy runs is what is wanted until an API server says otherwise. Names come with the ConfigMap. */
-function adoptSlots(snapshot: Snapshot): (Backend | undefined)[] {
-  const servers = snapshot.servers.filter(({ pool }) => pool === POOLS[0]);
-  return servers
-    .sort((a, b) => a.slot - b.slot)
-    .map(({ address, port, admin }) =>
-      (admin & (ADMIN.maintenance | ADMIN.drain)) === 0
-        ? { name: address, address, port }
-        : undefined,
-    );
 }
 
 function readText(file: string): string | undefined {

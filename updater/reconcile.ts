@@ -2,7 +2,7 @@
  * What the running HAProxy must be told so that it does what is wanted. Pure, and looks at the state instead of at changes:
  * it holds after a restart of HAProxy, of the updater, or after somebody's command on the socket.
  */
-import { EMPTY_SLOT_ADDRESS, type Pool } from "../haproxy/config";
+import { EMPTY_SLOT_ADDRESS, POOLS, type Pool } from "../haproxy/config";
 import { formatBackend, sameBackend, type Backend } from "../haproxy/model";
 import { ADMIN, type ServerState, type Snapshot, type Stat } from "../haproxy/runtime";
 
@@ -106,4 +106,16 @@ export function isUp(snapshot: Snapshot, pool: Pool, slot: number): boolean {
   return snapshot.stats.some(
     (stat) => stat.pool === pool && stat.slot === slot && stat.status.startsWith("UP"),
   );
+}
+
+/** Without a last good set: what HAProxy runs is what is wanted until an API server says otherwise. Names come with the ConfigMap. */
+export function adoptSlots(snapshot: Snapshot): (Backend | undefined)[] {
+  const servers = snapshot.servers.filter(({ pool }) => pool === POOLS[0]);
+  return servers
+    .sort((a, b) => a.slot - b.slot)
+    .map(({ address, port, admin }) =>
+      (admin & (ADMIN.maintenance | ADMIN.drain)) === 0
+        ? { name: address, address, port }
+        : undefined,
+    );
 }
