@@ -73,7 +73,7 @@ describe("bundleUpdater", function () {
       [...required].filter((name) => !name?.startsWith("node:")),
       [],
     );
-    assert.doesNotMatch(text, /\/work\/|\/home\//);
+    assert.ok(!text.includes(process.cwd()), "a path of this computer");
   });
 
   it("says how it is used, and fails visibly", () => {
