@@ -2,6 +2,9 @@ import type { FailureKind } from "./types";
 
 /** A request that did not end well. */
 export class RequestError extends Error {
+  /** When its connection was begun, ms since 1970; undefined: with the request. */
+  connectedAt?: number;
+
   constructor(
     readonly kind: FailureKind,
     message: string,

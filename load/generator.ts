@@ -1,7 +1,7 @@
 import { Agent } from "node:https";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
-import { errorKind } from "./failure";
+import { errorKind, RequestError } from "./failure";
 import { readCredentials } from "./kubeconfig";
 import { Ledger, type Clock } from "./ledger";
 import { Operations, version, type Way, type Written } from "./operations";
@@ -207,7 +207,8 @@ export class Generator {
       this.onFirstAnswer(this.ledger.firstAnswerAt!);
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
-      this.ledger.fail(ticket, errorKind(error), text);
+      const connectedAt = error instanceof RequestError ? error.connectedAt : undefined;
+      this.ledger.fail(ticket, errorKind(error), text, connectedAt);
     }
   }
 

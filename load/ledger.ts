@@ -14,6 +14,9 @@ const CHANNELS: readonly Channel[] = ["new", "reused", "watch"];
 // what a kill does to a request under way; everything else is a failure whenever it began
 const BROKEN_BY_KILL: ReadonlySet<FailureKind> = new Set(["reset", "timeout"]);
 
+/** A client that learns so late of the end of its connection has a busy load balancer, and no broken one. */
+const NEWS_MS = 500;
+
 /** Two clocks: `wall` in ms since 1970 says when, `steady` in ms says how long. */
 export interface Clock {
   wall(): number;
@@ -136,11 +139,13 @@ export class Ledger {
     this.settle(ticket.phase);
   }
 
-  fail(ticket: Ticket, kind: FailureKind, message: string): void {
+  /** @param connectedAt start of the connection, if it is older than the request */
+  fail(ticket: Ticket, kind: FailureKind, message: string, connectedAt = ticket.at): void {
     if (ticket.phase === undefined) return;
     const afterMs = this.clock.steady() - ticket.steady;
     const { channel, operation, target, at } = ticket;
-    ticket.phase.failures.push({ channel, kind, message, operation, target, at, afterMs });
+    const failure = { channel, kind, message, operation, target, at, connectedAt, afterMs };
+    ticket.phase.failures.push(failure);
     this.settle(ticket.phase);
   }
 
@@ -226,7 +231,11 @@ export class Ledger {
   private wasInFlight(failure: Failure): boolean {
     if (!BROKEN_BY_KILL.has(failure.kind)) return false;
     const end = failure.at + failure.afterMs;
-    return this.kills.some((kill) => failure.at <= kill.to && end >= kill.from);
+    return this.kills.some(
+      ({ from, to }) =>
+        end >= from &&
+        (failure.at <= to || (failure.connectedAt <= to && failure.at <= to + NEWS_MS)),
+    );
   }
 
   private report(phase: Phase): PhaseReport {

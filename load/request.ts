@@ -56,6 +56,9 @@ export interface Question {
   readonly deadlineMs: number;
 }
 
+/** When connections were begun. */
+const births = new WeakMap<object, number>();
+
 /** How far a request came: it tells a hung load balancer from a hung API server. */
 type Stage = "connecting" | "TLS handshake" | "waiting for the answer" | "reading the answer";
 
@@ -67,11 +70,14 @@ export function ask(question: Question): Promise<Answer> {
   return new Promise((resolve, reject) => {
     let stage: Stage = "connecting";
     let answer: IncomingMessage | undefined;
+    let connectedAt = Date.now();
     const finish = (error: unknown) => {
       clearTimeout(timer);
       const kind = errorKind(error);
       const text = error instanceof Error ? error.message : String(error);
-      reject(new RequestError(kind, `${text} (${stage})`, { cause: error }));
+      const failure = new RequestError(kind, `${text} (${stage})`, { cause: error });
+      failure.connectedAt = connectedAt;
+      reject(failure);
     };
     const call = open(question, (message) => {
       answer = message;
@@ -92,6 +98,8 @@ export function ask(question: Question): Promise<Answer> {
     }, question.deadlineMs);
     call.on("error", finish);
     call.on("socket", (socket) => {
+      connectedAt = births.get(socket) ?? connectedAt;
+      births.set(socket, connectedAt);
       if (!socket.connecting) {
         stage = "waiting for the answer";
         return;

@@ -59,6 +59,8 @@ export interface Failure {
   readonly target: string;
   /** Start, ms since 1970. */
   readonly at: number;
+  /** Start of its connection; of a new one the same. */
+  readonly connectedAt: number;
   /** From the start to the failure. */
   readonly afterMs: number;
 }
@@ -84,7 +86,10 @@ export interface PhaseReport {
   readonly sent: number;
   readonly ok: number;
   readonly failed: number;
-  /** Requests under way when a kill happened (`markKill`) that broke off or got no answer. */
+  /**
+   * Requests under way when a kill happened (`markKill`) that broke off or got no answer. A request on a kept connection that the
+   * kill broke is one of them too if it began before the news can have reached the client: within 0.5 s.
+   */
   readonly inFlightLost: number;
   /** Requests that have no outcome yet; 0 in a closed phase. */
   readonly pending: number;

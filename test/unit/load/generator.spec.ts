@@ -25,11 +25,12 @@ describe("load generator", () => {
   function start(options: Partial<LoadOptions> = {}): Generator {
     load = new Generator({
       endpoint: api.endpoint,
-      newPerSecond: 50,
+      // few: client and server share one process, which gets a tenth of a core on a busy machine
+      newPerSecond: 10,
       keepAliveClients: 2,
-      keepAlivePerSecond: 20,
+      keepAlivePerSecond: 5,
       watches: 3,
-      deadlineMs: 20_000,
+      deadlineMs: 60_000,
       ...options,
     });
     load.start();
@@ -41,7 +42,7 @@ describe("load generator", () => {
     await generator.setCredentials(kubeconfig("https://ignored"));
     const watches = options.watches ?? 3;
     await until("the watches are open", () => api.watches.length === watches);
-    await until("requests", () => generator.phases()[0]!.ok > 20);
+    await until("requests", () => generator.phases()[0]!.ok > 5);
     await generator.phase("test");
     return generator;
   }
@@ -50,14 +51,14 @@ describe("load generator", () => {
   async function meet(
     generator: Generator,
     fault: (asked: Asked) => Fault | undefined,
-    enough = 5,
+    enough = 3,
   ): Promise<PhaseReport> {
     api.fault = fault;
     await until("requests meet the fault", () => api.faulted >= enough);
     api.fault = () => undefined;
     await generator.phase("after");
     const after = generator.phases().at(-1)!;
-    await until("requests after it", () => generator.phases().at(-1)!.ok > after.ok + 20);
+    await until("requests after it", () => generator.phases().at(-1)!.ok > after.ok + 5);
     assert.equal(generator.phases().at(-1)!.failed, 0, "the phase behind it is clean");
     const report = generator.phases().find((phase) => phase.name === "test")!;
     assert.equal(report.pending, 0);
@@ -68,7 +69,7 @@ describe("load generator", () => {
   it("asks GET, LIST and PATCH over new and kept connections and watches, with nothing failed", async () => {
     const generator = await full();
     const shown = generator.phases().at(-1)!;
-    await until("requests", () => generator.phases().at(-1)!.ok > shown.ok + 100);
+    await until("requests", () => generator.phases().at(-1)!.ok > shown.ok + 20);
     const report = await generator.stop();
     const [, phase] = report.phases;
     assert.deepEqual(phase!.failures, []);
@@ -82,7 +83,7 @@ describe("load generator", () => {
   it("counts from the first answer on, without credentials", async () => {
     api.fault = () => "reset";
     const generator = start();
-    await until("requests in vain", () => api.faulted > 10);
+    await until("requests in vain", () => api.faulted > 5);
     assert.equal(generator.phases()[0]!.sent, 0);
     api.fault = () => undefined;
     const at = await generator.waitFirstAnswer();
@@ -108,7 +109,7 @@ describe("load generator", () => {
       const generator = await full({
         keepAliveClients: 0,
         watches: 0,
-        ...(fault === "hang" ? { deadlineMs: 3000 } : {}),
+        ...(fault === "hang" ? { deadlineMs: 5000 } : {}),
       });
       const report = await meet(generator, ({ method }) =>
         fault !== "other object" && fault !== "stale"
@@ -127,7 +128,7 @@ describe("load generator", () => {
   it("counts refused connections", async () => {
     const generator = await full({ keepAliveClients: 0, watches: 0 });
     await api.stop();
-    await until("refusals", () => generator.phases().at(-1)!.failed >= 5);
+    await until("refusals", () => generator.phases().at(-1)!.failed >= 3);
     const { failures } = generator.phases().at(-1)!;
     assert.ok(failures.some((failure) => failure.kind === "refused"));
     for (const { kind, message } of failures) assert.match(kind, /^(refused|reset)$/, message);
@@ -143,7 +144,7 @@ describe("load generator", () => {
       const { port } = server.address() as AddressInfo;
       const generator = await full({ keepAliveClients: 0, watches: 0 });
       await generator.phase("elsewhere", { through: [{ host: "127.0.0.1", port }] });
-      await until("failures", () => generator.phases().at(-1)!.failed >= 5);
+      await until("failures", () => generator.phases().at(-1)!.failed >= 3);
       for (const failure of generator.phases().at(-1)!.failures) {
         assert.equal(failure.kind, "tls", failure.message);
         assert.equal(failure.target, `127.0.0.1:${port}`);
@@ -164,7 +165,7 @@ describe("load generator", () => {
   it("counts requests in flight at a kill as lost, not as failed", async () => {
     const generator = await full({ watches: 0 });
     api.fault = () => "hang";
-    await until("requests hang", () => api.held.size >= 5);
+    await until("requests hang", () => api.held.size >= 3);
     const from = Date.now();
     const held = api.resetHeld();
     api.fault = () => undefined;
@@ -215,7 +216,7 @@ describe("load generator", () => {
   });
 
   it("counts a watch that went silent as broken and opens it again, with the events it had kept back", async () => {
-    const generator = await full({ deadlineMs: 3000 });
+    const generator = await full({ deadlineMs: 5000 });
     const [watch] = api.watches;
     watch!.mute = true;
     await until("the break is seen", () => generator.phases().at(-1)!.watchBreaks === 1);

@@ -64,6 +64,21 @@ describe("ledger of the load", () => {
     assert.equal(report.failures[0]!.at, 1_000_101);
   });
 
+  it("counts a request on a kept connection that the kill broke as lost, as long as the news may travel", () => {
+    const { clock, ledger, phases } = counting();
+    const killed = clock.now;
+    ledger.markKill({ from: killed, to: killed });
+    const fail = (afterKill: number, connectedAt: number) => {
+      clock.now = killed + afterKill;
+      ledger.fail(ledger.begin("reused", "GET", "a:1"), "reset", "gone", connectedAt);
+    };
+    fail(500, killed - 10);
+    assert.deepEqual([phases()[0]!.failed, phases()[0]!.inFlightLost], [0, 1]);
+    fail(501, killed - 10);
+    fail(100, killed + 1);
+    assert.deepEqual([phases()[0]!.failed, phases()[0]!.inFlightLost], [2, 1]);
+  });
+
   it("counts what was over before the kill as failed", () => {
     const { clock, ledger, begin, phases } = counting();
     ledger.fail(begin(), "reset", "gone");
