@@ -15,6 +15,9 @@ export const UPDATER_CONFIG_MAP = `${PRODUCT}-updater`;
 /** Annotation of the backends ConfigMap: the masters that the configuration names, as JSON array of names, sorted. A host that leaves reads it. */
 export const MASTERS_ANNOTATION = `${PRODUCT}/masters`;
 
+/** The EndpointSlice that the API servers keep of themselves; the Service and the slice share the name. */
+export const API_SERVERS_SLICE = { namespace: "default", name: "kubernetes" } as const;
+
 /** ServiceAccount, Role, RoleBinding and DaemonSet share this name. */
 export const WORKLOAD = PRODUCT;
 

@@ -116,7 +116,7 @@ function loadBalance(
     { dependsOn: masters.map(({ ready }) => ready) },
   );
   const inCluster = { providers: { kubernetes: provider } };
-  const access = new Access("access", {}, inCluster);
+  const access = new Access("access", { discovery: settings.discovery }, inCluster);
   const backends = new Backends(
     "backends",
     {
@@ -140,7 +140,9 @@ function loadBalance(
         maxConnections: haproxy.maxConnections,
         timeouts: haproxy.timeouts,
         checks: haproxy.checks,
+        discovery: settings.discovery,
         drainSeconds: updater.drainSeconds,
+        retainSeconds: updater.retainSeconds,
       },
       updaterScript: bundleUpdater(),
       haproxyImage: haproxy.image,
@@ -148,7 +150,7 @@ function loadBalance(
       updaterImage: updater.image,
       updaterResources: updater.resources,
       imagePullSecrets: settings.imagePullSecrets,
-      dependsOn: [access.rights, ...backends.entries],
+      dependsOn: [...access.rights, ...backends.entries],
     },
     inCluster,
   );

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { HAPROXY_DEFAULTS } from "../haproxy/config";
 import { DEFAULT_PORTS } from "../names";
-import { UPDATER_DEFAULTS } from "../updater/settings";
+import { DISCOVERY_MODES, UPDATER_DEFAULTS } from "../updater/settings";
 import {
   address,
   cidr,
@@ -78,6 +78,8 @@ const updater = keys({
     limits: { memory: "256Mi" },
   }),
   drainSeconds: whole(0, 3600, " (seconds)").default(UPDATER_DEFAULTS.drainSeconds),
+  // below a minute, an API server that only restarts would be taken for a removed one: its lease is renewed each 10 s, and ends after 15 s
+  retainSeconds: whole(60, 604_800, " (seconds)").default(UPDATER_DEFAULTS.retainSeconds),
 });
 
 const dnsOrAddress = host();
@@ -106,6 +108,7 @@ export const schema = {
     ["daemonset"],
     " (external, HAProxy on machines outside of the cluster, is not built yet)",
   ).default("daemonset"),
+  discovery: oneOf(DISCOVERY_MODES).default("configMap"),
   bootstrap: oneOf(["kubeadm", "none"]).default("kubeadm"),
   clusterName: text("letters, digits, '-' and '.'; at most 63", (value) =>
     /^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$/.test(value),
@@ -157,6 +160,7 @@ export type Key = keyof typeof schema | "nodes";
 /** Keys whose value is a text, not JSON. */
 export const TEXT_KEYS: ReadonlySet<string> = new Set([
   "topology",
+  "discovery",
   "bootstrap",
   "clusterName",
   "kubeconfig",

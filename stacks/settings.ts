@@ -2,6 +2,7 @@ import type { HaproxyChecks, HaproxyTimeouts } from "../haproxy/config";
 import type { ForwardKind, OwnAddress } from "../host/forward/settings";
 import type { KubeadmFragments } from "../host/kubeadm";
 import type { SshTarget } from "../components/host/ssh-target";
+import type { DiscoveryMode } from "../updater/settings";
 import { conflicts } from "./conflicts";
 import type { Resources } from "./fields";
 import { canonicalAddress } from "../haproxy/address";
@@ -27,6 +28,8 @@ export interface NodeSettings {
 /** What the operator wants, checked and complete. */
 export interface Settings {
   readonly topology: "daemonset";
+  /** Where the updater learns the backends from. */
+  readonly discovery: DiscoveryMode;
   /** kubeadm: the program makes and extends the cluster; none: it exists, and `kubeconfig` is given. */
   readonly bootstrap: "kubeadm" | "none";
   readonly clusterName?: string;
@@ -59,6 +62,7 @@ export interface Settings {
     readonly image: string;
     readonly resources: Resources;
     readonly drainSeconds: number;
+    readonly retainSeconds: number;
   };
   readonly imagePullSecrets: readonly string[];
   /** SECRET. There with bootstrap none. */

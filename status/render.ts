@@ -9,9 +9,13 @@ export function renderStatus(endpoint: string, hosts: readonly HostStatus[]): st
     host.forward,
     host.answers ? "yes" : "no",
     host.updater === undefined ? "-" : backends(host),
+    host.updater?.discovery ?? "-",
     host.updater === undefined ? "-" : lastSync(host.updater.lastSyncSeconds),
   ]);
-  const head = ["HOST", "ADDRESS", "SERVED BY", "FORWARD", "ANSWERS", "BACKENDS", "LAST SYNC"];
+  const head = [
+    ...["HOST", "ADDRESS", "SERVED BY", "FORWARD", "ANSWERS"],
+    ...["BACKENDS", "DISCOVERY", "LAST SYNC"],
+  ];
   const problems = hosts.flatMap((host) =>
     host.problems.map((problem) => `  ${host.name}: ${problem}`),
   );

@@ -105,7 +105,8 @@ export function exitCode(hosts: readonly HostStatus[]): 0 | 1 | 2 {
 
 function parseUpdater(text: string): UpdaterStatus | undefined {
   try {
-    return JSON.parse(text) as UpdaterStatus;
+    // an updater that is older than this program says nothing of the slice
+    return { outOfSlice: [], ...(JSON.parse(text) as Omit<UpdaterStatus, "outOfSlice">) };
   } catch {
     return undefined;
   }
@@ -113,14 +114,18 @@ function parseUpdater(text: string): UpdaterStatus | undefined {
 
 function updaterProblems(updater: UpdaterStatus | undefined): string[] {
   if (updater === undefined) return ["the updater does not answer"];
-  const { lastSyncSeconds, backends, refused } = updater;
+  const { lastSyncSeconds, backends, refused, outOfSlice } = updater;
   const problems: string[] = [];
   if (lastSyncSeconds === null) problems.push("the updater has not reached an API server yet");
   else if (lastSyncSeconds > STALE_SECONDS) {
     problems.push(`the updater's last sync was ${Math.round(lastSyncSeconds)} s ago`);
   }
   for (const { name, state } of backends) {
-    if (!FINE.has(state)) problems.push(`backend ${name} is ${state}`);
+    if (FINE.has(state)) continue;
+    const left = outOfSlice.find((it) => it.name === name);
+    const since =
+      left === undefined ? "" : ` and left the EndpointSlice ${Math.round(left.seconds)} s ago`;
+    problems.push(`backend ${name} is ${state}${since}`);
   }
   for (const { key, reason } of refused) problems.push(`entry ${key} is refused: ${reason}`);
   return problems;

@@ -1,4 +1,7 @@
-/** Kubernetes Events on the ConfigMap: `kubectl describe configmap` shows what was refused, and why. */
+/**
+ * Kubernetes Events on the ConfigMap: `kubectl describe configmap` shows what was refused, and why. Those about the EndpointSlice stand
+ * there, too: an Event must be in the namespace of its object, and the updater may write none in the slice's.
+ */
 import { createHash } from "node:crypto";
 import { exchange, type Endpoint, type Trust } from "./http";
 import { errorText, type Log } from "./log";
@@ -34,7 +37,7 @@ export class EventReporter {
     this.#parts = parts;
   }
 
-  /** The ConfigMap's uid: `kubectl describe` finds Events by it. */
+  /** The ConfigMap's uid: `kubectl describe` finds Events by it. Without it (discovery `endpoints`), `kubectl get events` shows them. */
   set uid(uid: string) {
     if (uid !== "") this.#uid = uid;
   }

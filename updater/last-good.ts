@@ -8,7 +8,7 @@ import { writeFileAtomically } from "./files";
 export interface LastGood {
   /** When this set was accepted, milliseconds since 1970. */
   readonly savedAtMs: number;
-  /** resourceVersion of the ConfigMap; empty for a set that did not come from an API server. */
+  /** resourceVersion of what changed last; empty for a set that did not come from an API server. */
   readonly revision: string;
   readonly slots: readonly (Backend | undefined)[];
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { renderHaproxyConfig } from "../haproxy/config";
-import type { UpdaterSettings } from "./settings";
+import { DISCOVERY_MODES, type UpdaterSettings } from "./settings";
 
 const STRINGS = [
   "namespace",
@@ -37,11 +37,15 @@ export function loadSettings(
       throw new Error(`${file}: ${field}: got ${JSON.stringify(value)}, expected a text`);
     }
   }
-  for (const field of ["apiPort", "drainSeconds"] as const) {
+  for (const field of ["apiPort", "drainSeconds", "retainSeconds"] as const) {
     const value: unknown = settings[field];
     if (!Number.isInteger(value) || (value as number) < 0) {
       throw new Error(`${file}: ${field}: got ${JSON.stringify(value)}, expected a whole number`);
     }
+  }
+  if (!DISCOVERY_MODES.includes(settings.discovery)) {
+    const got = JSON.stringify(settings.discovery);
+    throw new Error(`${file}: discovery: got ${got}, expected ${DISCOVERY_MODES.join(", ")}`);
   }
   const localAddress = settings.localAddress.replace(
     /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g,

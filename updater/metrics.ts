@@ -17,17 +17,34 @@ export type ErrorKind = (typeof ERROR_KINDS)[number];
 
 /** All numbers; read and written by the parts of the updater. */
 export class Metrics {
-  /** When an API server last confirmed the backends, milliseconds since 1970; 0 before the first time. */
-  lastSyncMs = 0;
-  /** resourceVersion of the applied ConfigMap. */
+  /** resourceVersion of the object whose change was applied last. */
   revision = "";
   backends = 0;
   refused = 0;
+  outOfSlice = 0;
   applies = 0;
   reloads = 0;
   watchRestarts = 0;
   sessionsCut = 0;
   readonly #errors = new Map<ErrorKind, number>(ERROR_KINDS.map((kind) => [kind, 0]));
+
+  /** Each source of the backends by name, and when an API server last confirmed it. */
+  readonly #syncMs = new Map<string, number>();
+
+  /** From now on the backends are confirmed only when this source is, too. */
+  expectSync(source: string): void {
+    this.#syncMs.set(source, 0);
+  }
+
+  /** An API server has just told, or confirmed, what this source says. */
+  confirmSync(source: string): void {
+    this.#syncMs.set(source, Date.now());
+  }
+
+  /** When API servers last confirmed the backends (of two sources the older time), milliseconds since 1970; 0 before the first time. */
+  get lastSyncMs(): number {
+    return this.#syncMs.size === 0 ? 0 : Math.min(...this.#syncMs.values());
+  }
 
   countError(kind: ErrorKind): void {
     this.#errors.set(kind, (this.#errors.get(kind) ?? 0) + 1);
@@ -52,15 +69,24 @@ export class Metrics {
       "When an API server last confirmed the backends (Unix time; 0: not yet).",
       one(this.lastSyncMs / 1000),
     );
-    add("applied_info", "gauge", "The applied resourceVersion of the ConfigMap.", [
-      [`{revision="${this.revision.replace(/[^0-9A-Za-z]/g, "")}"}`, 1],
-    ]);
+    add(
+      "applied_info",
+      "gauge",
+      "The resourceVersion of the object whose change was applied last.",
+      [[`{revision="${this.revision.replace(/[^0-9A-Za-z]/g, "")}"}`, 1]],
+    );
     add("backends", "gauge", "Accepted backends.", one(this.backends));
     add(
       "refused_entries",
       "gauge",
-      "Entries of the ConfigMap that were refused.",
+      "Entries of the ConfigMap, or endpoints of the EndpointSlice, that were refused.",
       one(this.refused),
+    );
+    add(
+      "out_of_slice_backends",
+      "gauge",
+      "Backends that have left the EndpointSlice.",
+      one(this.outOfSlice),
     );
     add(
       "applies_total",

@@ -20,6 +20,7 @@ import type { Log } from "./log";
 import { probeBackend, type Verdict } from "./probe";
 import { readSeed } from "./seed";
 import { UPDATER_DEFAULTS, type UpdaterSettings } from "./settings";
+import { divide, unite } from "./union";
 
 /** An API server under load answers within this, or is no good for a start. */
 const PROBE_TIMEOUT_MS = 2000;
@@ -60,6 +61,7 @@ export function readTrust(settings: UpdaterSettings): Trust {
 /**
  * The newer of the mounted ConfigMap and the last good set; slots stay where they were.
  * Kubelet's volume is written again when the ConfigMap changes, so whichever was written later knows the later change.
+ * What the EndpointSlice alone knows is not lost by that: no ConfigMap can know better.
  * @throws Error when neither has a backend.
  */
 export function chooseStart(settings: UpdaterSettings, log: Log): LastGood {
@@ -73,10 +75,11 @@ export function chooseStart(settings: UpdaterSettings, log: Log): LastGood {
     parsed.backends.length > 0 &&
     (lastGood === undefined || (seed?.writtenAtMs ?? 0) > lastGood.savedAtMs);
   if (useSeed) {
+    const known = backendsOf(lastGood?.slots ?? []);
+    const { members } = divide(settings.discovery, known, lastGood?.savedAtMs ?? 0);
+    const { backends } = unite(parsed.backends, members);
     const slots =
-      lastGood === undefined
-        ? firstSlots(parsed.backends)
-        : planSlots(lastGood.slots, parsed.backends).slots;
+      lastGood === undefined ? firstSlots(backends) : planSlots(lastGood.slots, backends).slots;
     return { savedAtMs: seed?.writtenAtMs ?? 0, revision: "", slots };
   }
   if (lastGood !== undefined) return lastGood;

@@ -1,4 +1,4 @@
-/** `run`: follows the ConfigMap and keeps HAProxy in agreement with it. */
+/** `run`: follows the sources of the backends and keeps HAProxy in agreement with them. */
 import { readFileSync } from "node:fs";
 import type { Server } from "node:http";
 import { hostname } from "node:os";
@@ -7,6 +7,7 @@ import { parseBackends, type Refused } from "../haproxy/model";
 import { RuntimeApi } from "../haproxy/runtime";
 import type { Subscription } from "../haproxy/socket";
 import { Balancer } from "./balancer";
+import { Discovery } from "./discovery";
 import { EventReporter } from "./events";
 import { removeLeftovers } from "./files";
 import type { Endpoint, Trust } from "./http";
@@ -16,7 +17,7 @@ import { readTrust } from "./prepare";
 import { readSeed } from "./seed";
 import { serveStatus, type UpdaterStatus } from "./server";
 import type { UpdaterSettings } from "./settings";
-import { ConfigMapSource, type Observed, type SourceTimes } from "./source";
+import type { SourceTimes } from "./source";
 
 /** HAProxy is looked at so often when it says nothing. */
 const TICK_MS = 1000;
@@ -24,7 +25,7 @@ const TICK_MS = 1000;
 const MESSAGE_MS = 100;
 /** Changes that come together are applied together. */
 const MERGE_MS = 50;
-/** Events at most for one change of the ConfigMap. */
+/** Events at most for one change of a source. */
 const MAX_EVENTS = 10;
 
 /** What a test may set. */
@@ -51,7 +52,7 @@ class Updater {
   readonly #runtime: RuntimeApi;
   readonly #balancer: Balancer;
   readonly #events: EventReporter;
-  readonly #source: ConfigMapSource;
+  readonly #discovery: Discovery;
   readonly #tickMs: number;
   #refused: readonly Refused[] = [];
   #messages: Subscription | undefined;
@@ -77,13 +78,12 @@ class Updater {
       log,
       onProblem: (reason, message) => void this.#events.report(reason, message),
     });
-    this.#source = new ConfigMapSource({
-      namespace,
-      configMap,
+    this.#discovery = new Discovery({
+      settings,
       trust,
       token,
       endpoints: () => this.#endpoints(),
-      onObserved: (observed) => this.#observed(observed),
+      onChange: () => this.#changed(),
       metrics,
       log,
       ...(options.times === undefined ? {} : { times: options.times }),
@@ -92,7 +92,7 @@ class Updater {
       namespace,
       configMap,
       host: hostname(),
-      endpoint: () => this.#source.endpoint,
+      endpoint: () => this.#discovery.endpoint,
       trust,
       token,
       metrics,
@@ -111,7 +111,7 @@ class Updater {
     this.#log.info("started", { backends: this.#balancer.backends().length });
     const timer = setInterval(() => this.#look(), this.#tickMs);
     this.#look();
-    await this.#source.run(signal);
+    await this.#discovery.run(signal);
     clearInterval(timer);
     clearTimeout(this.#merge);
     clearTimeout(this.#hint);
@@ -154,9 +154,11 @@ class Updater {
     this.#looksWaiting -= 1;
     // A watch on a server that hangs is silent like any other: HAProxy's checks know first.
     const [best] = this.#endpoints();
-    const asked = this.#source.endpoint;
-    if (asked === undefined || best === undefined || this.#isDown(best)) return;
-    if (this.#isDown(asked)) this.#source.leave("HAProxy's checks get no answer from it");
+    if (best === undefined || this.#isDown(best)) return;
+    this.#discovery.leave(
+      (endpoint) => this.#isDown(endpoint),
+      "HAProxy's checks get no answer from it",
+    );
   }
 
   #isDown(endpoint: Endpoint): boolean {
@@ -165,24 +167,26 @@ class Updater {
     return this.#balancer.states().find(same)?.state === "down";
   }
 
-  #observed(observed: Observed): void {
+  #changed(): void {
     clearTimeout(this.#merge);
-    this.#merge = setTimeout(() => void this.#apply(observed), MERGE_MS);
+    this.#merge = setTimeout(() => void this.#apply(), MERGE_MS);
   }
 
-  async #apply({ data, revision, uid }: Observed): Promise<void> {
-    const { namespace, configMap } = this.#settings;
-    this.#events.uid = uid;
-    const { backends, refused } = parseBackends(data ?? {});
+  async #apply(): Promise<void> {
+    // Our own file was lost: what HAProxy runs is what is wanted so far.
+    if (this.#balancer.backends().length === 0) await this.#balancer.tick();
+    const { revision, backends, refused, problems } = this.#discovery.found(
+      this.#balancer.backends(),
+    );
+    this.#events.uid = this.#discovery.uid;
+    this.#metrics.outOfSlice = this.#discovery.outOfSlice(backends).length;
     this.#tellRefused(refused);
-    if (backends.length === 0) {
-      const what = data === undefined ? "does not exist" : "has no valid entry";
-      const message = `ConfigMap ${namespace}/${configMap} ${what}: the last good backends stay`;
+    for (const problem of problems) {
       this.#metrics.countError("empty");
-      this.#log.warn(message, { revision });
-      await this.#events.report("NoBackends", message);
-      return;
+      this.#log.warn(problem, { revision });
+      void this.#events.report("NoBackends", problem);
     }
+    if (backends.length === 0) return;
     try {
       await this.#balancer.want(backends, revision);
     } catch (error) {
@@ -212,7 +216,8 @@ class Updater {
         .states()
         .map(({ name, address, port, state }) => ({ name, address, port, state })),
       refused: this.#refused,
-      discovery: "configMap",
+      discovery: this.#settings.discovery,
+      outOfSlice: this.#discovery.outOfSlice(this.#balancer.backends()),
     };
   }
 }

@@ -4,12 +4,13 @@ import { createServer, type Server } from "node:http";
 import { dirname } from "node:path";
 import type { Refused } from "../haproxy/model";
 import type { BackendState } from "./balancer";
+import type { DiscoveryMode } from "./settings";
 
 /** What `/status` gives. */
 export interface UpdaterStatus {
-  /** Seconds since an API server last confirmed the backends; null: not yet. */
+  /** Seconds since API servers last confirmed the backends (of two sources the longer time); null: not yet. */
   readonly lastSyncSeconds: number | null;
-  /** resourceVersion of the applied ConfigMap; empty before the first one. */
+  /** resourceVersion of the object whose change was applied last; empty before the first one. */
   readonly revision: string;
   readonly backends: readonly {
     readonly name: string;
@@ -19,7 +20,9 @@ export interface UpdaterStatus {
   }[];
   readonly refused: readonly Refused[];
   /** Where the backends come from. */
-  readonly discovery: "configMap";
+  readonly discovery: DiscoveryMode;
+  /** Backends that have left the EndpointSlice, and how long ago. */
+  readonly outOfSlice: readonly { readonly name: string; readonly seconds: number }[];
 }
 
 /** Answers for these two functions. A socket left by a killed updater is replaced. */

@@ -1,12 +1,17 @@
 /** The updater's settings: what stands in settings.json beside the bundled script. Text without secrets. */
 import type { HaproxySpec } from "../haproxy/config";
 
+/** Where the backends come from: the ConfigMap, the EndpointSlice of Service default/kubernetes, or both together. */
+export const DISCOVERY_MODES = ["configMap", "endpoints", "both"] as const;
+export type DiscoveryMode = (typeof DISCOVERY_MODES)[number];
+
 /** All fields are required in the file except those marked optional. `${NAME}` in localAddress is taken from the environment. */
 export interface UpdaterSettings {
   /** Namespace of the ConfigMap, and of the Events. */
   readonly namespace: string;
   /** Name of the ConfigMap with the backends. */
   readonly configMap: string;
+  readonly discovery: DiscoveryMode;
   readonly haproxy: HaproxySpec;
   /** haproxy.cfg: written atomically, so its folder must be writable. */
   readonly configFile: string;
@@ -28,6 +33,8 @@ export interface UpdaterSettings {
   readonly localAddress: string;
   /** A removed backend keeps its sessions for so long. */
   readonly drainSeconds: number;
+  /** An API server that has left the EndpointSlice stays a backend for so long. */
+  readonly retainSeconds: number;
   /** `prepare` waits so long for a first backend that answers; meanwhile the forward serves. @default 10 */
   readonly prepareWaitSeconds?: number;
   /** Checks a configuration file before it replaces the old one, e.g. `["haproxy", "-c", "-f"]` (the file's name is added). @default none */
@@ -35,4 +42,8 @@ export interface UpdaterSettings {
 }
 
 /** Defaults of what is a matter of taste. */
-export const UPDATER_DEFAULTS = { drainSeconds: 30, prepareWaitSeconds: 10 } as const;
+export const UPDATER_DEFAULTS = {
+  drainSeconds: 30,
+  retainSeconds: 3600,
+  prepareWaitSeconds: 10,
+} as const;

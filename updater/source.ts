@@ -1,27 +1,37 @@
-/** The backends as the API servers tell them: list and watch of one ConfigMap, for ever. */
+/** One object as the API servers tell it: list and watch, for ever. */
 import { backoffMs, pause } from "./backoff";
 import { exchange, openRequest, type Endpoint, type Trust } from "./http";
 import { errorText, type Log } from "./log";
 import type { Metrics } from "./metrics";
 
-/** The ConfigMap at one moment. */
-export interface Observed {
+/** An object that is followed. */
+export interface Watched {
+  /** As people call it: `ConfigMap kube-system/haproxy-backends`. */
+  readonly title: string;
+  /** Of its kind and namespace: `/api/v1/namespaces/kube-system/configmaps`. */
+  readonly path: string;
+  readonly name: string;
+}
+
+/** The object at one moment. */
+export interface Observed<T> {
   readonly revision: string;
   readonly uid: string;
-  /** Undefined: there is no such ConfigMap. */
-  readonly data: Readonly<Record<string, string>> | undefined;
+  /** Undefined: there is no such object. */
+  readonly object: T | undefined;
 }
 
 /** What the source works with. */
-export interface SourceParts {
-  readonly namespace: string;
-  readonly configMap: string;
+export interface SourceParts<T> {
+  readonly watched: Watched;
   readonly trust: () => Trust;
   /** Read for each connection. */
   readonly token: () => string;
   /** API servers, the best first. */
   readonly endpoints: () => readonly Endpoint[];
-  readonly onObserved: (observed: Observed) => void;
+  readonly onObserved: (observed: Observed<T>) => void;
+  /** An API server has just said that what was observed still holds. */
+  readonly onConfirmed?: () => void;
   readonly metrics: Metrics;
   readonly log: Log;
   readonly times?: Partial<SourceTimes>;
@@ -44,21 +54,21 @@ class GoneError extends Error {}
 
 interface ApiObject {
   readonly metadata?: { readonly resourceVersion?: string; readonly uid?: string };
-  readonly data?: Record<string, string>;
   readonly code?: number;
   readonly message?: string;
 }
 
 /** Lists, watches, and starts again; API servers in turn, the best first after every success. */
-export class ConfigMapSource {
-  readonly #parts: SourceParts;
+export class ObjectSource<T extends object> {
+  readonly #parts: SourceParts<T>;
   readonly #times: SourceTimes;
   #revision: string | undefined;
   #endpoint: Endpoint | undefined;
   #watch: AbortController | undefined;
 
-  constructor(parts: SourceParts) {
+  constructor(parts: SourceParts<T>) {
     this.#parts = parts;
+    parts.metrics.expectSync(parts.watched.title);
     this.#times = { ...TIMES, ...parts.times };
   }
 
@@ -118,12 +128,9 @@ export class ConfigMapSource {
   }
 
   #path(parameters: Readonly<Record<string, string>>): string {
-    const { namespace, configMap } = this.#parts;
-    const query = new URLSearchParams({
-      fieldSelector: `metadata.name=${configMap}`,
-      ...parameters,
-    });
-    return `/api/v1/namespaces/${encodeURIComponent(namespace)}/configmaps?${query.toString()}`;
+    const { path, name } = this.#parts.watched;
+    const query = new URLSearchParams({ fieldSelector: `metadata.name=${name}`, ...parameters });
+    return `${path}?${query.toString()}`;
   }
 
   #token(): string {
@@ -148,10 +155,11 @@ export class ConfigMapSource {
       throw error;
     });
     this.#expectOk(status, body);
-    const list = JSON.parse(body) as ApiObject & { readonly items?: readonly ApiObject[] };
+    const list = JSON.parse(body) as ApiObject & { readonly items?: readonly (T & ApiObject)[] };
     const revision = list.metadata?.resourceVersion;
     if (revision === undefined) throw new Error("the API server's list has no resourceVersion");
     this.#observe(list.items?.[0], list.items?.[0]?.metadata?.resourceVersion ?? revision);
+    this.#confirm();
     return revision;
   }
 
@@ -188,7 +196,7 @@ export class ConfigMapSource {
         for (const line of lines) if (line.trim() !== "") this.#event(line);
       }
       // Orderly end: until now nothing had changed.
-      this.#parts.metrics.lastSyncMs = Date.now();
+      this.#confirm();
     } finally {
       clearTimeout(timer);
       answer.destroy();
@@ -196,38 +204,37 @@ export class ConfigMapSource {
   }
 
   #event(line: string): void {
-    const { type, object } = JSON.parse(line) as { type: string; object: ApiObject };
+    const { type, object } = JSON.parse(line) as { type: string; object: T & ApiObject };
     const revision = object.metadata?.resourceVersion;
     if (type === "ERROR") {
       if (object.code === 410) throw new GoneError();
       throw new Error(`the watch ended: ${object.code ?? "?"} ${object.message ?? ""}`);
     }
     if (revision !== undefined) this.#revision = revision;
-    this.#parts.metrics.lastSyncMs = Date.now();
     if (type === "ADDED" || type === "MODIFIED") this.#observe(object, revision ?? "");
     if (type === "DELETED") this.#observe(undefined, revision ?? "");
+    this.#confirm();
   }
 
-  #observe(object: ApiObject | undefined, revision: string): void {
-    this.#parts.metrics.lastSyncMs = Date.now();
-    const uid = object?.metadata?.uid ?? "";
-    this.#parts.onObserved({
-      revision,
-      uid,
-      data: object === undefined ? undefined : (object.data ?? {}),
-    });
+  #observe(object: (T & ApiObject) | undefined, revision: string): void {
+    this.#parts.onObserved({ revision, uid: object?.metadata?.uid ?? "", object });
+  }
+
+  #confirm(): void {
+    this.#parts.metrics.confirmSync(this.#parts.watched.title);
+    this.#parts.onConfirmed?.();
   }
 
   #expectOk(status: number, body: string): void {
     if (status === 200) return;
     if (status === 410) throw new GoneError();
-    const { configMap, namespace, metrics } = this.#parts;
+    const { watched, metrics } = this.#parts;
     metrics.countError(status === 401 || status === 403 ? "unauthorized" : "api");
     const hint =
       status === 401
         ? "the token is not accepted"
         : status === 403
-          ? `the ServiceAccount may not list or watch ConfigMap ${namespace}/${configMap}`
+          ? `the ServiceAccount may not list or watch ${watched.title}`
           : body.slice(0, 200);
     throw new Error(`the API server answered ${status}: ${hint}`);
   }

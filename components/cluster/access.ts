@@ -1,10 +1,19 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { BACKENDS_CONFIG_MAP, NAMESPACE, POD_LABELS, WORKLOAD } from "../../names";
+import {
+  API_SERVERS_SLICE,
+  BACKENDS_CONFIG_MAP,
+  NAMESPACE,
+  POD_LABELS,
+  WORKLOAD,
+} from "../../names";
+import type { DiscoveryMode } from "../../updater/settings";
 import { componentType } from "../types";
 
 /** What the updater may do in the cluster. */
 export interface AccessArgs {
+  /** Where it learns the backends from: that it may read, and nothing else. */
+  readonly discovery: DiscoveryMode;
   /**
    * Make a long-lived token with this number in its name: for HAProxy outside of the cluster. Another number makes a new token.
    * Default: none, pods have an expiring one
@@ -12,37 +21,53 @@ export interface AccessArgs {
   readonly tokenGeneration?: number;
 }
 
-/** ServiceAccount, Role and RoleBinding of the updater: it reads the backends and writes Events, no more. */
+/** ServiceAccount, Roles and RoleBindings of the updater: it reads the backends and writes Events, no more. */
 export class Access extends pulumi.ComponentResource {
   /** The rights of ServiceAccount WORKLOAD: what uses it comes after this. */
-  readonly rights: pulumi.Resource;
+  readonly rights: readonly pulumi.Resource[];
   /** SECRET. Absent without `tokenGeneration`. */
   readonly token?: pulumi.Output<string>;
 
   constructor(name: string, args: AccessArgs, options?: pulumi.ComponentResourceOptions) {
     super(componentType("Access"), name, {}, options);
-    const metadata = { name: WORKLOAD, namespace: NAMESPACE, labels: POD_LABELS };
     const account = new kubernetes.core.v1.ServiceAccount(
       `${name}-service-account`,
-      { metadata, automountServiceAccountToken: false },
+      { metadata: metadataIn(NAMESPACE), automountServiceAccountToken: false },
       { parent: this },
     );
+    const { discovery } = args;
+    const rules = discovery === "endpoints" ? [EVENTS] : [CONFIG_MAP, EVENTS];
+    this.rights = [
+      this.grant(name, NAMESPACE, rules, account),
+      ...(discovery === "configMap"
+        ? []
+        : [this.grant(`${name}-slice`, API_SERVERS_SLICE.namespace, [SLICE], account)]),
+    ];
+    if (args.tokenGeneration !== undefined) this.token = this.makeToken(name, args.tokenGeneration);
+    this.registerOutputs({ token: this.token });
+  }
+
+  /** The rules in one namespace. */
+  private grant(
+    name: string,
+    namespace: string,
+    rules: readonly Rule[],
+    account: pulumi.Resource,
+  ): pulumi.Resource {
     const role = new kubernetes.rbac.v1.Role(
       `${name}-role`,
-      { metadata, rules: RULES },
+      { metadata: metadataIn(namespace), rules: [...rules] },
       { parent: this },
     );
-    this.rights = new kubernetes.rbac.v1.RoleBinding(
+    return new kubernetes.rbac.v1.RoleBinding(
       `${name}-role-binding`,
       {
-        metadata,
+        metadata: metadataIn(namespace),
         subjects: [{ kind: "ServiceAccount", name: WORKLOAD, namespace: NAMESPACE }],
         roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: WORKLOAD },
       },
       { parent: this, dependsOn: [account, role] },
     );
-    if (args.tokenGeneration !== undefined) this.token = this.makeToken(name, args.tokenGeneration);
-    this.registerOutputs({ token: this.token });
   }
 
   private makeToken(name: string, generation: number): pulumi.Output<string> {
@@ -57,7 +82,7 @@ export class Access extends pulumi.ComponentResource {
         },
         type: "kubernetes.io/service-account-token",
       },
-      { parent: this, dependsOn: [this.rights] },
+      { parent: this, dependsOn: [...this.rights] },
     );
     return pulumi.secret(
       secret.data.apply((data) => Buffer.from(data["token"] ?? "", "base64").toString("utf8")),
@@ -65,13 +90,27 @@ export class Access extends pulumi.ComponentResource {
   }
 }
 
+type Rule = kubernetes.types.input.rbac.v1.PolicyRule;
+
 /** `list` and `watch` of one named object: only with the field selector metadata.name, which the updater uses. */
-const RULES = [
-  {
-    apiGroups: [""],
-    resources: ["configmaps"],
-    resourceNames: [BACKENDS_CONFIG_MAP],
-    verbs: ["get", "list", "watch"],
-  },
-  { apiGroups: [""], resources: ["events"], verbs: ["create", "patch"] },
-];
+const READ = ["get", "list", "watch"];
+
+const CONFIG_MAP: Rule = {
+  apiGroups: [""],
+  resources: ["configmaps"],
+  resourceNames: [BACKENDS_CONFIG_MAP],
+  verbs: READ,
+};
+
+const SLICE: Rule = {
+  apiGroups: ["discovery.k8s.io"],
+  resources: ["endpointslices"],
+  resourceNames: [API_SERVERS_SLICE.name],
+  verbs: READ,
+};
+
+const EVENTS: Rule = { apiGroups: [""], resources: ["events"], verbs: ["create", "patch"] };
+
+function metadataIn(namespace: string): kubernetes.types.input.meta.v1.ObjectMeta {
+  return { name: WORKLOAD, namespace, labels: POD_LABELS };
+}

@@ -26,14 +26,15 @@ export type PodSettings = Pick<
   HaproxySpec,
   "port" | "healthPort" | "allow" | "maxConnections" | "timeouts" | "checks"
 > &
-  Pick<UpdaterSettings, "apiPort" | "drainSeconds">;
+  Pick<UpdaterSettings, "apiPort" | "discovery" | "drainSeconds" | "retainSeconds">;
 
 /** settings.json for the pods: one text for all masters, `${HOST_IP}` is the node's own address. */
 export function updaterSettings(pods: PodSettings): UpdaterSettings {
-  const { apiPort, drainSeconds, ...haproxy } = pods;
+  const { apiPort, discovery, drainSeconds, retainSeconds, ...haproxy } = pods;
   return {
     namespace: NAMESPACE,
     configMap: BACKENDS_CONFIG_MAP,
+    discovery,
     haproxy: {
       listen: ["${HOST_IP}"],
       caFile: `${PATHS.ca}/ca.crt`,
@@ -53,5 +54,6 @@ export function updaterSettings(pods: PodSettings): UpdaterSettings {
     apiServerName: "kubernetes",
     localAddress: "${HOST_IP}",
     drainSeconds,
+    retainSeconds,
   };
 }

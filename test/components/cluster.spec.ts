@@ -73,6 +73,25 @@ describe("resources in the cluster", () => {
     assert.equal(recording.resources.filter(({ type }) => type.includes("ClusterRole")).length, 0);
   });
 
+  it("give the updater the API's own endpoints to read instead, where it finds the backends there", async () => {
+    const recording = await recordStack({
+      discovery: "endpoints",
+      updater: { retainSeconds: 600 },
+    });
+    const daemonSet = recording.find(DAEMON_SET, "haproxy-daemon-set");
+    const dependencies = recording.dependencies(daemonSet);
+    assert.ok(dependencies.includes("access-role-binding"));
+    assert.ok(dependencies.includes("access-slice-role-binding"));
+    // A first pod still starts with the ConfigMap as kubelet mounts it.
+    assert.ok(dependencies.includes("backends-m1"));
+    const data = recording.find(CONFIG_MAP, "haproxy-updater").inputs["data"];
+    const settings = JSON.parse((data as { "settings.json": string })["settings.json"]) as {
+      discovery: string;
+      retainSeconds: number;
+    };
+    assert.deepEqual([settings.discovery, settings.retainSeconds], ["endpoints", 600]);
+  });
+
   it("own each master's key apart, and the ConfigMap without data", async () => {
     const recording = await recordStack({
       nodes: { m1: { address: "10.0.0.11" }, m2: { address: "fd00::12" } },

@@ -75,6 +75,7 @@ export class Bench {
     const settings: UpdaterSettings = {
       namespace: "kube-system",
       configMap: "haproxy-backends",
+      discovery: "configMap",
       haproxy,
       configFile: at("haproxy.cfg"),
       masterSocket: at("master.sock"),
@@ -86,6 +87,7 @@ export class Bench {
       apiServerName: "kubernetes",
       localAddress: ownAddress(),
       drainSeconds: 1,
+      retainSeconds: 3600,
       prepareWaitSeconds: 30,
     };
     const bench = new Bench(folder, binary, settings);

@@ -10,6 +10,8 @@ describe("readSettings", () => {
     const settings = read();
     assert.equal(settings.topology, "daemonset");
     assert.equal(settings.bootstrap, "kubeadm");
+    assert.equal(settings.discovery, "configMap");
+    assert.equal(settings.updater.retainSeconds, 3600);
     assert.deepEqual(settings.endpoint, { host: "10.0.0.11", port: 6444 });
     assert.deepEqual(settings.ports, { lb: 6444, api: 6443, health: 6445 });
     assert.deepEqual(settings.ownAddress, { from: "route" });
@@ -82,6 +84,8 @@ describe("readSettings", () => {
     assert.deepEqual(
       mistakes({
         topology: "external",
+        discovery: "dns",
+        updater: { retainSeconds: 30 },
         endpoint: { host: "HOST", port: 70000 },
         nodes: { m1: { address: "10.0.0.300" }, M2: { address: "10.0.0.12" }, m3: {} },
         ports: { api: "6443" },
@@ -91,14 +95,16 @@ describe("readSettings", () => {
         nodse: {},
       }),
       [
-        "nodse: unknown key; known here: topology, bootstrap, clusterName, endpoint, ssh, ports, allow, ownAddress, forward, kubeadm, haproxy, updater, imagePullSecrets, kubeconfig, nodes",
+        "nodse: unknown key; known here: topology, discovery, bootstrap, clusterName, endpoint, ssh, ports, allow, ownAddress, forward, kubeadm, haproxy, updater, imagePullSecrets, kubeconfig, nodes",
         'topology: got "external", expected daemonset (external, HAProxy on machines outside of the cluster, is not built yet)',
+        'discovery: got "dns", expected configMap or endpoints or both',
         'endpoint.host: got "HOST", expected an IP address or a DNS name in lower case',
         "endpoint.port: got 70000, expected a whole number from 1024 to 65535 (HAProxy is no root)",
         'ports.api: got "6443", expected a whole number from 1 to 65535',
         'allow[1]: got "10.0.0.0/33", expected a CIDR like 10.0.0.0/8 or fd00::/8',
         'forward.kind: got "nc", expected nftables or iptables or socat',
         'haproxy.image: got "haproxy 3", expected an image reference like registry.example/haproxy:3.0.11 or ...@sha256:...',
+        "updater.retainSeconds: got 30, expected a whole number from 60 to 604800 (seconds)",
         'nodes.m1.address: got "10.0.0.300", expected an IP address that other machines reach, like 10.0.0.11 or fd00::11 (no loopback, link-local or multicast)',
         'nodes.M2: got "M2", expected a node name: a DNS name in lower case, at most 63',
         "nodes.m3.address: missing: expected an IP address that other machines reach, like 10.0.0.11 or fd00::11 (no loopback, link-local or multicast)",

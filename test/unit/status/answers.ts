@@ -32,6 +32,7 @@ export function updater(changes: object): string {
     ],
     refused: [],
     discovery: "configMap",
+    outOfSlice: [],
     ...changes,
   });
 }

@@ -70,6 +70,13 @@ describe("status of a host", () => {
     assert.match(problems({ lastSyncSeconds: 4000 }), /last sync was 4000 s ago/);
     const refused = [{ key: "m9", value: "x", reason: "no address" }];
     assert.match(problems({ refused }), /entry m9 is refused: no address/);
+    const backends = [{ name: "m3", address: "10.77.0.13", port: 6443, state: "down" }];
+    assert.match(problems({ backends, outOfSlice: undefined }), /backend m3 is down$/);
+    const outOfSlice = [{ name: "m3", seconds: 99.6 }];
+    assert.match(
+      problems({ backends, outOfSlice }),
+      /backend m3 is down and left the EndpointSlice 100 s ago/,
+    );
     assert.match(parse({ updater: "" }).problems.join(), /the updater does not answer/);
   });
 
@@ -84,9 +91,15 @@ describe("table of the status", () => {
   it("has a line for each host and says what is wrong", () => {
     const other = unreachable({ name: "m2", address: "10.77.0.12" }, "cannot connect");
     const lines = renderStatus("10.77.0.11:6444", [parse(), other]).split("\n");
-    assert.match(lines[2]!, /^HOST +ADDRESS +SERVED BY +FORWARD +ANSWERS +BACKENDS +LAST SYNC$/);
-    assert.match(lines[3]!, /^m1 +10.77.0.11 +HAProxy +works +yes +m1 ready, m2 ready +12 s ago$/);
-    assert.match(lines[4]!, /^m2 +10.77.0.12 +unknown +unknown +no +- +-$/);
+    assert.match(
+      lines[2]!,
+      /^HOST +ADDRESS +SERVED BY +FORWARD +ANSWERS +BACKENDS +DISCOVERY +LAST SYNC$/,
+    );
+    assert.match(
+      lines[3]!,
+      /^m1 +10.77.0.11 +HAProxy +works +yes +m1 ready, m2 ready +configMap +12 s ago$/,
+    );
+    assert.match(lines[4]!, /^m2 +10.77.0.12 +unknown +unknown +no +- +- +-$/);
     assert.deepEqual(lines.slice(6, 8), ["not as it should be:", "  m2: cannot connect"]);
   });
 });

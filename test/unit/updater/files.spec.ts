@@ -14,12 +14,16 @@ import { join } from "node:path";
 import { HAPROXY_DEFAULTS } from "../../../haproxy/config";
 import { checkWith, RefusedConfigError } from "../../../updater/check";
 import { removeLeftovers, writeFileAtomically } from "../../../updater/files";
-import { readLastGood, saveLastGood } from "../../../updater/last-good";
+import { backendsOf, readLastGood, saveLastGood } from "../../../updater/last-good";
 import { loadSettings } from "../../../updater/load-settings";
 import { createLog } from "../../../updater/log";
 import { chooseStart } from "../../../updater/prepare";
 import { readSeed } from "../../../updater/seed";
-import type { UpdaterSettings } from "../../../updater/settings";
+import {
+  DISCOVERY_MODES,
+  type DiscoveryMode,
+  type UpdaterSettings,
+} from "../../../updater/settings";
 
 const M1 = { name: "m1", address: "10.0.0.1", port: 6443 };
 const M2 = { name: "m2", address: "10.0.0.2", port: 6443 };
@@ -116,6 +120,7 @@ describe("the updater's files", () => {
   const settings = (): UpdaterSettings => ({
     namespace: "kube-system",
     configMap: "haproxy-backends",
+    discovery: "configMap",
     haproxy: {
       listen: ["${HOST_IP}"],
       port: 6444,
@@ -137,6 +142,7 @@ describe("the updater's files", () => {
     apiServerName: "kubernetes",
     localAddress: "${HOST_IP}",
     drainSeconds: 30,
+    retainSeconds: 3600,
   });
   const silent = createLog(() => undefined);
   const seed = (data: Record<string, string>, seconds: number): void => {
@@ -161,6 +167,23 @@ describe("the updater's files", () => {
       saveLastGood(at("last-good.json"), { savedAtMs: 1, revision: "7", slots: [M1] });
       seed({ m1: "nonsense" }, 60);
       assert.equal(chooseStart(settings(), silent).revision, "7");
+    });
+
+    it("never loses what the EndpointSlice alone knows to a newer ConfigMap", () => {
+      const known = { name: "10.0.0.3", address: "10.0.0.3", port: 6443 };
+      const slots = [M2, known];
+      saveLastGood(at("last-good.json"), { savedAtMs: 50_000, revision: "7", slots });
+      seed({ m1: "10.0.0.1:6443" }, 60);
+      const names = (discovery: DiscoveryMode) =>
+        backendsOf(chooseStart({ ...settings(), discovery }, silent).slots).map(({ name }) => name);
+      assert.deepEqual(names("configMap"), ["m1"]);
+      assert.deepEqual(names("endpoints"), ["10.0.0.2", "10.0.0.3", "m1"]);
+      // m2 had its name from the ConfigMap, which does not have it any more.
+      assert.deepEqual(names("both"), ["10.0.0.3", "m1"]);
+      seed({ m1: "10.0.0.1:6443" }, 40);
+      for (const discovery of DISCOVERY_MODES) {
+        assert.deepEqual(names(discovery), ["10.0.0.3", "m2"]);
+      }
     });
 
     it("says what to do when there is no backend at all", () => {
@@ -193,6 +216,11 @@ describe("the updater's files", () => {
     it("names the file and the field of a mistake", () => {
       assert.throws(() => load({ tokenFile: "" }), /settings\.json: tokenFile: got ""/);
       assert.throws(() => load({ apiPort: "6443" }), /settings\.json: apiPort: got "6443"/);
+      assert.throws(() => load({ retainSeconds: -1 }), /settings\.json: retainSeconds: got -1/);
+      assert.throws(
+        () => load({ discovery: "dns" }),
+        /discovery: got "dns", expected configMap, endpoints, both/,
+      );
       assert.throws(() => load({}, {}), /localAddress: \$\{HOST_IP\} gives ""/);
       const haproxy = { ...settings().haproxy, port: 0 };
       assert.throws(() => load({ haproxy }), /settings\.json: .*haproxy\.port: got 0/);

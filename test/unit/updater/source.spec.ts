@@ -9,7 +9,8 @@ import { EventReporter } from "../../../updater/events";
 import type { Endpoint, Trust } from "../../../updater/http";
 import { createLog } from "../../../updater/log";
 import { Metrics } from "../../../updater/metrics";
-import { ConfigMapSource, type Observed, type SourceTimes } from "../../../updater/source";
+import { watchedConfigMap, type ConfigMap } from "../../../updater/config-map";
+import { ObjectSource, type SourceTimes } from "../../../updater/source";
 import { makeCertificates, type Certificates } from "../../haproxy/support/certificates";
 import { waitFor } from "../../haproxy/support/wait";
 
@@ -27,7 +28,7 @@ describe("the source of the backends", function () {
   let certificates: Certificates;
   let trust: Trust;
   const servers: Server[] = [];
-  let observed: Observed[];
+  let observed: { revision: string; uid: string; data: ConfigMap["data"] | undefined }[];
   let lines: string[];
   let metrics: Metrics;
   let stop: AbortController;
@@ -73,14 +74,14 @@ describe("the source of the backends", function () {
     endpoints: readonly Endpoint[],
     times: Partial<SourceTimes> = {},
     token = () => "secret-token",
-  ): ConfigMapSource => {
-    const source = new ConfigMapSource({
-      namespace: "kube-system",
-      configMap: "haproxy-backends",
+  ): ObjectSource<ConfigMap> => {
+    const source = new ObjectSource<ConfigMap>({
+      watched: watchedConfigMap("kube-system", "haproxy-backends"),
       trust: () => trust,
       token,
       endpoints: () => endpoints,
-      onObserved: (it) => observed.push(it),
+      onObserved: ({ revision, uid, object }) =>
+        observed.push({ revision, uid, data: object?.data }),
       metrics,
       log: createLog((line) => lines.push(line)),
       times,
