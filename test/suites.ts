@@ -39,7 +39,7 @@ export const SUITES: readonly Suite[] = [
     files: "test/haproxy/**/*.spec.ts",
     impossible: needsRoot,
     prepare: async (log) => {
-      await ensureCommands(log, ["openssl", "socat", "mmdebstrap"]);
+      await ensureCommands(log, ["openssl", "socat", "mmdebstrap", "ip"]);
       haproxyBinaries();
     },
     minutes: 15,

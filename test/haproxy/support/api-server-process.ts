@@ -8,10 +8,14 @@ const state: Required<Orders> = {
   livez: 200,
   revision: 1,
   data: null,
+  slice: null,
   listening: true,
 };
 const report: Report = { requests: [], events: [], watches: 0, tokens: [] };
-const watches = new Set<ServerResponse>();
+/** With the path that each watches. */
+const watches = new Map<ServerResponse, string>();
+/** A real API server sends one a minute. */
+const BOOKMARK_MS = 500;
 let start: StartMessage | undefined;
 let listener: { close(): unknown } | undefined;
 
@@ -24,9 +28,36 @@ function configMap(): unknown {
   };
 }
 
-function sendChange(type: string): void {
-  const line = `${JSON.stringify({ type, object: configMap() })}\n`;
-  for (const watch of watches) watch.write(line);
+function endpointSlice(): unknown {
+  return {
+    kind: "EndpointSlice",
+    apiVersion: "discovery.k8s.io/v1",
+    metadata: { name: "kubernetes", uid: "uid-2", resourceVersion: String(state.revision) },
+    addressType: "IPv4",
+    endpoints: (state.slice ?? []).map((address) => ({
+      addresses: [address],
+      conditions: { ready: true },
+    })),
+    ports: [{ name: "https", port: start?.port, protocol: "TCP" }],
+  };
+}
+
+/** What stands under a path; null: nothing. */
+function objectAt(path: string): unknown {
+  if (path.endsWith("/endpointslices")) return state.slice === null ? null : endpointSlice();
+  return state.data === null ? null : configMap();
+}
+
+function send(path: string, type: string, object: unknown): void {
+  const line = `${JSON.stringify({ type, object })}\n`;
+  for (const [watch, watched] of watches) if (watched.endsWith(path)) watch.write(line);
+}
+
+/** `before`: whether there was an object. */
+function sendChange(path: string, before: boolean): void {
+  const object = objectAt(path);
+  const last = path === "/configmaps" ? configMap() : endpointSlice();
+  send(path, object === null ? "DELETED" : before ? "MODIFIED" : "ADDED", object ?? last);
 }
 
 function answer(response: ServerResponse, status: number, body: unknown): void {
@@ -50,21 +81,26 @@ function api(request: IncomingMessage, response: ServerResponse, url: URL): void
     return;
   }
   if (url.searchParams.get("watch") === null) {
-    const items = state.data === null ? [] : [configMap()];
+    const object = objectAt(url.pathname);
     const metadata = { resourceVersion: String(state.revision) };
-    return answer(response, 200, { kind: "ConfigMapList", metadata, items });
+    return answer(response, 200, {
+      kind: "List",
+      metadata,
+      items: object === null ? [] : [object],
+    });
   }
   response.writeHead(200, { "content-type": "application/json" });
   response.flushHeaders();
   report.watches += 1;
-  watches.add(response);
+  watches.set(response, url.pathname);
   const seconds = Number(url.searchParams.get("timeoutSeconds") ?? "60");
   const timer = setTimeout(() => response.end(), seconds * 1000);
   response.on("close", () => {
     clearTimeout(timer);
     watches.delete(response);
   });
-  if (Number(url.searchParams.get("resourceVersion")) < state.revision) sendChange("MODIFIED");
+  if (Number(url.searchParams.get("resourceVersion")) < state.revision)
+    sendChange(url.pathname, true);
 }
 
 function serve(message: StartMessage): void {
@@ -73,7 +109,7 @@ function serve(message: StartMessage): void {
     if (url.pathname === "/readyz") return answer(response, state.readyz, {});
     if (url.pathname === "/livez/ping") return answer(response, state.livez, {});
     report.requests.push(url.pathname);
-    if (url.pathname.startsWith("/api/")) return api(request, response, url);
+    if (/^\/apis?\//.test(url.pathname)) return api(request, response, url);
     if (url.pathname === "/silent") {
       response.writeHead(200);
       response.write(`${message.name}\n`);
@@ -93,15 +129,16 @@ process.on("message", (message: StartMessage | Orders | "report") => {
     start = message;
     serve(message);
   } else {
-    const before = state.data;
+    const before = { ...state };
     Object.assign(state, message);
     // Open connections go on, as in an API server that shuts down in good order.
     if (!state.listening) listener?.close();
-    if ("data" in message) {
-      const type = message.data === null ? "DELETED" : before === null ? "ADDED" : "MODIFIED";
-      sendChange(type);
-    }
+    if ("data" in message) sendChange("/configmaps", before.data !== null);
+    if ("slice" in message) sendChange("/endpointslices", before.slice !== null);
     process.send?.("done");
   }
 });
+setInterval(() => {
+  send("/endpointslices", "BOOKMARK", { metadata: { resourceVersion: String(state.revision) } });
+}, BOOKMARK_MS);
 process.on("disconnect", () => process.exit(0));

@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { join } from "node:path";
 import type { Backend } from "../../../haproxy/model";
 import type { Certificates } from "./certificates";
+import type { Machine } from "./machines";
 import { freePort, ownAddress } from "./network";
 
 /** First message to the process. */
@@ -24,6 +25,8 @@ export interface Orders {
   /** resourceVersion and data of the ConfigMap; null: it does not exist. */
   revision?: number;
   data?: Record<string, string> | null;
+  /** Addresses in the EndpointSlice, with this server's own port; null: it does not exist. */
+  slice?: readonly string[] | null;
 }
 
 /** What the server has seen. */
@@ -35,7 +38,7 @@ export interface Report {
   readonly tokens: string[];
 }
 
-/** A stand-in of an API server: checks, one ConfigMap with list and watch, Events. */
+/** A stand-in of an API server: checks, one ConfigMap and one EndpointSlice with list and watch, Events. */
 export class ApiServer {
   readonly backend: Backend;
   readonly #child: ChildProcess;
@@ -48,12 +51,15 @@ export class ApiServer {
   static async start(
     name: string,
     certificates: Certificates,
-    options: { port?: number; token?: string; orders?: Orders } = {},
+    options: { port?: number; token?: string; orders?: Orders; machine?: Machine } = {},
   ): Promise<ApiServer> {
     const port = options.port ?? (await freePort());
-    const backend = { name, address: ownAddress(), port };
+    const { machine } = options;
+    const backend = { name, address: machine?.address ?? ownAddress(), port };
+    const [execPath, ...before] = [...(machine?.command ?? []), process.execPath];
     const child = fork(join(__dirname, "api-server-process.ts"), {
-      execArgv: ["--import", "tsx"],
+      execPath: execPath,
+      execArgv: [...before, "--import", "tsx"],
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
     const server = new ApiServer(backend, child);

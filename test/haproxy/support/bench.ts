@@ -24,6 +24,7 @@ import type { UpdaterStatus } from "../../../updater/server";
 import type { UpdaterSettings } from "../../../updater/settings";
 import { ApiServer, type Orders } from "./api-server";
 import { makeCertificates, type Certificates } from "./certificates";
+import type { Machine } from "./machines";
 import { freePort, ownAddress } from "./network";
 import { waitFor } from "./wait";
 
@@ -46,6 +47,7 @@ export class Bench {
   #updater: ChildProcess | undefined;
   #revision = 1;
   #data: Record<string, string> | null = null;
+  #slice: readonly string[] | null = null;
 
   private constructor(folder: string, binary: Binary, settings: UpdaterSettings) {
     this.folder = folder;
@@ -112,9 +114,22 @@ export class Bench {
     );
   }
 
-  async addServer(name: string, orders: Orders = {}, port?: number): Promise<ApiServer> {
-    const now: Orders = { revision: this.#revision, data: this.#data, ...orders };
-    const place = port === undefined ? {} : { port };
+  async addServer(
+    name: string,
+    orders: Orders = {},
+    port?: number,
+    machine?: Machine,
+  ): Promise<ApiServer> {
+    const now: Orders = {
+      revision: this.#revision,
+      data: this.#data,
+      slice: this.#slice,
+      ...orders,
+    };
+    const place = {
+      ...(port === undefined ? {} : { port }),
+      ...(machine === undefined ? {} : { machine }),
+    };
     const server = await ApiServer.start(name, this.certificates, {
       token: TOKEN,
       orders: now,
@@ -141,6 +156,15 @@ export class Bench {
     this.#revision += 1;
     for (const server of this.servers.values()) {
       await server.order({ data, revision: this.#revision });
+    }
+  }
+
+  /** Changes the EndpointSlice on all API servers; null: there is none. */
+  async setSlice(addresses: readonly string[] | null): Promise<void> {
+    this.#slice = addresses;
+    this.#revision += 1;
+    for (const server of this.servers.values()) {
+      await server.order({ slice: addresses, revision: this.#revision });
     }
   }
 
