@@ -18,12 +18,12 @@ const member = (n: number, goneSinceMs?: number): Member => ({
 const entry = (n: number, name = `m${n}`): Backend => ({ ...server(n), name });
 const names = (backends: readonly Backend[]): string[] => backends.map(({ name }) => name);
 
-const numbers = fc.uniqueArray(fc.integer({ min: 1, max: 60 }), { maxLength: 60 });
+const numbers = fc.uniqueArray(fc.integer({ min: 1, max: 60 }), { maxLength: 60, size: "max" });
 const members = numbers.chain((all) =>
   fc.tuple(...all.map((n) => fc.option(fc.nat(100), { nil: undefined }).map((t) => member(n, t)))),
 );
 const entries = fc
-  .uniqueArray(fc.integer({ min: 1, max: 60 }), { maxLength: MAX_BACKENDS })
+  .uniqueArray(fc.integer({ min: 1, max: 60 }), { maxLength: MAX_BACKENDS, size: "max" })
   .map((all) => all.map((n) => entry(n)));
 
 describe("followSlice", () => {
