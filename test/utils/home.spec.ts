@@ -31,6 +31,18 @@ describe("ensurePulumiHome", () => {
     }
   });
 
+  it("is that of the engine whose child asks", async () => {
+    const parent = await ensurePulumiHome(() => undefined, { plugins: "stand-in" });
+    const before = process.env["PULUMI_HOME"];
+    process.env["PULUMI_HOME"] = parent.home;
+    try {
+      assert.deepEqual(await ensurePulumiHome(() => undefined), parent);
+    } finally {
+      if (before === undefined) delete process.env["PULUMI_HOME"];
+      else process.env["PULUMI_HOME"] = before;
+    }
+  });
+
   it("takes a pulumi of the same major version that is not older", () => {
     assert.ok(isNewEnough("v3.259.0", "3.259.0"));
     assert.ok(isNewEnough("v3.260.1", "3.259.2"));

@@ -22,6 +22,9 @@ const execute = promisify(execFile);
 /** Raise it when the layout of a home changes. */
 const LAYOUT = "1";
 
+/** In a home of ours: which plugins it has. The user's own has no such file. */
+const KINDS_FILE = "plugins.json";
+
 /** A download that takes longer counts as failed, in milliseconds. */
 const DOWNLOAD_LIMIT_MS = 120_000;
 
@@ -49,12 +52,17 @@ export interface HomeOptions {
  *
  * The engine is the `pulumi` on the PATH if it is new enough, else it is built from its Go module.
  *
+ * In the environment of an engine of ours (a child process of it) the home is that engine's.
+ *
  * @throws if there is no engine and it cannot be built
  */
 export async function ensurePulumiHome(
   log: (line: string) => void,
   options: HomeOptions = {},
 ): Promise<PulumiHome> {
+  const inherited = process.env.PULUMI_HOME;
+  if (inherited !== undefined && existsSync(join(inherited, KINDS_FILE)))
+    return openHome(inherited);
   const forced = process.env.CONTROL_PLANE_LB_PLUGINS === "stand-in" ? "stand-in" : "best";
   const wanted = options.plugins ?? forced;
   const cli = (await installedCli()) ?? join(await buildProgram("pulumi", log), "pulumi");
@@ -79,12 +87,14 @@ export async function ensurePulumiHome(
       if (!real) installStandIn(name, scripts[name], folder, final);
       kinds[name] = real ? "real" : "stand-in";
     }
-    writeFileSync(join(folder, "plugins.json"), JSON.stringify(kinds));
+    writeFileSync(join(folder, KINDS_FILE), JSON.stringify(kinds));
   });
-  const plugins = JSON.parse(
-    readFileSync(join(home, "plugins.json"), "utf8"),
-  ) as PulumiHome["plugins"];
-  return { home, plugins };
+  return openHome(home);
+}
+
+function openHome(home: string): PulumiHome {
+  const text = readFileSync(join(home, KINDS_FILE), "utf8");
+  return { home, plugins: JSON.parse(text) as PulumiHome["plugins"] };
 }
 
 /** A `pulumi` on the PATH that is at least the version that we build, and of the same major version. */
