@@ -8,8 +8,9 @@ export type Pictured = Pick<
 
 const WIDTH = 1200;
 const LEFT = 120;
-const RIGHT = 20;
-const TOP = 150;
+// room for the last phase's slanting label
+const RIGHT = 130;
+const TOP = 250;
 const BARS = 200;
 const LANE = 22;
 
@@ -61,16 +62,19 @@ function legend(): string[] {
 type Scale = (second: number) => number;
 
 function phases(report: Pictured, x: Scale, since: (at: number) => number, bottom: number) {
-  return report.phases.flatMap((phase, index) => {
-    const from = x(since(phase.startedAt));
-    const to = x(since(phase.startedAt) + phase.seconds);
+  const start = (phase: { startedAt: number }) => x(since(phase.startedAt));
+  const shades = report.phases.map((phase, index) => {
+    const width = x(since(phase.startedAt) + phase.seconds) - start(phase);
     const shade = index % 2 === 0 ? "#f4f4f0" : "#ffffff";
-    const label = `${phase.name}${phase.failed > 0 ? ` (${phase.failed} failed)` : ""}`;
-    return [
-      `<rect x="${n(from)}" y="60" width="${n(to - from)}" height="${bottom - 60}" fill="${shade}"/>`,
-      text(from + 12, TOP - 8, label, `transform="rotate(-35 ${n(from + 12)} ${TOP - 8})"`),
-    ];
+    return `<rect x="${n(start(phase))}" y="60" width="${n(width)}" height="${bottom - 60}" fill="${shade}"/>`;
   });
+  // after all shades, so that none covers a label
+  const labels = report.phases.map((phase) => {
+    const label = `${phase.name}${phase.failed > 0 ? ` (${phase.failed} failed)` : ""}`;
+    const at = start(phase) + 12;
+    return text(at, TOP - 8, label, `transform="rotate(-50 ${n(at)} ${TOP - 8})"`);
+  });
+  return [...shades, ...labels];
 }
 
 function bars({ timeline }: Pictured, x: Scale): string[] {
