@@ -31,14 +31,14 @@ export class MasterApi {
     if (/Success=0/.test(answer)) {
       throw new RuntimeError(`HAProxy refused the configuration: ${answer.slice(0, 2000).trim()}`);
     }
-    const deadline = Date.now() + this.#deadlineMs;
+    const deadline = performance.now() + this.#deadlineMs;
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       const seen = await ask(this.#socket, "show proc", COMMAND_TIMEOUT_MS).catch(String);
       const now = parseProcesses(seen);
       const fresh = now.workers.find((pid) => !before.workers.includes(pid));
       if (fresh !== undefined) return fresh;
-      if ((now.reloads > before.reloads && now.failed > 0) || Date.now() > deadline) {
+      if ((now.reloads > before.reloads && now.failed > 0) || performance.now() > deadline) {
         throw new RuntimeError(`no new worker after a reload; show proc: ${seen.trim()}`);
       }
     }

@@ -26,6 +26,7 @@ export interface BalancerParts {
   readonly log: Log;
   /** Something that an operator should hear of, with the reason of an Event. */
   readonly onProblem: (reason: string, message: string) => void;
+  /** Milliseconds on a clock that nobody sets. @default performance.now */
   readonly now?: () => number;
 }
 
@@ -49,7 +50,7 @@ export class Balancer {
   /** Starts with the last good backends; without them it takes over what HAProxy runs. Touches nothing. */
   constructor(parts: BalancerParts) {
     this.#parts = parts;
-    this.#now = parts.now ?? Date.now;
+    this.#now = parts.now ?? (() => performance.now());
     const lastGood = readLastGood(parts.settings.lastGoodFile);
     this.#slots = lastGood?.slots ?? firstSlots([]);
     this.#revision = lastGood?.revision ?? "";
@@ -95,13 +96,13 @@ export class Balancer {
     if (backends.length === 0) throw new Error("no backends: an empty set is never applied");
     // A slot that serves must not be given to another backend, only because our own file was lost.
     if (this.backends().length === 0) await this.#tick();
-    const before = { slots: this.#slots, draining: this.#draining };
+    const before = { slots: this.#slots, draining: this.#draining, revision: this.#revision };
     const former = new Map([...this.#draining].map(([slot, { backend }]) => [slot, backend]));
     const plan = planSlots(this.#slots, backends, former);
     const renamed = plan.slots.some((backend, slot) => backend?.name !== this.#slots[slot]?.name);
-    metrics.revision = revision;
     if (!renamed && plan.steps.length === 0) {
       this.#revision = revision;
+      metrics.revision = revision;
       return;
     }
     const draining = new Map(this.#draining);
@@ -118,9 +119,11 @@ export class Balancer {
     if (!this.#write()) {
       this.#slots = before.slots;
       this.#draining = before.draining;
+      this.#revision = before.revision;
       return;
     }
     metrics.applies += 1;
+    metrics.revision = revision;
     metrics.backends = backends.length;
     log.info("applying", { revision, steps: plan.steps.map(describeStep) });
     await this.#tick();
@@ -136,7 +139,7 @@ export class Balancer {
         check: checkWith(settings.checkCommand),
       });
       const revision = this.#revision;
-      saveLastGood(settings.lastGoodFile, { savedAtMs: this.#now(), revision, slots: this.#slots });
+      saveLastGood(settings.lastGoodFile, { savedAtMs: Date.now(), revision, slots: this.#slots });
       this.#unwritten = false;
     } catch (error) {
       this.#problem("write", "ConfigurationNotWritten", error);

@@ -44,7 +44,7 @@ export class Discovery {
 
   constructor(parts: DiscoveryParts) {
     this.#parts = parts;
-    this.#now = parts.now ?? Date.now;
+    this.#now = parts.now ?? (() => performance.now());
     const { namespace, configMap, discovery } = parts.settings;
     const sources: ObjectSource<object>[] = [];
     if (discovery !== "endpoints") {

@@ -48,7 +48,7 @@ export class EventReporter {
       .update(JSON.stringify([this.#parts.host, this.#uid, reason, message]))
       .digest("hex")
       .slice(0, 16);
-    const now = Date.now();
+    const now = performance.now();
     if (now - (this.#told.get(key) ?? -Infinity) < REPEAT_MS) return;
     if (this.#told.size > 500) this.#told.clear();
     this.#told.set(key, now);

@@ -28,22 +28,24 @@ export class Metrics {
   sessionsCut = 0;
   readonly #errors = new Map<ErrorKind, number>(ERROR_KINDS.map((kind) => [kind, 0]));
 
-  /** Each source of the backends by name, and when an API server last confirmed it. */
-  readonly #syncMs = new Map<string, number>();
+  /** Each source of the backends by name, and when an API server last confirmed it: on the monotonic clock, somebody may set the other one. */
+  readonly #syncedAtMs = new Map<string, number | undefined>();
 
   /** From now on the backends are confirmed only when this source is, too. */
   expectSync(source: string): void {
-    this.#syncMs.set(source, 0);
+    this.#syncedAtMs.set(source, undefined);
   }
 
   /** An API server has just told, or confirmed, what this source says. */
   confirmSync(source: string): void {
-    this.#syncMs.set(source, Date.now());
+    this.#syncedAtMs.set(source, performance.now());
   }
 
-  /** When API servers last confirmed the backends (of two sources the older time), milliseconds since 1970; 0 before the first time. */
-  get lastSyncMs(): number {
-    return this.#syncMs.size === 0 ? 0 : Math.min(...this.#syncMs.values());
+  /** Age of the last confirmation, of two sources the older one; undefined before the first one. */
+  get secondsSinceSync(): number | undefined {
+    const times = [...this.#syncedAtMs.values()];
+    if (times.length === 0 || times.includes(undefined)) return undefined;
+    return (performance.now() - Math.min(...(times as number[]))) / 1000;
   }
 
   countError(kind: ErrorKind): void {
@@ -57,6 +59,7 @@ export class Metrics {
   /** The text for `/metrics`. */
   render(): string {
     const lines: string[] = [];
+    const age = this.secondsSinceSync;
     const add = (name: string, type: string, help: string, samples: [string, number][]): void => {
       const full = `${PREFIX}_${name}`;
       lines.push(`# HELP ${full} ${help}`, `# TYPE ${full} ${type}`);
@@ -67,7 +70,7 @@ export class Metrics {
       "last_sync_timestamp_seconds",
       "gauge",
       "When an API server last confirmed the backends (Unix time; 0: not yet).",
-      one(this.lastSyncMs / 1000),
+      one(age === undefined ? 0 : Date.now() / 1000 - age),
     );
     add(
       "applied_info",

@@ -98,14 +98,15 @@ async function firstChecks(
   trust: Trust,
 ): Promise<(Verdict | undefined)[]> {
   const waitMs = 1000 * (settings.prepareWaitSeconds ?? UPDATER_DEFAULTS.prepareWaitSeconds);
-  const deadline = Date.now() + waitMs;
+  const deadline = performance.now() + waitMs;
   for (;;) {
     const verdicts = await Promise.all(
       slots.map(async (backend) =>
         backend === undefined ? undefined : await probeBackend(backend, trust, PROBE_TIMEOUT_MS),
       ),
     );
-    if (verdicts.some((verdict) => verdict?.ready) || Date.now() >= deadline) return verdicts;
+    if (verdicts.some((verdict) => verdict?.ready) || performance.now() >= deadline)
+      return verdicts;
     await new Promise((resolve) => setTimeout(resolve, PROBE_PAUSE_MS));
   }
 }

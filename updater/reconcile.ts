@@ -9,7 +9,7 @@ import { ADMIN, type ServerState, type Snapshot, type Stat } from "../haproxy/ru
 /** A slot whose backend has gone and whose sessions may still end by themselves. */
 export interface Draining {
   readonly backend: Backend;
-  /** Then its sessions are cut, milliseconds since 1970. */
+  /** Then its sessions are cut, on the clock of `nowMs`. */
   readonly untilMs: number;
 }
 
@@ -17,6 +17,7 @@ export interface Draining {
 export interface Wanted {
   readonly slots: readonly (Backend | undefined)[];
   readonly draining: ReadonlyMap<number, Draining>;
+  /** Milliseconds on a clock that nobody sets. */
   readonly nowMs: number;
 }
 

@@ -13,6 +13,7 @@ import { removeLeftovers } from "./files";
 import type { Endpoint, Trust } from "./http";
 import { errorText, type Log } from "./log";
 import { Metrics } from "./metrics";
+import { Newest } from "./newest";
 import { readTrust } from "./prepare";
 import { readSeed } from "./seed";
 import { serveStatus, type UpdaterStatus } from "./server";
@@ -23,8 +24,8 @@ import type { SourceTimes } from "./source";
 const TICK_MS = 1000;
 /** Its messages come in bursts, some of them answers to our own commands: one look for all within this time. */
 const MESSAGE_MS = 100;
-/** Changes that come together are applied together. */
-const MERGE_MS = 50;
+/** A change is applied at once; those that follow within this time are applied together. */
+const MERGE_MS = 200;
 /** Events at most for one change of a source. */
 const MAX_EVENTS = 10;
 
@@ -41,7 +42,7 @@ export async function run(
   signal: AbortSignal,
   options: RunOptions = {},
 ): Promise<void> {
-  const updater = new Updater(settings, log, options);
+  const updater = new Updater(settings, log, signal, options);
   await updater.run(signal);
 }
 
@@ -54,16 +55,17 @@ class Updater {
   readonly #events: EventReporter;
   readonly #discovery: Discovery;
   readonly #tickMs: number;
+  readonly #changes: Newest<undefined>;
   #refused: readonly Refused[] = [];
   #messages: Subscription | undefined;
   #hint: NodeJS.Timeout | undefined;
-  #merge: NodeJS.Timeout | undefined;
   #server: Server | undefined;
   #looksWaiting = 0;
 
-  constructor(settings: UpdaterSettings, log: Log, options: RunOptions) {
+  constructor(settings: UpdaterSettings, log: Log, signal: AbortSignal, options: RunOptions) {
     this.#settings = settings;
     this.#log = log;
+    this.#changes = new Newest(() => this.#apply(), MERGE_MS, signal);
     this.#tickMs = options.tickMs ?? TICK_MS;
     const metrics = this.#metrics;
     const { namespace, configMap } = settings;
@@ -83,7 +85,7 @@ class Updater {
       trust,
       token,
       endpoints: () => this.#endpoints(),
-      onChange: () => this.#changed(),
+      onChange: () => this.#changes.put(undefined),
       metrics,
       log,
       ...(options.times === undefined ? {} : { times: options.times }),
@@ -113,7 +115,6 @@ class Updater {
     this.#look();
     await this.#discovery.run(signal);
     clearInterval(timer);
-    clearTimeout(this.#merge);
     clearTimeout(this.#hint);
     this.#messages?.stop();
     this.#server.close();
@@ -167,11 +168,6 @@ class Updater {
     return this.#balancer.states().find(same)?.state === "down";
   }
 
-  #changed(): void {
-    clearTimeout(this.#merge);
-    this.#merge = setTimeout(() => void this.#apply(), MERGE_MS);
-  }
-
   async #apply(): Promise<void> {
     // Our own file was lost: what HAProxy runs is what is wanted so far.
     if (this.#balancer.backends().length === 0) await this.#balancer.tick();
@@ -208,9 +204,9 @@ class Updater {
   }
 
   #status(): UpdaterStatus {
-    const { lastSyncMs, revision } = this.#metrics;
+    const { secondsSinceSync, revision } = this.#metrics;
     return {
-      lastSyncSeconds: lastSyncMs === 0 ? null : (Date.now() - lastSyncMs) / 1000,
+      lastSyncSeconds: secondsSinceSync ?? null,
       revision,
       backends: this.#balancer
         .states()

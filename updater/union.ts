@@ -18,7 +18,7 @@ import type { DiscoveryMode } from "./settings";
 export interface Member {
   readonly address: string;
   readonly port: number;
-  /** When it left, milliseconds since 1970; undefined: it is in the slice. */
+  /** When it left, on the clock of `nowMs`; undefined: it is in the slice. */
   readonly goneSinceMs?: number;
 }
 

@@ -117,7 +117,7 @@ describe("the source of the backends", function () {
       queries[1] ?? "",
       /watch,1 allowWatchBookmarks,true resourceVersion,10 timeoutSeconds,/,
     );
-    assert.ok(metrics.lastSyncMs > 0);
+    assert.ok(metrics.secondsSinceSync !== undefined);
   });
 
   it("watches again from the last revision after an orderly end, without a list", async () => {
@@ -182,7 +182,10 @@ describe("the source of the backends", function () {
     });
     const source = start([hung, watching, third], { requestMs: 100 });
     await waitFor("the second answers", () => revisions().includes("2"));
-    await waitFor("it watches", () => metrics.lastSyncMs > 0 && source.endpoint === watching);
+    await waitFor(
+      "it watches",
+      () => metrics.secondsSinceSync !== undefined && source.endpoint === watching,
+    );
     await waitFor("the third answers", () => {
       source.leave("it hangs");
       return revisions().includes("3");
