@@ -1,7 +1,15 @@
 /** haproxy.cfg: ONE renderer for the program and the updater, so the two never fight. Pure; equal input gives equal bytes. */
 import { createHash } from "node:crypto";
 import { formatBackend, type Backend } from "./model";
-import { checkSpec, VARIABLE, type HaproxySpec } from "./spec";
+import {
+  CHECK_TOKEN_KEY,
+  checkSpec,
+  checkTokenFile,
+  FD_RESERVE,
+  HEALTH_CONNECTIONS,
+  VARIABLE,
+  type HaproxySpec,
+} from "./spec";
 
 export { HAPROXY_DEFAULTS } from "./spec";
 export type { HaproxyChecks, HaproxySpec, HaproxyTimeouts } from "./spec";
@@ -15,6 +23,9 @@ export type Pool = (typeof POOLS)[number];
 
 /** Ring of HAProxy's own messages (server up, server down): the updater reads it and need not poll for them. */
 export const EVENT_RING = "events";
+
+/** The frontend of the LB port. */
+export const ENDPOINT = "endpoint";
 
 /** Name of a slot, as HAProxy's server: slot 0 is `s1`. */
 export function slotName(slot: number): string {
@@ -78,7 +89,8 @@ function renderGlobal(spec: HaproxySpec, fingerprint = fingerprintSpec(spec)): s
     "global",
     `  description spec-${fingerprint}`,
     `  log ring@${EVENT_RING} local0`,
-    `  maxconn ${spec.maxConnections}`,
+    "  # HAProxy derives its own limit of connections from this, or from the system's limit of open files where that is lower.",
+    `  fd-hard-limit ${2 * (spec.maxConnections + HEALTH_CONNECTIONS) + FD_RESERVE}`,
     `  stats socket ${spec.adminSocket} mode 660 level admin expose-fd listeners`,
     "  stats timeout 1h",
     `  server-state-file ${spec.stateFile}`,
@@ -116,11 +128,16 @@ function renderDefaults(spec: HaproxySpec): string[] {
 
 function renderEndpoint(spec: HaproxySpec): string[] {
   return [
-    "frontend endpoint",
+    `frontend ${ENDPOINT}`,
     ...spec.listen.map((address) => `  bind ${bindAddress(address, spec.port)}`),
+    `  maxconn ${spec.maxConnections}`,
     ...renderAllow(spec, "tcp-request connection reject if !own !allowed"),
     "  # Nothing to serve with: close at once.",
     "  tcp-request connection reject if { nbsrv(ready) eq 0 } { nbsrv(alive) eq 0 }",
+    "  # No server is bothered with a client that says nothing.",
+    `  tcp-request inspect-delay ${spec.timeouts.helloMs}ms`,
+    "  tcp-request content accept if { req.len gt 0 }",
+    "  tcp-request content reject",
     "  use_backend ready if { nbsrv(ready) gt 0 }",
     "  default_backend alive",
   ];
@@ -147,7 +164,7 @@ function renderPool(
     `backend ${pool}`,
     "  log global",
     "  option httpchk",
-    `  http-check send meth GET uri ${check.path} ver HTTP/1.1 hdr Host ${SERVER_NAME} hdr User-Agent control-plane-lb`,
+    `  http-check send meth GET uri ${check.path} ver HTTP/1.1 hdr Host ${SERVER_NAME} hdr User-Agent control-plane-lb${authorization(pool, spec)}`,
     `  http-check expect ${check.expect}`,
     `  default-server check check-ssl verify required ca-file ${spec.caFile} verifyhost ${SERVER_NAME} check-sni ${SERVER_NAME} observe layer4 error-limit 2 on-error fastinter`,
     ...slots.map((backend, slot) =>
@@ -156,6 +173,13 @@ function renderPool(
         : `  server ${slotName(slot)} ${formatBackend(backend)} # ${backend.name}`,
     ),
   ];
+}
+
+/** The token is not in this file. Without a valid one the answer is 401: not ready, and alive. */
+function authorization(pool: Pool, spec: HaproxySpec): string {
+  if (pool === "alive" || spec.checks.authentication === "anonymous") return "";
+  const token = `str(${CHECK_TOKEN_KEY}),map(${checkTokenFile(spec)})`;
+  return ` hdr Authorization "Bearer %[${token}]"`;
 }
 
 /** Name in every API server's certificate. */
@@ -167,6 +191,7 @@ function renderHealth(spec: HaproxySpec): string[] {
     "frontend health",
     "  mode http",
     ...spec.listen.map((address) => `  bind ${bindAddress(address, spec.healthPort)}`),
+    `  maxconn ${HEALTH_CONNECTIONS}`,
     "  timeout client 10s",
     "  timeout http-request 5s",
     "  timeout http-keep-alive 10s",

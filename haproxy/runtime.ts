@@ -1,5 +1,5 @@
 /** Client of HAProxy's runtime API (management guide, section 9.3), as far as the updater needs it. */
-import { EVENT_RING, POOLS, slotName, type Pool } from "./config";
+import { ENDPOINT, EVENT_RING, POOLS, slotName, type Pool } from "./config";
 import type { Backend } from "./model";
 import { ask, follow, RuntimeError, type Subscription } from "./socket";
 
@@ -31,6 +31,8 @@ export interface Stat {
   readonly status: string;
   /** `L7OK`, `L4TOUT`, ...; empty before the first check. */
   readonly checkStatus: string;
+  /** HTTP status of the last check; 0 if it got none. */
+  readonly checkCode: number;
   /** Sessions now. */
   readonly sessions: number;
 }
@@ -41,6 +43,8 @@ export interface Snapshot {
   readonly pid: number;
   /** `description` of the running configuration: `spec-<fingerprint>`. */
   readonly description: string;
+  /** Connections that the process can have at once, on all its ports: derived from its limit of open files. */
+  readonly maxConnections: number;
   readonly servers: ServerState[];
   readonly stats: Stat[];
 }
@@ -119,6 +123,23 @@ export class RuntimeApi {
     await this.command(cutCommand(slot));
   }
 
+  /** How many connections the LB port takes at once. */
+  async limitConnections(count: number): Promise<void> {
+    await this.command(`set maxconn frontend ${ENDPOINT} ${count}`);
+  }
+
+  /** Whether the map has this value, and no other, under the key. @throws RuntimeError also when there is no such map. */
+  async hasMapValue(file: string, key: string, value: string): Promise<boolean> {
+    return (await this.command(`get map ${file} ${key}`)).includes(` value="${value}",`);
+  }
+
+  /** The value is a secret: it is in no error. */
+  async setMapValue(file: string, key: string, value: string): Promise<void> {
+    await this.command(`set map ${file} ${key} ${value}`).catch(() => {
+      throw new RuntimeError(`HAProxy did not take a value for ${key} in ${file}`);
+    });
+  }
+
   /** Calls `onMessage` for each message of HAProxy from now on, such as "Server ready/s1 is DOWN, ...". */
   followEvents(onMessage: (line: string) => void, onEnd: () => void): Subscription {
     return follow(this.#socket, `show events ${EVENT_RING} -w -n`, onMessage, onEnd);
@@ -171,6 +192,7 @@ export function parseSnapshot(answer: string): Snapshot {
   return {
     pid,
     description: field("Description") ?? "",
+    maxConnections: Number(field("Maxconn")),
     servers: parseServersState(answer.slice(stateAt, statAt)),
     stats: parseStats(answer.slice(statAt)),
   };
@@ -213,6 +235,7 @@ export function parseStats(answer: string): Stat[] {
       status: at("status"),
       // A star marks a check that is under way.
       checkStatus: at("check_status").replace("* ", ""),
+      checkCode: Number(at("check_code")),
       sessions: Number(at("scur")),
     };
   });

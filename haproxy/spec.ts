@@ -1,5 +1,6 @@
 /** What haproxy.cfg is made of, its defaults, and what of it is refused. Pure. */
 import { isIP } from "node:net";
+import { dirname, join } from "node:path";
 
 /** What haproxy.cfg is made of, apart from the backends. The same text on every master. */
 export interface HaproxySpec {
@@ -22,7 +23,10 @@ export interface HaproxySpec {
   readonly updaterSocket: string;
   /** Server-state file: health survives a reload or a restart of HAProxy, and servers are not "up" before their first check. */
   readonly stateFile: string;
-  /** Connections at once (`maxconn`). Each needs two file descriptors: keep 2x + 200 below the limit of open files. */
+  /**
+   * Connections to the LB port at once; further ones wait in the kernel. Each needs two file descriptors, FD_RESERVE more are for
+   * HAProxy itself. Where the limit of open files is lower, HAProxy starts all the same and takes fewer.
+   */
   readonly maxConnections: number;
   readonly timeouts: HaproxyTimeouts;
   readonly checks: HaproxyChecks;
@@ -30,6 +34,8 @@ export interface HaproxySpec {
 
 /** All in milliseconds. */
 export interface HaproxyTimeouts {
+  /** A new connection must say something within this time: one that never begins its TLS would hold its place for ever. */
+  readonly helloMs: number;
   /** One attempt to connect to a server. */
   readonly connectMs: number;
   /** Silence on a connection, both sides. Long: watches and `logs -f` are silent for hours; TCP keepalive finds dead peers. */
@@ -44,6 +50,11 @@ export interface HaproxyTimeouts {
 
 /** Health checks of the servers. */
 export interface HaproxyChecks {
+  /**
+   * `anonymous`: as kubeadm's API servers allow it. `token`: with the updater's own token, for API servers with
+   * anonymous-auth=false, which answer 401 to all others, ready or not.
+   */
+  readonly authentication: "anonymous" | "token";
   readonly intervalMs: number;
   /** Interval while a server is changing its state or its connections fail. */
   readonly fastIntervalMs: number;
@@ -59,14 +70,36 @@ export interface HaproxyChecks {
 export const HAPROXY_DEFAULTS: Pick<HaproxySpec, "maxConnections" | "timeouts" | "checks"> = {
   maxConnections: 4000,
   timeouts: {
+    helloMs: 10_000,
     connectMs: 700,
     idleMs: 24 * 3600 * 1000,
     checkMs: 700,
     queueMs: 2000,
     hardStopAfterMs: 40_000,
   },
-  checks: { intervalMs: 1000, fastIntervalMs: 200, rise: 2, fall: 2, slowStartMs: 20_000 },
+  checks: {
+    authentication: "anonymous",
+    intervalMs: 1000,
+    fastIntervalMs: 200,
+    rise: 2,
+    fall: 2,
+    slowStartMs: 20_000,
+  },
 };
+
+/** Open files of HAProxy beside two for each connection: listeners, checks (64 slots in two pools), the health port. */
+export const FD_RESERVE = 1000;
+
+/** Connections to the health port at once. They have places of their own: a flood of the LB port must not fail the liveness probe. */
+export const HEALTH_CONNECTIONS = 50;
+
+/** File with the token of the checks, beside the state file: a map of HAProxy's with one key, which the runtime API can change. */
+export function checkTokenFile(spec: Pick<HaproxySpec, "stateFile">): string {
+  return join(dirname(spec.stateFile), "check-token.map");
+}
+
+/** The key in that file. */
+export const CHECK_TOKEN_KEY = "token";
 
 /** `${NAME}` and nothing else. */
 export const VARIABLE = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/;
@@ -97,7 +130,11 @@ export function checkSpec(spec: HaproxySpec): void {
     const port = spec[field];
     if (!Number.isInteger(port) || port < 1 || port > 65535) fail(field, port, "1-65535");
   }
-  const numbers = { maxConnections: spec.maxConnections, ...spec.timeouts, ...spec.checks };
+  const { authentication, ...checks } = spec.checks;
+  if (!["anonymous", "token"].includes(authentication)) {
+    fail("checks.authentication", authentication, "anonymous or token");
+  }
+  const numbers = { maxConnections: spec.maxConnections, ...spec.timeouts, ...checks };
   for (const [field, value] of Object.entries(numbers)) {
     if (!Number.isInteger(value) || value < 1) fail(field, value, "a whole number above 0");
   }

@@ -56,6 +56,7 @@ const haproxy = keys({
   resources: resources({ requests: { cpu: "500m", memory: "64Mi" }, limits: {} }),
   maxConnections: whole(100, 1_000_000).default(HAPROXY_DEFAULTS.maxConnections),
   timeouts: keys({
+    helloMs: milliseconds(60_000).default(HAPROXY_DEFAULTS.timeouts.helloMs),
     connectMs: milliseconds(60_000).default(HAPROXY_DEFAULTS.timeouts.connectMs),
     idleMs: milliseconds(7 * 86_400_000).default(HAPROXY_DEFAULTS.timeouts.idleMs),
     checkMs: milliseconds(60_000).default(HAPROXY_DEFAULTS.timeouts.checkMs),
@@ -63,6 +64,7 @@ const haproxy = keys({
     hardStopAfterMs: milliseconds(3_600_000).default(HAPROXY_DEFAULTS.timeouts.hardStopAfterMs),
   }).prefault({}),
   checks: keys({
+    authentication: oneOf(["anonymous", "token"]).default(HAPROXY_DEFAULTS.checks.authentication),
     intervalMs: milliseconds(60_000).default(HAPROXY_DEFAULTS.checks.intervalMs),
     fastIntervalMs: milliseconds(60_000).default(HAPROXY_DEFAULTS.checks.fastIntervalMs),
     rise: whole(1, 100).default(HAPROXY_DEFAULTS.checks.rise),

@@ -13,6 +13,7 @@ import { errorText, type Log } from "./log";
 import type { ErrorKind, Metrics } from "./metrics";
 import { adoptSlots, isUp, planActions, type Action, type Draining } from "./reconcile";
 import type { UpdaterSettings } from "./settings";
+import { allowedConnections, Warnings } from "./warnings";
 
 /** After a reload that failed the next one waits so long. */
 const RELOAD_PAUSE_MS = 60_000;
@@ -37,6 +38,8 @@ export type BackendState = "ready" | "alive" | "down" | "draining" | "unknown";
 export class Balancer {
   readonly #parts: BalancerParts;
   readonly #now: () => number;
+  readonly #warnings: Warnings;
+  #limitedPid: number | undefined;
   #slots: readonly (Backend | undefined)[];
   #draining = new Map<number, Draining>();
   #revision: string;
@@ -51,6 +54,8 @@ export class Balancer {
   constructor(parts: BalancerParts) {
     this.#parts = parts;
     this.#now = parts.now ?? (() => performance.now());
+    const { log, onProblem } = parts;
+    this.#warnings = new Warnings({ haproxy: parts.settings.haproxy, log, onProblem });
     const lastGood = readLastGood(parts.settings.lastGoodFile);
     this.#slots = lastGood?.slots ?? firstSlots([]);
     this.#revision = lastGood?.revision ?? "";
@@ -181,6 +186,8 @@ export class Balancer {
       if (this.backends().length === 0) this.#slots = adoptSlots(snapshot);
       if (this.backends().length === 0) return;
       if (await this.#reloadIfNeeded(snapshot)) return;
+      this.#warnings.look(snapshot);
+      await this.#limitConnections(snapshot);
       await this.#reconcile(snapshot);
       this.#writeState();
       if (this.#unwritten) this.#write();
@@ -190,6 +197,14 @@ export class Balancer {
       this.#reachable = false;
       this.#parts.metrics.countError("runtime");
     }
+  }
+
+  /** Each new process has the configuration's limit, which may be more than its files allow. */
+  async #limitConnections(snapshot: Snapshot): Promise<void> {
+    if (snapshot.pid === this.#limitedPid) return;
+    const allowed = allowedConnections(this.#parts.settings.haproxy, snapshot);
+    if (allowed !== undefined) await this.#parts.runtime.limitConnections(allowed);
+    this.#limitedPid = snapshot.pid;
   }
 
   async #reconcile(snapshot: Snapshot): Promise<void> {

@@ -18,14 +18,16 @@ export interface WriteOptions {
   readonly check?: (temporaryFile: string) => void;
   /** False for files that a power cut may take back, as they are only hints. @default true */
   readonly durable?: boolean;
+  /** @default 0o644 */
+  readonly mode?: number;
 }
 
-/** Temporary file in the same folder, fsync, rename, fsync of the folder. Mode 0644. */
+/** Temporary file in the same folder, fsync, rename, fsync of the folder. */
 export function writeFileAtomically(file: string, text: string, options: WriteOptions = {}): void {
   const durable = options.durable ?? true;
   const temporary = join(dirname(file), `.${basename(file)}.${process.pid}${SUFFIX}`);
   try {
-    const descriptor = openSync(temporary, "w", 0o644);
+    const descriptor = openSync(temporary, "w", options.mode ?? 0o644);
     try {
       writeSync(descriptor, text);
       if (durable) fsyncSync(descriptor);

@@ -13,6 +13,7 @@ import { formatBackend, parseBackends, type Backend } from "../haproxy/model";
 import { renderServerState } from "../haproxy/server-state";
 import { firstSlots, planSlots } from "../haproxy/slots";
 import { checkWith } from "./check";
+import { CheckToken } from "./check-token";
 import { removeLeftovers, writeFileAtomically } from "./files";
 import type { Trust } from "./http";
 import { backendsOf, readLastGood, saveLastGood, type LastGood } from "./last-good";
@@ -20,6 +21,7 @@ import type { Log } from "./log";
 import { probeBackend, type Verdict } from "./probe";
 import { readSeed } from "./seed";
 import { UPDATER_DEFAULTS, type UpdaterSettings } from "./settings";
+import { readToken } from "./token";
 import { divide, unite } from "./union";
 
 /** An API server under load answers within this, or is no good for a start. */
@@ -38,7 +40,8 @@ export async function prepare(settings: UpdaterSettings, log: Log): Promise<void
   }
   for (const file of [configFile, lastGoodFile, haproxy.stateFile]) removeLeftovers(file);
   const start = chooseStart(settings, log);
-  const verdicts = await firstChecks(settings, start.slots, trust);
+  const checkToken = new CheckToken({ haproxy, token: () => readToken(settings.tokenFile), log });
+  const verdicts = await firstChecks(settings, start.slots, trust, checkToken.write());
   const up = (pool: keyof Verdict, slot: number): boolean => verdicts[slot]?.[pool] ?? false;
   writeFileAtomically(haproxy.stateFile, renderServerState(start.slots, up));
   writeFileAtomically(configFile, renderHaproxyConfig(haproxy, start.slots), {
@@ -96,13 +99,16 @@ async function firstChecks(
   settings: UpdaterSettings,
   slots: readonly (Backend | undefined)[],
   trust: Trust,
+  token: string | undefined,
 ): Promise<(Verdict | undefined)[]> {
   const waitMs = 1000 * (settings.prepareWaitSeconds ?? UPDATER_DEFAULTS.prepareWaitSeconds);
   const deadline = performance.now() + waitMs;
   for (;;) {
     const verdicts = await Promise.all(
       slots.map(async (backend) =>
-        backend === undefined ? undefined : await probeBackend(backend, trust, PROBE_TIMEOUT_MS),
+        backend === undefined
+          ? undefined
+          : await probeBackend(backend, trust, PROBE_TIMEOUT_MS, token),
       ),
     );
     if (verdicts.some((verdict) => verdict?.ready) || performance.now() >= deadline)

@@ -10,17 +10,21 @@ export interface Verdict {
   readonly alive: boolean;
 }
 
-/** The same two questions as HAProxy's pools `ready` and `alive`. Never throws. */
+/** The same two questions as HAProxy's pools `ready` and `alive`, the first with the token if there is one. Never throws. */
 export async function probeBackend(
   backend: Backend,
   trust: Trust,
   timeoutMs: number,
+  token?: string,
 ): Promise<Verdict> {
-  const ask = (path: string): Promise<number> =>
-    exchange(backend, trust, { method: "GET", path, timeoutMs }).then(
+  const ask = (path: string, credentials: { readonly token?: string } = {}): Promise<number> =>
+    exchange(backend, trust, { method: "GET", path, timeoutMs, ...credentials }).then(
       ({ status }) => status,
       () => 0,
     );
-  const [ready, alive] = await Promise.all([ask("/readyz"), ask("/livez/ping")]);
+  const [ready, alive] = await Promise.all([
+    ask("/readyz", token === undefined ? {} : { token }),
+    ask("/livez/ping"),
+  ]);
   return { ready: ready === 200, alive: alive > 0 };
 }

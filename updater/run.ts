@@ -1,5 +1,4 @@
 /** `run`: follows the sources of the backends and keeps HAProxy in agreement with them. */
-import { readFileSync } from "node:fs";
 import type { Server } from "node:http";
 import { hostname } from "node:os";
 import { MasterApi } from "../haproxy/master";
@@ -7,6 +6,7 @@ import { parseBackends, type Refused } from "../haproxy/model";
 import { RuntimeApi } from "../haproxy/runtime";
 import type { Subscription } from "../haproxy/socket";
 import { Balancer } from "./balancer";
+import { CheckToken } from "./check-token";
 import { Discovery } from "./discovery";
 import { EventReporter } from "./events";
 import { removeLeftovers } from "./files";
@@ -19,6 +19,7 @@ import { readSeed } from "./seed";
 import { serveStatus, type UpdaterStatus } from "./server";
 import type { UpdaterSettings } from "./settings";
 import type { SourceTimes } from "./source";
+import { readToken } from "./token";
 
 /** HAProxy is looked at so often when it says nothing. */
 const TICK_MS = 1000;
@@ -53,6 +54,7 @@ class Updater {
   readonly #runtime: RuntimeApi;
   readonly #balancer: Balancer;
   readonly #events: EventReporter;
+  readonly #checkToken: CheckToken;
   readonly #discovery: Discovery;
   readonly #tickMs: number;
   readonly #changes: Newest<undefined>;
@@ -72,6 +74,7 @@ class Updater {
     const trust = (): Trust => readTrust(settings);
     const token = (): string => readToken(settings.tokenFile);
     this.#runtime = new RuntimeApi(settings.haproxy.adminSocket);
+    this.#checkToken = new CheckToken({ haproxy: settings.haproxy, token, log, metrics });
     this.#balancer = new Balancer({
       settings,
       runtime: this.#runtime,
@@ -105,6 +108,8 @@ class Updater {
   async run(signal: AbortSignal): Promise<void> {
     const { configFile, lastGoodFile, haproxy } = this.#settings;
     for (const file of [configFile, lastGoodFile, haproxy.stateFile]) removeLeftovers(file);
+    // A new configuration may need it.
+    this.#checkToken.write();
     this.#server = await serveStatus(
       haproxy.updaterSocket,
       () => this.#metrics.render(),
@@ -151,6 +156,7 @@ class Updater {
   async #tick(): Promise<void> {
     if (this.#looksWaiting > 1) return;
     this.#looksWaiting += 1;
+    await this.#checkToken.sync(this.#runtime);
     await this.#balancer.tick();
     this.#looksWaiting -= 1;
     // A watch on a server that hangs is silent like any other: HAProxy's checks know first.
@@ -216,11 +222,4 @@ class Updater {
       outOfSlice: this.#discovery.outOfSlice(this.#balancer.backends()),
     };
   }
-}
-
-/** @throws Error without the token's text. */
-function readToken(file: string): string {
-  const token = readFileSync(file, "utf8").trim();
-  if (!/^[A-Za-z0-9._~+/=-]+$/.test(token)) throw new Error(`${file} holds no token`);
-  return token;
 }

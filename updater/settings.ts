@@ -21,7 +21,7 @@ export interface UpdaterSettings {
   readonly lastGoodFile: string;
   /** Folder with one file per key: the ConfigMap as mounted volume. Need not exist. */
   readonly seedDir: string;
-  /** ServiceAccount token; read again for each connection, as it is rotated while running. Not needed by `prepare`. */
+  /** ServiceAccount token; read again for each connection, as it is rotated while running. `prepare` needs it for checks with a token only. */
   readonly tokenFile: string;
   /** Certificate of the cluster's CA, for the updater's own connections. */
   readonly apiCaFile: string;

@@ -95,7 +95,14 @@ function prepareContainer(args: PodArgs): Container {
     image: args.updaterImage,
     command: updaterCommand("prepare"),
     resources: resources(args.updaterResources),
-    volumeMounts: [MOUNTS.updater, MOUNTS.config, MOUNTS.run, MOUNTS.seed, MOUNTS.ca],
+    volumeMounts: [
+      MOUNTS.updater,
+      MOUNTS.config,
+      MOUNTS.run,
+      MOUNTS.seed,
+      MOUNTS.ca,
+      ...(args.settings.checks.authentication === "token" ? [MOUNTS.token] : []),
+    ],
   };
 }
 

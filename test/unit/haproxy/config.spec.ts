@@ -71,11 +71,29 @@ describe("renderHaproxyConfig", () => {
   it("uses the ready servers, else those that live, else closes", () => {
     assert.deepEqual(section(renderHaproxyConfig(SPEC, []), "frontend endpoint"), [
       'bind "${HOST_IP}:6444"',
+      "maxconn 4000",
       "# Nothing to serve with: close at once.",
       "tcp-request connection reject if { nbsrv(ready) eq 0 } { nbsrv(alive) eq 0 }",
+      "# No server is bothered with a client that says nothing.",
+      "tcp-request inspect-delay 10000ms",
+      "tcp-request content accept if { req.len gt 0 }",
+      "tcp-request content reject",
       "use_backend ready if { nbsrv(ready) gt 0 }",
       "default_backend alive",
     ]);
+  });
+
+  it("sends a token with the readiness checks only if told so, and holds none itself", () => {
+    assert.doesNotMatch(renderHaproxyConfig(SPEC, []), /Authorization/);
+    const checks = { ...SPEC.checks, authentication: "token" } as const;
+    const text = renderHaproxyConfig({ ...SPEC, checks }, []);
+    const send = (pool: string) =>
+      section(text, `backend ${pool}`).find((line) => line.startsWith("http-check send "));
+    assert.match(
+      send("ready") ?? "",
+      / hdr Authorization "Bearer %\[str\(token\),map\(\/run\/haproxy\/check-token\.map\)\]"$/,
+    );
+    assert.doesNotMatch(send("alive") ?? "", /Authorization/);
   });
 
   it("lets the allow-list and the host itself in, and keeps /healthz open", () => {
@@ -106,6 +124,11 @@ describe("renderHaproxyConfig", () => {
     ["a blank in a path", { stateFile: "/a b" }, /haproxy\.stateFile: /],
     ["a bad CIDR", { allow: ["all"] }, /haproxy\.allow: got "all"/],
     ["a bad port", { port: 70_000 }, /haproxy\.port: got 70000, expected 1-65535/],
+    [
+      "an unknown authentication",
+      { checks: { ...SPEC.checks, authentication: "basic" as never } },
+      /haproxy\.checks\.authentication: got "basic", expected anonymous or token/,
+    ],
     ["no connections", { maxConnections: 0 }, /haproxy\.maxConnections: got 0/],
   ];
   for (const [title, change, message] of mistakes) {

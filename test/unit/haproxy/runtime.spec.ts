@@ -13,11 +13,11 @@ const STATE = `1
 6 updater 1 updater - 2 0 1 1 3 1 0 2 0 0 0 0 - 0 - 0 0 - - 0
 
 `;
-const STAT = `# pxname,svname,qcur,scur,status,check_status,
-endpoint,FRONTEND,,3,OPEN,,
-ready,s1,0,2,UP,* L7OK,
-ready,BACKEND,0,2,UP,,
-alive,s2,0,0,DOWN 1/2,L4TOUT,
+const STAT = `# pxname,svname,qcur,scur,status,check_status,check_code,
+endpoint,FRONTEND,,3,OPEN,,,
+ready,s1,0,2,UP,* L7OK,200,
+ready,BACKEND,0,2,UP,,,
+alive,s2,0,0,DOWN 1/2,L4TOUT,,
 
 `;
 
@@ -32,8 +32,15 @@ describe("answers of HAProxy", () => {
 
   it("gives status, check and sessions of show stat", () => {
     assert.deepEqual(parseStats(STAT), [
-      { pool: "ready", slot: 0, status: "UP", checkStatus: "L7OK", sessions: 2 },
-      { pool: "alive", slot: 1, status: "DOWN 1/2", checkStatus: "L4TOUT", sessions: 0 },
+      { pool: "ready", slot: 0, status: "UP", checkStatus: "L7OK", checkCode: 200, sessions: 2 },
+      {
+        pool: "alive",
+        slot: 1,
+        status: "DOWN 1/2",
+        checkStatus: "L4TOUT",
+        checkCode: 0,
+        sessions: 0,
+      },
     ]);
   });
 

@@ -30,10 +30,10 @@ const snapshot = (...slots: Slot[]): Snapshot => {
       servers.push({ pool, slot, address, port, operational: 2, admin });
       const status = it[pool] ?? "UP";
       const sessions = pool === "ready" ? (it.sessions ?? 0) : 0;
-      stats.push({ pool, slot, status, checkStatus: it.check ?? "L7OK", sessions });
+      stats.push({ pool, slot, status, checkStatus: it.check ?? "L7OK", checkCode: 200, sessions });
     }
   });
-  return { pid: 1, description: "", servers, stats };
+  return { pid: 1, description: "", maxConnections: 5000, servers, stats };
 };
 const plan = (
   seen: Snapshot,
