@@ -3,21 +3,22 @@ import { createServer } from "node:https";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Orders, Report, StartMessage } from "./api-server";
 
-const state: Required<Orders> = {
+const state: Required<Omit<Orders, "token">> & Pick<Orders, "token"> = {
   readyz: 200,
   livez: 200,
   revision: 1,
   data: null,
   slice: null,
+  anonymous: true,
   listening: true,
 };
-const report: Report = { requests: [], events: [], watches: 0, tokens: [] };
+const report: Report = { requests: [], events: [], lists: 0, watches: 0, tokens: [] };
 /** With the path that each watches. */
 const watches = new Map<ServerResponse, string>();
 /** A real API server sends one a minute. */
 const BOOKMARK_MS = 500;
 let start: StartMessage | undefined;
-let listener: { close(): unknown } | undefined;
+let listener: { close(): unknown; listen(): unknown } | undefined;
 
 function configMap(): unknown {
   return {
@@ -65,12 +66,24 @@ function answer(response: ServerResponse, status: number, body: unknown): void {
   response.end(JSON.stringify(body));
 }
 
+/** 401 for whom the server does not know. */
+function admits(request: IncomingMessage, response: ServerResponse): boolean {
+  const expected = state.token ?? start?.token;
+  const token = request.headers.authorization?.replace("Bearer ", "") ?? "";
+  if (expected === undefined || token === expected) return true;
+  answer(response, 401, { kind: "Status", code: 401 });
+  return false;
+}
+
+function health(request: IncomingMessage, response: ServerResponse, status: number): void {
+  if (status === 0) return;
+  if (state.anonymous || admits(request, response)) answer(response, status, {});
+}
+
 function api(request: IncomingMessage, response: ServerResponse, url: URL): void {
   const token = request.headers.authorization?.replace("Bearer ", "") ?? "";
   if (!report.tokens.includes(token)) report.tokens.push(token);
-  if (start?.token !== undefined && token !== start.token) {
-    return answer(response, 401, { kind: "Status", code: 401 });
-  }
+  if (!admits(request, response)) return;
   if (url.pathname.endsWith("/events") && request.method === "POST") {
     let body = "";
     request.on("data", (chunk: Buffer) => (body += chunk.toString()));
@@ -81,6 +94,7 @@ function api(request: IncomingMessage, response: ServerResponse, url: URL): void
     return;
   }
   if (url.searchParams.get("watch") === null) {
+    report.lists += 1;
     const object = objectAt(url.pathname);
     const metadata = { resourceVersion: String(state.revision) };
     return answer(response, 200, {
@@ -106,8 +120,8 @@ function api(request: IncomingMessage, response: ServerResponse, url: URL): void
 function serve(message: StartMessage): void {
   const server = createServer({ cert: message.cert, key: message.key }, (request, response) => {
     const url = new URL(request.url ?? "/", "https://kubernetes");
-    if (url.pathname === "/readyz") return answer(response, state.readyz, {});
-    if (url.pathname === "/livez/ping") return answer(response, state.livez, {});
+    if (url.pathname === "/readyz") return health(request, response, state.readyz);
+    if (url.pathname === "/livez/ping") return health(request, response, state.livez);
     report.requests.push(url.pathname);
     if (/^\/apis?\//.test(url.pathname)) return api(request, response, url);
     if (url.pathname === "/silent") {
@@ -118,8 +132,10 @@ function serve(message: StartMessage): void {
     answer(response, state.readyz === 200 ? 200 : 503, { name: message.name });
   });
   server.keepAliveTimeout = 600_000;
-  listener = server;
-  server.listen(message.port, message.address, () => process.send?.("listening"));
+  const listen = () => server.listen(message.port, message.address);
+  listener = { close: () => server.close(), listen };
+  server.once("listening", () => process.send?.("listening"));
+  listen();
 }
 
 process.on("message", (message: StartMessage | Orders | "report") => {
@@ -132,7 +148,8 @@ process.on("message", (message: StartMessage | Orders | "report") => {
     const before = { ...state };
     Object.assign(state, message);
     // Open connections go on, as in an API server that shuts down in good order.
-    if (!state.listening) listener?.close();
+    if (!state.listening && before.listening) listener?.close();
+    if (state.listening && !before.listening) listener?.listen();
     if ("data" in message) sendChange("/configmaps", before.data !== null);
     if ("slice" in message) sendChange("/endpointslices", before.slice !== null);
     process.send?.("done");

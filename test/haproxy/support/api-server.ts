@@ -18,9 +18,14 @@ export interface StartMessage {
 
 /** What the server answers from now on. */
 export interface Orders {
+  /** Status of /readyz; 0: no answer. */
   readyz?: number;
   livez?: number;
-  /** False: new connections are refused from now on. */
+  /** False: the checks' paths want the token too (anonymous-auth=false). */
+  anonymous?: boolean;
+  /** The only accepted token from now on. */
+  token?: string;
+  /** False: new connections are refused from now on; true: they are taken again. */
   listening?: boolean;
   /** resourceVersion and data of the ConfigMap; null: it does not exist. */
   revision?: number;
@@ -34,6 +39,7 @@ export interface Report {
   /** Paths other than those of the checks. */
   readonly requests: string[];
   readonly events: unknown[];
+  lists: number;
   watches: number;
   readonly tokens: string[];
 }

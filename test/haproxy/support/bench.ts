@@ -126,14 +126,11 @@ export class Bench {
       slice: this.#slice,
       ...orders,
     };
-    const place = {
-      ...(port === undefined ? {} : { port }),
-      ...(machine === undefined ? {} : { machine }),
-    };
     const server = await ApiServer.start(name, this.certificates, {
       token: TOKEN,
       orders: now,
-      ...place,
+      ...(port === undefined ? {} : { port }),
+      ...(machine === undefined ? {} : { machine }),
     });
     this.servers.set(name, server);
     return server;
@@ -193,9 +190,11 @@ export class Bench {
     return { code: run.status, said: `${run.stdout}${run.stderr}` };
   }
 
-  async startHaproxy(): Promise<void> {
+  /** @param openFiles limit of open files, hard and soft. */
+  async startHaproxy(openFiles?: number): Promise<void> {
     const { masterSocket, configFile } = this.settings;
-    const [program = "", ...args] = this.#binary.command;
+    const limit = openFiles === undefined ? [] : ["prlimit", `--nofile=${openFiles}:${openFiles}`];
+    const [program = "", ...args] = [...limit, ...this.#binary.command];
     this.#haproxy = this.#spawn("haproxy", program, [
       ...args,
       ...["-W", "-db", "-S", masterSocket, "-f", configFile],
@@ -257,6 +256,33 @@ export class Bench {
           this.destroy(new Error("timed out"));
         });
     });
+  }
+
+  /** A number of the updater's metrics. */
+  async metric(name: string): Promise<number> {
+    const { body } = await this.health("/updater/metrics");
+    const line = body.split("\n").find((it) => it.startsWith(`control_plane_lb_updater_${name} `));
+    if (line === undefined) throw new Error(`no metric ${name}`);
+    return Number(line.split(" ")[1]);
+  }
+
+  /** Addresses that HAProxy uses now, up or not: neither in maintenance nor draining. */
+  async live(): Promise<string[]> {
+    const servers = await this.runtime.serversState();
+    return servers
+      .filter(({ pool, admin }) => pool === "ready" && (admin & ~0x04) === 0)
+      .map(formatBackend)
+      .sort();
+  }
+
+  /** Seed, prepare, HAProxy, updater: as a pod starts. */
+  async startAll(...names: string[]): Promise<void> {
+    await this.setConfigMap(this.data(...names));
+    this.writeSeed(this.data(...names));
+    await this.prepare();
+    await this.startHaproxy();
+    await this.startUpdater();
+    await this.ready(...names);
   }
 
   /** Waits until exactly these servers have these states, as the updater's status says. */

@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { BINARIES, Bench } from "./support/bench";
+import { Load } from "./support/load";
+import { waitFor } from "./support/wait";
+
+/** Set TEST_SEED to repeat a run. */
+const SEED = Number(process.env["TEST_SEED"] ?? Date.now() % 1_000_000);
+const EDITS = 200;
+
+/** An entry of the ConfigMap, valid or not by its making: the code under test is not asked. */
+interface Entry {
+  readonly key: string;
+  readonly value: string;
+  readonly valid: boolean;
+}
+type Edit = readonly Entry[] | "deleted";
+
+const entry = (valid: boolean, key: fc.Arbitrary<string>, value: fc.Arbitrary<string>) =>
+  fc.record({ key, value, valid: fc.constant(valid) });
+
+/** Addresses where nobody answers: documentation ranges, a few only, so that equal ones meet. */
+const nowhere = fc
+  .tuple(fc.integer({ min: 1, max: 6 }), fc.constantFrom(6443, 7443))
+  .chain(([host, port]) =>
+    fc.constantFrom(`192.0.2.${host}:${port}`, `[2001:db8::${host}]:${port}`),
+  );
+const malformed = fc.oneof(
+  fc.constantFrom(
+    ...["", " ", "m1", "192.0.2.1", "192.0.2.1:0", "192.0.2.1:65536", "192.0.2.1:06443"],
+    ...["192.0.2.256:6443", "192.0.2.01:6443", "127.0.0.1:6443", "0.0.0.0:6443", "224.0.0.1:6443"],
+    ...["2001:db8::1:6443", "[::1]:6443", "[fe80::1]:6443", "[2001:db8::1%eth0]:6443"],
+    ...["[::ffff:192.0.2.1]:6443", "https://192.0.2.1:6443", "api.example:6443", "192.0.2.1:6443 "],
+    ...["192.0.2.1:6443\n  server evil 192.0.2.66:1", "192.0.2.1:6443;shutdown sessions", "${X}:1"],
+  ),
+  // Without a digit nothing is an address.
+  fc.string({ maxLength: 100, unit: "binary" }).map((text) => text.replace(/\d/g, "")),
+);
+const goodKey = fc.constantFrom("a", "x1", "x2", "x3.example", "x-4");
+const badKey = fc.constantFrom("UP", "_x", "x_1", "-x", "x.", "x".repeat(64));
+
+/** At most 4 of nowhere beside 3 real ones: within the 8 slots. */
+const others = fc.uniqueArray(
+  fc.oneof(
+    { weight: 3, arbitrary: entry(true, goodKey, nowhere) },
+    { weight: 2, arbitrary: entry(false, goodKey, malformed) },
+    { weight: 1, arbitrary: entry(false, badKey, nowhere) },
+  ),
+  { selector: ({ key }) => key, maxLength: 4 },
+);
+
+describe(`${EDITS} random edits of the ConfigMap (TEST_SEED=${SEED})`, function () {
+  this.timeout(300_000);
+
+  for (const binary of BINARIES) {
+    it(`end in the valid ones each time, without a reload or a failed connection: HAProxy ${binary.version}`, async () => {
+      const bench = await Bench.create(binary);
+      try {
+        for (const name of ["m1", "m2", "m3"]) await bench.addServer(name);
+        await bench.startAll("m1", "m2", "m3");
+        await waitFor("the live ones", async () => (await bench.live()).length === 3);
+        const { pid } = await bench.runtime.snapshot();
+        const load = Load.begin(bench.port, bench.caFile);
+        await fc.assert(
+          fc.asyncProperty(fc.array(edit(bench), { minLength: EDITS, maxLength: EDITS }), (edits) =>
+            follow(bench, edits),
+          ),
+          { seed: SEED, numRuns: 1, endOnFailure: true },
+        );
+        await load.stop();
+        assert.deepEqual(load.failures, []);
+        assert.ok(load.answers.length > EDITS / 4, `${load.answers.length} connections`);
+        assert.deepEqual(await bench.master.workers(), [pid]);
+        assert.equal(await bench.metric("reloads_total"), 0);
+        assert.equal(bench.checkConfig().code, 0);
+        const config = readFileSync(bench.settings.configFile, "utf8");
+        assert.doesNotMatch(config, /evil/);
+        console.log(
+          `      ${EDITS} edits, ${await bench.metric("applies_total")} applied, ` +
+            `${load.answers.length} connections, none failed`,
+        );
+      } catch (error) {
+        console.error(bench.log("updater").slice(-4000));
+        throw error;
+      } finally {
+        await bench.stop();
+      }
+    });
+  }
+});
+
+/** m1 stays wherever anything is valid, so that there is always one to answer; or nothing at all is valid. */
+function edit(bench: Bench): fc.Arbitrary<Edit> {
+  const real = (key: string): Entry => ({ key, value: bench.server(key).address, valid: true });
+  const twice = (key: string): Entry => ({ ...real("m1"), key });
+  const some = fc
+    .tuple(fc.subarray([real("m2"), real("m3")]), others, fc.subarray([twice("z")]))
+    .map((groups) => [real("m1"), ...groups.flat()]);
+  const none = others.map((entries) => entries.filter(({ valid }) => !valid));
+  return fc.oneof(
+    { weight: 8, arbitrary: some },
+    { weight: 1, arbitrary: none },
+    { weight: 1, arbitrary: fc.constant("deleted" as const) },
+  );
+}
+
+/** The valid entries, the first key of each address: as the ConfigMap's contract says. */
+function validSubset(edit: Edit): string[] {
+  if (edit === "deleted") return [];
+  return [...new Set(edit.filter(({ valid }) => valid).map(({ value }) => value))].sort();
+}
+
+async function follow(bench: Bench, edits: readonly Edit[]): Promise<void> {
+  let wanted = await bench.live();
+  for (const [index, edit] of edits.entries()) {
+    const data =
+      edit === "deleted" ? null : Object.fromEntries(edit.map(({ key, value }) => [key, value]));
+    await bench.setConfigMap(data);
+    const subset = validSubset(edit);
+    if (subset.length > 0) wanted = subset;
+    // An edit that nothing of is valid changes nothing: it is over when the next one has been followed.
+    await waitFor(`edit ${index}: ${JSON.stringify(data)}`, async () => {
+      const live = await bench.live();
+      assert.ok(live.length > 0, "HAProxy has no server");
+      assert.deepEqual(live, wanted);
+      return true;
+    });
+  }
+}

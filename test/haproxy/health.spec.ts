@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { BINARIES, Bench } from "./support/bench";
+import { Watch, whoAnswers } from "./support/client";
+import { Load } from "./support/load";
+import { Namespace } from "./support/namespace";
+import { waitFor } from "./support/wait";
+
+/** The promise: so long after it stopped answering, a server gets no new connection. */
+const OUT_WITHIN_MS = 3000;
+
+for (const binary of BINARIES) {
+  describe(`the health of servers on HAProxy ${binary.version}`, function () {
+    this.timeout(180_000);
+    let bench: Bench;
+    const namespaces: Namespace[] = [];
+
+    beforeEach(async () => {
+      bench = await Bench.create(binary);
+      for (const name of ["m1", "m2"]) await bench.addServer(name);
+    });
+    afterEach(async function () {
+      if (this.currentTest?.state === "failed") console.error(bench.log("haproxy").slice(-3000));
+      await bench.stop();
+      for (const namespace of namespaces.splice(0)) namespace.remove();
+    });
+
+    const start = async (): Promise<void> => {
+      bench.writeConfig(
+        [...bench.servers.values()].map(({ backend }) => backend),
+        () => true,
+      );
+      await bench.startHaproxy();
+      await bench.ready(...bench.servers.keys());
+    };
+    const blackHole = async (name: string): Promise<Namespace> => {
+      const namespace = new Namespace();
+      namespaces.push(namespace);
+      await bench.addServer(name, {}, undefined, namespace);
+      return namespace;
+    };
+    /** Milliseconds until the fault of m3 has taken it out; then every connection is served. */
+    const timeOut = async (fault: () => unknown): Promise<void> => {
+      const began = performance.now();
+      await fault();
+      await bench.ready("m1", "m2");
+      const took = performance.now() - began;
+      for (let i = 0; i < 20; i++) {
+        assert.match(await whoAnswers(bench.port, bench.caFile), /m[12]/);
+      }
+      console.log(`      out after ${Math.round(took)} ms`);
+      assert.ok(took < OUT_WITHIN_MS, `${took} ms`);
+    };
+
+    it("takes a hung server out in less than 3 s: connections are taken, TLS never begins", async () => {
+      await bench.addServer("m3");
+      await start();
+      await timeOut(() => bench.server("m3").hang());
+    });
+
+    it("takes a half-dead server out in less than 3 s: TLS is there, /readyz never answers", async () => {
+      await bench.addServer("m3");
+      await start();
+      await timeOut(() => bench.server("m3").order({ readyz: 0 }));
+    });
+
+    it("takes a black-holed server out in less than 3 s, cuts its sessions, and takes it back", async () => {
+      const namespace = await blackHole("m3");
+      await bench.startAll("m1", "m2", "m3");
+      const watch = await Watch.openOn("m3", bench.port, bench.caFile);
+      await timeOut(() => namespace.swallow());
+      await waitFor("its session is cut", () => watch.closedAt);
+      namespace.restore();
+      await bench.ready("m1", "m2", "m3");
+    });
+
+    it("loses no new connection to a black-holed server", async () => {
+      const namespace = await blackHole("m3");
+      await start();
+      namespace.swallow();
+      const load = Load.begin(bench.port, bench.caFile, 5);
+      await bench.ready("m1", "m2");
+      await load.stop();
+      assert.deepEqual(load.failures, []);
+    });
+
+    it("takes a server back each of 20 times that it goes", async () => {
+      const { checks } = bench.settings.haproxy;
+      const quick = await Bench.create(binary, {
+        checks: { ...checks, intervalMs: 100, fastIntervalMs: 50 },
+      });
+      try {
+        const [m1, m2] = [await quick.addServer("m1"), await quick.addServer("m2")];
+        quick.writeConfig([m1.backend, m2.backend], () => true);
+        await quick.startHaproxy();
+        const load = Load.begin(quick.port, quick.caFile);
+        for (let flap = 0; flap < 20; flap++) {
+          // As an API server goes: first not ready, then not there.
+          await m2.order({ readyz: 500 });
+          await quick.ready("m1");
+          await m2.order({ listening: false });
+          await m2.order({ listening: true, readyz: 200 });
+          await quick.ready("m1", "m2");
+        }
+        await load.stop();
+        // Until a check has seen it, a server that is not ready still serves: with 503, the stand-in's own word.
+        const failures = load.failures.filter((failure) => failure !== "Error: status 503");
+        assert.deepEqual(failures, []);
+      } finally {
+        await quick.stop();
+      }
+    });
+
+    it("gives a server that has just come back a small share, which grows", async () => {
+      await bench.addServer("m3", { readyz: 500 });
+      const backends = [...bench.servers.values()].map(({ backend }) => backend);
+      bench.writeConfig(backends, (_, slot) => slot < 2);
+      await bench.startHaproxy();
+      await bench.server("m3").order({ readyz: 200 });
+      await bench.ready("m1", "m2", "m3");
+      const share = async (): Promise<number> => {
+        let count = 0;
+        const began = performance.now();
+        for (let i = 0; i < 100 && performance.now() - began < 3000; i++) {
+          if ((await whoAnswers(bench.port, bench.caFile)) === "m3") count += 1;
+        }
+        return count / 100;
+      };
+      const first = await share();
+      console.log(`      share in the first seconds ${first}`);
+      // A whole share is a third; the ramp takes 20 s.
+      assert.ok(first < 0.2, String(first));
+    });
+
+    it("stays as it is when etcd has no quorum: sessions and the updater's watch go on, nothing is listed again", async () => {
+      await bench.addServer("m3");
+      await bench.startAll("m1", "m2", "m3");
+      const watches = await Promise.all(
+        Array.from({ length: 10 }, () => Watch.open(bench.port, bench.caFile)),
+      );
+      const counts = async () => {
+        const reports = await Promise.all([...bench.servers.values()].map((it) => it.report()));
+        return reports.map(({ lists, watches: opened }) => [lists, opened]);
+      };
+      const before = await counts();
+      for (const server of bench.servers.values()) await server.order({ readyz: 500 });
+      await bench.states({ m1: "alive", m2: "alive", m3: "alive" });
+      // An API server that is not ready still answers: the stand-in says 503 to what is no check.
+      await assert.rejects(whoAnswers(bench.port, bench.caFile), /status 503/);
+      for (const server of bench.servers.values()) await server.order({ readyz: 200 });
+      await bench.ready("m1", "m2", "m3");
+      assert.ok(watches.every((watch) => watch.open));
+      for (const watch of watches) watch.close();
+      assert.deepEqual(await counts(), before);
+      assert.equal(await bench.metric("watch_restarts_total"), 0);
+      assert.equal(await bench.metric("sessions_cut_total"), 0);
+    });
+  });
+}
