@@ -21,16 +21,15 @@ export class Warnings {
 
   look(snapshot: Snapshot): void {
     const { haproxy } = this.#parts;
-    const refused = unauthorizedSlots(snapshot);
     const hint =
       haproxy.checks.authentication === "anonymous"
         ? "with anonymous-auth=false set haproxy.checks.authentication to token"
         : "the updater's token is not accepted";
     this.#tell(
       "ChecksUnauthorized",
-      refused === 0
-        ? undefined
-        : `/readyz of ${refused} API servers answers 401 or 403: they count as alive, not as ready; ${hint}`,
+      isUnauthorized(snapshot)
+        ? `an API server answers 401 or 403 to /readyz: it counts as alive, not as ready; ${hint}`
+        : undefined,
     );
     const allowed = allowedConnections(haproxy, snapshot);
     this.#tell(
@@ -53,12 +52,12 @@ export class Warnings {
   }
 }
 
-/** Servers that refuse our credentials, or the lack of them, where they should say whether they are ready. */
-export function unauthorizedSlots({ stats }: Snapshot): number {
-  return stats.filter(
+/** Whether a server refuses our credentials, or the lack of them, where it should say whether it is ready. */
+export function isUnauthorized({ stats }: Snapshot): boolean {
+  return stats.some(
     ({ pool, checkCode, checkStatus }) =>
       pool === "ready" && checkStatus === "L7STS" && (checkCode === 401 || checkCode === 403),
-  ).length;
+  );
 }
 
 /** How many connections the LB port may have so that the health port keeps its places; undefined: as many as configured. */

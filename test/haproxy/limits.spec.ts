@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { connect, type Socket } from "node:net";
+import { HAPROXY_DEFAULTS, type HaproxySpec } from "../../haproxy/config";
+import { BINARIES, Bench } from "./support/bench";
+import { timeUntilClosed, Watch, whoAnswers } from "./support/client";
+import { sleep, waitFor } from "./support/wait";
+
+for (const binary of BINARIES) {
+  describe(`limits of HAProxy ${binary.version}`, function () {
+    this.timeout(120_000);
+    let bench: Bench;
+    const sockets: Socket[] = [];
+
+    afterEach(async () => {
+      for (const socket of sockets.splice(0)) socket.destroy();
+      await bench.stop();
+    });
+
+    const create = async (changes: Partial<HaproxySpec>): Promise<void> => {
+      bench = await Bench.create(binary, changes);
+      const { backend } = await bench.addServer("m1");
+      bench.writeConfig([backend], () => true);
+    };
+    const timeouts = (changes: Partial<HaproxySpec["timeouts"]>): Partial<HaproxySpec> => ({
+      timeouts: { ...HAPROXY_DEFAULTS.timeouts, ...changes },
+    });
+    /** Connections that say nothing, ever. */
+    const connectSilently = (count: number): void => {
+      for (let i = 0; i < count; i++) {
+        const socket = connect({ host: "127.0.0.1", port: bench.port });
+        socket.on("error", () => undefined);
+        sockets.push(socket);
+      }
+    };
+
+    it("keeps its health port, metrics and sessions through a flood that fills the LB port, and serves when it is over", async () => {
+      await create({ maxConnections: 20, ...timeouts({ helloMs: 3000 }) });
+      await bench.startHaproxy();
+      const watch = await Watch.open(bench.port, bench.caFile);
+      connectSilently(60);
+      await waitFor("the LB port is full", async () =>
+        (await bench.health("/metrics")).body.includes(
+          'haproxy_frontend_current_sessions{proxy="endpoint"} 20',
+        ),
+      );
+      assert.deepEqual(await bench.health("/healthz"), { status: 200, body: "ok" });
+      // It waits in the kernel until silent ones have lost their places.
+      assert.equal(await whoAnswers(bench.port, bench.caFile, 30_000), "m1");
+      assert.ok(watch.open);
+      watch.close();
+      assert.equal((await bench.health("/metrics")).body.includes('proxy="ready"'), true);
+    });
+
+    it("closes a client that says nothing after helloMs, and no server hears of it", async () => {
+      await create(timeouts({ helloMs: 500 }));
+      await bench.startHaproxy();
+      const began = performance.now();
+      connectSilently(1);
+      const [socket] = sockets;
+      socket?.resume();
+      await new Promise((resolve) => socket?.once("close", resolve));
+      const took = performance.now() - began;
+      assert.ok(took >= 450, `${took} ms`);
+      const { stats } = await bench.runtime.snapshot();
+      assert.ok(stats.every(({ sessions }) => sessions === 0));
+      // One that speaks is served, however late.
+      assert.equal(await whoAnswers(bench.port, bench.caFile), "m1");
+    });
+
+    it("cuts a silent session after idleMs and for no other reason", async () => {
+      // All the other times are far shorter than the silence.
+      await create(
+        timeouts({ idleMs: 4000, helloMs: 300, connectMs: 300, checkMs: 300, queueMs: 300 }),
+      );
+      await bench.startHaproxy();
+      const began = performance.now();
+      const watch = await Watch.open(bench.port, bench.caFile);
+      await waitFor("it is cut", () => watch.closedAt);
+      const took = performance.now() - began;
+      assert.ok(took >= 3900, `${took} ms`);
+    });
+
+    it("starts under a low limit of open files, takes what it allows, and says so", async () => {
+      bench = await Bench.create(binary, { maxConnections: 4000 });
+      for (const name of ["m1", "m2"]) await bench.addServer(name);
+      await bench.setConfigMap(bench.data("m1", "m2"));
+      bench.writeSeed(bench.data("m1", "m2"));
+      await bench.prepare();
+      await bench.startHaproxy(400);
+      await bench.startUpdater();
+      const { maxConnections } = await bench.runtime.snapshot();
+      assert.ok(maxConnections > 100 && maxConnections < 200, String(maxConnections));
+      await waitFor("it is said", () =>
+        /open files allows \d+ of .* 4000/.test(bench.log("updater")),
+      );
+      await waitFor("it is told to HAProxy", async () =>
+        (await bench.health("/metrics")).body.includes(
+          `haproxy_frontend_limit_sessions{proxy="endpoint"} ${maxConnections - 50}`,
+        ),
+      );
+      connectSilently(300);
+      await sleep(300);
+      assert.deepEqual(await bench.health("/healthz"), { status: 200, body: "ok" });
+      await waitFor("the Event", async () => {
+        const reports = await Promise.all([...bench.servers.values()].map((it) => it.report()));
+        return JSON.stringify(reports.map(({ events }) => events)).includes("FewOpenFiles");
+      });
+    });
+
+    it("closes at once when there is no server, also while it waits for the client to speak", async () => {
+      await create(timeouts({ helloMs: 5000 }));
+      await bench.server("m1").kill();
+      bench.writeConfig([bench.server("m1").backend], () => false);
+      await bench.startHaproxy();
+      const times = [];
+      for (let i = 0; i < 10; i++) times.push(await timeUntilClosed(bench.port));
+      assert.ok(Math.min(...times) < 100, times.join(" "));
+    });
+  });
+}
