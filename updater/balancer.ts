@@ -121,7 +121,8 @@ export class Balancer {
     this.#slots = plan.slots;
     this.#draining = draining;
     this.#revision = revision;
-    if (!this.#write()) {
+    const steps = plan.steps.map(describeStep);
+    if (!this.#write(steps.join(", "))) {
       this.#slots = before.slots;
       this.#draining = before.draining;
       this.#revision = before.revision;
@@ -130,12 +131,15 @@ export class Balancer {
     metrics.applies += 1;
     metrics.revision = revision;
     metrics.backends = backends.length;
-    log.info("applying", { revision, steps: plan.steps.map(describeStep) });
+    log.info("applying", { revision, steps });
     await this.#tick();
   }
 
-  /** False when HAProxy itself refuses the file: then the last good one stays. */
-  #write(): boolean {
+  /**
+   * False when HAProxy itself refuses the file: then the last good one stays.
+   * @param change what an operator should read beside HAProxy's own words
+   */
+  #write(change = ""): boolean {
     const { settings, log } = this.#parts;
     try {
       // The state first: at no moment does a slot's old health stand beside its new address.
@@ -147,7 +151,7 @@ export class Balancer {
       saveLastGood(settings.lastGoodFile, { savedAtMs: Date.now(), revision, slots: this.#slots });
       this.#unwritten = false;
     } catch (error) {
-      this.#problem("write", "ConfigurationNotWritten", error);
+      this.#problem("write", "ConfigurationNotWritten", error, change);
       if (error instanceof RefusedConfigError) return false;
       // A full disk must not keep a dead master in rotation: go on at run time, and write again later.
       if (!this.#unwritten) log.warn("will write again", { file: settings.configFile });
@@ -291,11 +295,12 @@ export class Balancer {
     return this.#isUp("alive", slot) ? "alive" : "down";
   }
 
-  #problem(kind: ErrorKind, reason: string, error: unknown): void {
+  #problem(kind: ErrorKind, reason: string, error: unknown, change = ""): void {
     const { metrics, log, onProblem } = this.#parts;
+    const text = `${change === "" ? "" : `${change}: `}${errorText(error)}`;
     metrics.countError(kind);
-    log.warn(reason, { error: errorText(error) });
-    onProblem(reason, errorText(error));
+    log.warn(reason, { error: text });
+    onProblem(reason, text);
   }
 }
 

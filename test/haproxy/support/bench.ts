@@ -215,8 +215,10 @@ export class Bench {
     if (code !== 0) throw new Error(`prepare ended with ${String(code)}: ${this.log("updater")}`);
   }
 
-  async startUpdater(): Promise<void> {
-    this.#updater = this.#spawn("updater", process.execPath, this.#updaterArgs("run"));
+  /** @param nodeArguments options of node. */
+  async startUpdater(nodeArguments: readonly string[] = []): Promise<void> {
+    const args = [...nodeArguments, ...this.#updaterArgs("run")];
+    this.#updater = this.#spawn("updater", process.execPath, args);
     await waitFor("the updater is in touch", async () => {
       const { lastSyncSeconds } = await this.status();
       return lastSyncSeconds !== null;
