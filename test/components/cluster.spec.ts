@@ -227,6 +227,17 @@ describe("the DaemonSet", () => {
     assert.equal(JSON.stringify(spec["volumes"]).includes("hostPath"), false);
   });
 
+  it("gives the token to what checks with it before HAProxy starts, and to HAProxy never", async () => {
+    const { spec } = await pod({ haproxy: { checks: { authentication: "token" } } });
+    const holders = [...spec.initContainers, ...spec.containers].filter(({ volumeMounts }) =>
+      volumeMounts.some(({ name }) => name === "token"),
+    );
+    assert.deepEqual(
+      holders.map(({ name }) => name),
+      ["prepare", "updater"],
+    );
+  });
+
   it("replaces one pod at a time, and never two on one node", async () => {
     const { daemonSet } = await pod();
     const spec = daemonSet.inputs["spec"] as Record<string, unknown>;
