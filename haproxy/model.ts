@@ -29,7 +29,7 @@ export interface ParsedBackends {
 }
 
 /** More entries than any control plane has; a mistake must not fill HAProxy's configuration. */
-export const MAX_BACKENDS = 32;
+export const MAX_BACKENDS = 256;
 
 /** "[" + 39 characters of IPv6 + "]:65535" is 47: what is longer is no address. */
 const MAX_VALUE_LENGTH = 64;

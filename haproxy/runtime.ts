@@ -104,6 +104,11 @@ export class RuntimeApi {
     await this.command(openCommand(slot));
   }
 
+  /** Takes a server as up whose check has just passed elsewhere; HAProxy's own checks go on from there. */
+  async raise(pool: Pool, slot: number): Promise<void> {
+    await this.command(`set server ${pool}/${slotName(slot)} health up`);
+  }
+
   /** Opens a slot that was draining: its checks never stopped, so its health is known. */
   async reopen(slot: number): Promise<void> {
     await this.command(stateCommand(slot, "ready"));

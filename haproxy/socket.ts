@@ -6,7 +6,7 @@ export class RuntimeError extends Error {
   override readonly name = "RuntimeError";
 }
 
-/** A longer answer is a mistake: 64 slots in two pools make about 50 kB. */
+/** A longer answer is a mistake: 512 slots in two pools make about 400 kB. */
 const MAX_ANSWER_BYTES = 4_000_000;
 
 /**

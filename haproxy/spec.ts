@@ -87,7 +87,7 @@ export const HAPROXY_DEFAULTS: Pick<HaproxySpec, "maxConnections" | "timeouts" |
   },
 };
 
-/** Open files of HAProxy beside two for each connection: listeners, checks (64 slots in two pools), the health port. */
+/** Open files of HAProxy beside two for each connection: listeners, checks (256 backends in two pools), the health port. */
 export const FD_RESERVE = 1000;
 
 /** Connections to the health port at once. They have places of their own: a flood of the LB port must not fail the liveness probe. */

@@ -81,7 +81,7 @@ const updater = keys({
   }),
   drainSeconds: whole(0, 3600, " (seconds)").default(UPDATER_DEFAULTS.drainSeconds),
   // below a minute, an API server that only restarts would be taken for a removed one: its lease is renewed each 10 s, and ends after 15 s
-  retainSeconds: whole(60, 604_800, " (seconds)").default(UPDATER_DEFAULTS.retainSeconds),
+  retainSeconds: whole(0, 604_800, " (seconds)").default(UPDATER_DEFAULTS.retainSeconds),
 });
 
 const dnsOrAddress = host();

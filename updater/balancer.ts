@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { fingerprintSpec, POOLS, renderHaproxyConfig, type Pool } from "../haproxy/config";
 import type { MasterApi } from "../haproxy/master";
-import { formatBackend, type Backend } from "../haproxy/model";
+import { formatBackend, sameBackend, type Backend } from "../haproxy/model";
 import { ADMIN, type RuntimeApi, type Snapshot } from "../haproxy/runtime";
 import { renderServerState } from "../haproxy/server-state";
 import { describeStep, firstSlots, planSlots } from "../haproxy/slots";
@@ -11,6 +11,7 @@ import { writeFileAtomically } from "./files";
 import { backendsOf, readLastGood, saveLastGood } from "./last-good";
 import { errorText, type Log } from "./log";
 import type { ErrorKind, Metrics } from "./metrics";
+import type { Verdict } from "./probe";
 import { adoptSlots, isUp, planActions, type Action, type Draining } from "./reconcile";
 import type { UpdaterSettings } from "./settings";
 import { allowedConnections, Warnings } from "./warnings";
@@ -27,6 +28,8 @@ export interface BalancerParts {
   readonly log: Log;
   /** Something that an operator should hear of, with the reason of an Event. */
   readonly onProblem: (reason: string, message: string) => void;
+  /** Asks a backend what HAProxy's checks ask. */
+  readonly probe: (backend: Backend) => Promise<Verdict>;
   /** Milliseconds on a clock that nobody sets. @default performance.now */
   readonly now?: () => number;
 }
@@ -245,6 +248,7 @@ export class Balancer {
     const { runtime } = this.#parts;
     switch (action.kind) {
       case "fill":
+        void this.#raiseWhenReady(action.slot, action.backend);
         return runtime.fill(action.slot, action.backend);
       case "reopen":
         return runtime.reopen(action.slot);
@@ -254,6 +258,21 @@ export class Balancer {
         return runtime.close(action.slot);
       case "cut":
         return runtime.cutSessions(action.slot);
+    }
+  }
+
+  /** HAProxy's own first check of a new server comes up to a second later, and it wants two of them. */
+  async #raiseWhenReady(slot: number, backend: Backend): Promise<void> {
+    const { probe, runtime, log } = this.#parts;
+    try {
+      const verdict = await probe(backend);
+      await this.#enqueue(async () => {
+        if (!sameBackend(this.#slots[slot], backend)) return;
+        for (const pool of POOLS) if (verdict[pool]) await runtime.raise(pool, slot);
+        this.#snapshot = await runtime.snapshot();
+      });
+    } catch (error) {
+      log.warn("HAProxy checks a new server alone", { slot, error: errorText(error) });
     }
   }
 

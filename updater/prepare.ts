@@ -24,8 +24,6 @@ import { UPDATER_DEFAULTS, type UpdaterSettings } from "./settings";
 import { readToken } from "./token";
 import { divide, unite } from "./union";
 
-/** An API server under load answers within this, or is no good for a start. */
-const PROBE_TIMEOUT_MS = 2000;
 const PROBE_PAUSE_MS = 500;
 
 /**
@@ -106,9 +104,7 @@ async function firstChecks(
   for (;;) {
     const verdicts = await Promise.all(
       slots.map(async (backend) =>
-        backend === undefined
-          ? undefined
-          : await probeBackend(backend, trust, PROBE_TIMEOUT_MS, token),
+        backend === undefined ? undefined : await probeBackend(backend, trust, token),
       ),
     );
     if (verdicts.some((verdict) => verdict?.ready) || performance.now() >= deadline)

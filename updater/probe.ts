@@ -1,6 +1,9 @@
-/** Asks a backend what HAProxy's checks will ask, before there is a HAProxy. */
+/** Asks a backend what HAProxy's checks ask, where one must know before they do: HAProxy has not started, or has just learnt of the server. */
 import type { Backend } from "../haproxy/model";
 import { exchange, type Trust } from "./http";
+
+/** An API server under load answers within this, or is no good for a start. */
+const TIMEOUT_MS = 2000;
 
 /** What a backend said. */
 export interface Verdict {
@@ -14,11 +17,10 @@ export interface Verdict {
 export async function probeBackend(
   backend: Backend,
   trust: Trust,
-  timeoutMs: number,
   token?: string,
 ): Promise<Verdict> {
   const ask = (path: string, credentials: { readonly token?: string } = {}): Promise<number> =>
-    exchange(backend, trust, { method: "GET", path, timeoutMs, ...credentials }).then(
+    exchange(backend, trust, { method: "GET", path, timeoutMs: TIMEOUT_MS, ...credentials }).then(
       ({ status }) => status,
       () => 0,
     );

@@ -15,6 +15,7 @@ import { errorText, type Log } from "./log";
 import { Metrics } from "./metrics";
 import { Newest } from "./newest";
 import { readTrust } from "./prepare";
+import { probeBackend } from "./probe";
 import { readSeed } from "./seed";
 import { serveStatus, type UpdaterStatus } from "./server";
 import type { UpdaterSettings } from "./settings";
@@ -82,6 +83,7 @@ class Updater {
       metrics,
       log,
       onProblem: (reason, message) => void this.#events.report(reason, message),
+      probe: async (backend) => probeBackend(backend, trust(), this.#checkToken.write()),
     });
     this.#discovery = new Discovery({
       settings,

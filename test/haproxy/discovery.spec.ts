@@ -121,7 +121,9 @@ for (const binary of BINARIES) {
         await sleep(60);
       }
       await bench.states(named({ m1: "ready", m2: "ready" }));
-      assert.deepEqual((await bench.status()).outOfSlice, []);
+      await waitFor("the last change", async () => {
+        return (await bench.status()).outOfSlice.length === 0;
+      });
       assert.ok(watch.open);
       watch.close();
       assert.ok(!bench.log("updater").includes("told HAProxy"));

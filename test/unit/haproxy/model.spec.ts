@@ -87,7 +87,10 @@ describe("parseBackends", () => {
 
   it("takes so many backends and no more", () => {
     const data = Object.fromEntries(
-      Array.from({ length: MAX_BACKENDS + 2 }, (_, i) => [`m${100 + i}`, `10.0.0.${i + 1}:6443`]),
+      Array.from({ length: MAX_BACKENDS + 2 }, (_, i) => [
+        `m${100 + i}`,
+        `10.0.${i >> 8}.${i & 255}:6443`,
+      ]),
     );
     const { backends, refused } = parseBackends(data);
     assert.equal(backends.length, MAX_BACKENDS);

@@ -85,7 +85,7 @@ describe("readSettings", () => {
       mistakes({
         topology: "external",
         discovery: "dns",
-        updater: { retainSeconds: 30 },
+        updater: { retainSeconds: -30 },
         endpoint: { host: "HOST", port: 70000 },
         nodes: { m1: { address: "10.0.0.300" }, M2: { address: "10.0.0.12" }, m3: {} },
         ports: { api: "6443" },
@@ -104,7 +104,7 @@ describe("readSettings", () => {
         'allow[1]: got "10.0.0.0/33", expected a CIDR like 10.0.0.0/8 or fd00::/8',
         'forward.kind: got "nc", expected nftables or iptables or socat',
         'haproxy.image: got "haproxy 3", expected an image reference like registry.example/haproxy:3.0.11 or ...@sha256:...',
-        "updater.retainSeconds: got 30, expected a whole number from 60 to 604800 (seconds)",
+        "updater.retainSeconds: got -30, expected a whole number from 0 to 604800 (seconds)",
         'nodes.m1.address: got "10.0.0.300", expected an IP address that other machines reach, like 10.0.0.11 or fd00::11 (no loopback, link-local or multicast)',
         'nodes.M2: got "M2", expected a node name: a DNS name in lower case, at most 63',
         "nodes.m3.address: missing: expected an IP address that other machines reach, like 10.0.0.11 or fd00::11 (no loopback, link-local or multicast)",

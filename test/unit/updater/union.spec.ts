@@ -5,25 +5,25 @@ import { DISCOVERY_MODES } from "../../../updater/settings";
 import { divide, followSlice, isOverdue, unite, type Member } from "../../../updater/union";
 
 const RETAIN_MS = 3_600_000;
-const server = (n: number): Backend => ({
-  name: `10.0.0.${n}`,
-  address: `10.0.0.${n}`,
-  port: 6443,
-});
+const addressOf = (n: number): string => `10.0.${n >> 8}.${n & 255}`;
+const server = (n: number): Backend => ({ name: addressOf(n), address: addressOf(n), port: 6443 });
 const member = (n: number, goneSinceMs?: number): Member => ({
-  address: `10.0.0.${n}`,
+  address: addressOf(n),
   port: 6443,
   ...(goneSinceMs === undefined ? {} : { goneSinceMs }),
 });
 const entry = (n: number, name = `m${n}`): Backend => ({ ...server(n), name });
 const names = (backends: readonly Backend[]): string[] => backends.map(({ name }) => name);
 
-const numbers = fc.uniqueArray(fc.integer({ min: 1, max: 60 }), { maxLength: 60, size: "max" });
+/** Enough to reach the limit. */
+const MOST = 2 * MAX_BACKENDS - 4;
+
+const numbers = fc.uniqueArray(fc.integer({ min: 1, max: MOST }), { maxLength: MOST, size: "max" });
 const members = numbers.chain((all) =>
   fc.tuple(...all.map((n) => fc.option(fc.nat(100), { nil: undefined }).map((t) => member(n, t)))),
 );
 const entries = fc
-  .uniqueArray(fc.integer({ min: 1, max: 60 }), { maxLength: MAX_BACKENDS, size: "max" })
+  .uniqueArray(fc.integer({ min: 1, max: MOST }), { maxLength: MAX_BACKENDS, size: "max" })
   .map((all) => all.map((n) => entry(n)));
 
 describe("followSlice", () => {
@@ -112,13 +112,26 @@ describe("unite", () => {
 
   it("has room for who left last, and refuses only what is in the slice", () => {
     const some = Array.from({ length: MAX_BACKENDS - 2 }, (_, i) => entry(i + 1));
-    const { backends, refused } = unite(some, [member(50, 10), member(51, 30), member(52, 20)]);
-    assert.deepEqual(names(backends).slice(0, 2), ["10.0.0.51", "10.0.0.52"]);
+    const { backends, refused } = unite(some, [
+      member(MOST, 10),
+      member(MOST + 1, 30),
+      member(MOST + 2, 20),
+    ]);
+    assert.deepEqual(names(backends).slice(0, 2), [
+      server(MOST + 1).address,
+      server(MOST + 2).address,
+    ]);
     assert.equal(backends.length, MAX_BACKENDS);
     assert.deepEqual(refused, []);
-    const full = unite(some, [member(50), member(51), member(52), member(53, 1)]);
+    const { address } = server(MOST + 2);
+    const full = unite(some, [
+      member(MOST),
+      member(MOST + 1),
+      member(MOST + 2),
+      member(MOST + 3, 1),
+    ]);
     assert.deepEqual(full.refused, [
-      { key: "10.0.0.52", value: "10.0.0.52:6443", reason: "more than 32 backends" },
+      { key: address, value: `${address}:6443`, reason: `more than ${MAX_BACKENDS} backends` },
     ]);
   });
 
@@ -132,7 +145,7 @@ describe("unite", () => {
         assert.equal(new Set(names(backends)).size, backends.length);
         assert.deepEqual(names(backends), names(backends).sort());
         for (const backend of named) assert.ok(backends.some((it) => it.name === backend.name));
-        const turned = [...all.slice(turn % 60), ...all.slice(0, turn % 60)];
+        const turned = [...all.slice(turn % MOST), ...all.slice(0, turn % MOST)];
         assert.deepEqual(unite([...named].reverse(), turned).backends, backends);
       }),
     );
