@@ -172,6 +172,16 @@ export class Lab {
     return this.find(machine).exec(command, options);
   }
 
+  /**
+   * Folder in which this computer sees the file system of a running machine, its /proc and sockets included. Another one after a reboot.
+   * @throws when the machine is off
+   */
+  rootOf(machine: string): string {
+    const init = this.find(machine).initPid;
+    if (init === undefined) throw new Error(`${machine} is off: nothing of it can be seen`);
+    return `/proc/${init}/root`;
+  }
+
   /** Shuts a machine down; `hard` cuts its power instead. Its disk stays. */
   async powerOff(machine: string, options: { hard?: boolean } = {}): Promise<void> {
     await this.locked(() => this.find(machine).stop(options.hard ?? false));

@@ -1,0 +1,271 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { acts, whole, type Stage } from "../demo/acts";
+import { waitUntil } from "../demo/wait";
+import type { Lab } from "../lab/src/index";
+import { Api } from "./api";
+import { BalancerView } from "./balancer-view";
+import { addAliases, BACKENDS_PATH, Changer, SLICE_PATH, type Measured } from "./changes";
+import { updaterConsumption } from "./consumption";
+import type { ConsumptionRow, Cost, Series } from "./report";
+import { Rivals, type Rival } from "./rivals";
+import { untilAllLooked } from "./statistics";
+
+const ALIASES = 100;
+const RELOADS = 10;
+const RESTARTS = 3;
+const API_STOPS = 3;
+
+/** Between two changes: no longer than an impatient operator takes, and never in step with anything that ticks. */
+const PAUSE_MS = { least: 100, spread: 400 };
+
+/** Kubelet's volumes follow within this, so that the last changes get their figure too. */
+const VOLUME_MS = 100_000;
+
+const CONSUMPTION_SECONDS = 60;
+const CHANGES_A_MINUTE = 100;
+
+/** Backends beside the three real ones when the updater has many; nothing listens there, which HAProxy learns at once. */
+const MANY = { count: 197, firstPort: 20_001 };
+
+/** What is measured together. */
+export interface Part {
+  readonly series: Series[];
+  readonly cost: Cost;
+}
+
+/** The parts of the benchmark, on a cluster that is whole and under load. */
+export class Bench {
+  private readonly api: Api;
+  private readonly masters: readonly { name: string; address: string }[];
+
+  constructor(
+    private readonly lab: Lab,
+    private readonly stage: Stage,
+    kubeconfig: string,
+  ) {
+    this.masters = stage.cluster.masters;
+    // its own API server, so that no load balancer stands in the measured way
+    this.api = new Api(kubeconfig, { host: this.masters[0]!.address, port: this.apiPort });
+  }
+
+  /** Changes of the ConfigMap: removed, put back and moved masters in turn; the rivals see the same changes. */
+  async configMap(changes: number): Promise<Part> {
+    const { name, address } = this.last;
+    const aliases = await addAliases(this.lab, name, ALIASES);
+    const stop = new AbortController();
+    const rivals = new Rivals(this.api, stop.signal);
+    for (const seconds of [5, 10]) rivals.poll(seconds, this.masters.length, BACKENDS_PATH);
+    rivals.volume(this.lab, this.names, "seed");
+    const changer = await this.changer();
+    const measured: Measured[] = [];
+    const cost = await this.cost("runtime API (ConfigMap)", async () => {
+      for (let turn = 0; measured.length < changes; turn += 1) {
+        const alias = aliases[turn % aliases.length]!;
+        for (const change of [
+          () => changer.remove(name, address),
+          () => changer.putBack(name, address),
+          () => changer.move(alias),
+        ]) {
+          measured.push(await change());
+          await pause();
+        }
+        if (turn % 20 === 0) this.stage.log(`${measured.length} of ${changes} changes`);
+      }
+      return measured.length;
+    });
+    this.stage.log("waiting for kubelet's volumes");
+    await sleep(VOLUME_MS);
+    stop.abort();
+    await rivals.end();
+    await this.api.mergePatch(BACKENDS_PATH, { data: { moving: null } });
+    return { series: [...ours("configMap", measured), ...theirs(rivals.all, measured)], cost };
+  }
+
+  /** Additions to the EndpointSlice, then real stops and starts of an API server. */
+  async endpoints(changes: number): Promise<Part> {
+    const aliases = await addAliases(this.lab, this.last.name, ALIASES);
+    const changer = await this.changer();
+    const { endpoints } = (await this.api.get(SLICE_PATH)) as { endpoints: unknown[] };
+    const measured: Measured[] = [];
+    const cost = await this.cost("runtime API (EndpointSlice)", async () => {
+      for (let index = 0; index < Math.min(changes, aliases.length); index += 1) {
+        measured.push(await changer.addEndpoint(aliases[index]!, endpoints));
+        await pause();
+      }
+      return measured.length;
+    });
+    const real = await this.apiStops();
+    return { series: [...ours("endpoints", measured), ...real], cost };
+  }
+
+  /** Reloads of every load balancer under load. */
+  async reloads(): Promise<Cost> {
+    return this.cost("reload", async () => {
+      for (let index = 0; index < RELOADS; index += 1) {
+        for (const view of await this.views()) await view.master.reload();
+        await pause();
+      }
+      return RELOADS * this.masters.length;
+    });
+  }
+
+  /** Restarts: all pods of HAProxy deleted at once. */
+  async restarts(): Promise<Cost> {
+    const act = acts(this.masters, this.apiPort).find(({ name }) => name === "pods deleted")!;
+    return this.cost("restart (pod deleted)", async () => {
+      for (let index = 0; index < RESTARTS; index += 1) await act.run(this.stage);
+      return RESTARTS * this.masters.length;
+    });
+  }
+
+  /** What the updater of the endpoint's machine uses; the load has ended. */
+  async consumption(): Promise<ConsumptionRow[]> {
+    const rows: ConsumptionRow[] = [];
+    const measure = async (backends: number, changes: number) => {
+      this.stage.log(`consumption: ${backends} backends, ${changes} changes a minute`);
+      const used = await updaterConsumption(this.lab, this.names[0]!, CONSUMPTION_SECONDS, () =>
+        this.changeOften(changes),
+      );
+      rows.push({ backends, changesPerMinute: changes, ...used });
+    };
+    for (const changes of [0, CHANGES_A_MINUTE]) await measure(this.masters.length, changes);
+    const keys = Array.from({ length: MANY.count }, (_, index) => [
+      `many-${index}`,
+      `${this.last.address}:${MANY.firstPort + index}`,
+    ]);
+    await this.api.mergePatch(BACKENDS_PATH, { data: Object.fromEntries(keys) as unknown });
+    const total = this.masters.length + MANY.count;
+    await waitUntil(`${total} backends`, { seconds: 60 }, async () => {
+      const { backends } = await this.stage.cluster.updater(this.names[0]!);
+      return backends.length === total;
+    });
+    for (const changes of [0, CHANGES_A_MINUTE]) await measure(total, changes);
+    return rows;
+  }
+
+  private get last() {
+    return this.masters.at(-1)!;
+  }
+
+  private get names(): string[] {
+    return this.masters.map(({ name }) => name);
+  }
+
+  private get apiPort(): number {
+    return this.stage.cluster.ports.api;
+  }
+
+  private views(): Promise<BalancerView[]> {
+    return Promise.all(this.names.map((name) => BalancerView.of(this.lab, name)));
+  }
+
+  private async changer(): Promise<Changer> {
+    return new Changer(this.api, await this.views(), this.apiPort);
+  }
+
+  /** What clients notice of `operations`, in a phase of the load of its own. */
+  private async cost(name: string, operations: () => Promise<number>): Promise<Cost> {
+    const { load, log } = this.stage;
+    log(`phase: ${name}`);
+    const before = await this.reloadCount();
+    await load.phase(name, { reconnect: true });
+    const count = await operations();
+    await load.phase("between");
+    const report = (await load.phases()).find((phase) => phase.name === name)!;
+    const reloads = (await this.reloadCount()) - before;
+    const { sent, failed, watchBreaks, missedEvents, maxGapMs } = report;
+    return { name, count, sent, failed, watchBreaks, missedEvents, maxGapMs, reloads };
+  }
+
+  /** Reloads that the updaters have made. */
+  private async reloadCount(): Promise<number> {
+    const { ports } = this.stage.cluster;
+    const counts = await Promise.all(
+      this.masters.map(async ({ address }) => {
+        const answer = await fetch(`http://${address}:${ports.health}/updater/metrics`);
+        return Number(/_reloads_total (\d+)/.exec(await answer.text())?.[1] ?? 0);
+      }),
+    );
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Times until all load balancers have noticed that an API server has stopped, and that it is back. */
+  private async apiStops(): Promise<Series[]> {
+    const { name, address } = this.last;
+    const target = `${address}:${this.apiPort}`;
+    const manifest = "/etc/kubernetes/manifests/kube-apiserver.yaml";
+    const gone: number[] = [];
+    const back: number[] = [];
+    const settles = async (there: boolean) =>
+      Math.max(
+        ...(await Promise.all(
+          (await this.views()).map((view) =>
+            view.settles((routes) => routes.has(target) === there, 300),
+          ),
+        )),
+      );
+    for (let index = 0; index < API_STOPS; index += 1) {
+      this.stage.log(`real stop and start of an API server: ${index + 1} of ${API_STOPS}`);
+      const noticed = settles(false);
+      await this.lab.exec(name, `mv ${manifest} /root/`);
+      const closed = await waitUntil(
+        "the port to close",
+        { seconds: 120, everyMs: 20 },
+        async () => ((await this.ready(address)) === 0 ? performance.now() : undefined),
+      );
+      gone.push(Math.max(0, (await noticed) - closed));
+      const routed = settles(true);
+      await this.lab.exec(name, `mv /root/kube-apiserver.yaml ${manifest}`);
+      const ready = await waitUntil("readyz", { seconds: 240, everyMs: 20 }, async () =>
+        (await this.ready(address)) === 200 ? performance.now() : undefined,
+      );
+      back.push(Math.max(0, (await routed) - ready));
+      await whole(this.stage);
+    }
+    return [
+      { name: "endpoints: real stop, from its port closed", times: gone },
+      { name: "endpoints: real start, from its first 200 on /readyz", times: back },
+    ];
+  }
+
+  /** HTTP status of /readyz of an API server; 0 without an answer. */
+  private async ready(address: string): Promise<number> {
+    const url = `https://${address}:${this.apiPort}/readyz`;
+    const { stdout } = await this.lab.exec(
+      this.names[0]!,
+      `curl -sk -o /dev/null -w '%{http_code}' --max-time 1 ${url} || :`,
+    );
+    return Number(stdout);
+  }
+
+  private async changeOften(perMinute: number): Promise<void> {
+    const { name, address } = this.last;
+    for (let index = 0; index < perMinute; index += 1) {
+      const value = index % 2 === 0 ? null : `${address}:${this.apiPort}`;
+      await this.api.mergePatch(BACKENDS_PATH, { data: { [name]: value } });
+      await sleep(60_000 / perMinute);
+    }
+  }
+}
+
+function ours(discovery: string, measured: readonly Measured[]): Series[] {
+  const kinds = [...new Set(measured.map(({ kind }) => kind))];
+  const all = { name: `ours, ${discovery}: all changes`, times: measured.map(({ ms }) => ms) };
+  if (kinds.length === 1) return [all];
+  return [
+    all,
+    ...kinds.map((kind) => ({
+      name: `ours, ${discovery}: ${kind}`,
+      times: measured.filter((one) => one.kind === kind).map(({ ms }) => ms),
+    })),
+  ];
+}
+
+function theirs(rivals: readonly Rival[], measured: readonly Measured[]): Series[] {
+  const acknowledged = measured.map((one) => one.acknowledged);
+  return rivals.map(({ name, looks }) => ({ name, times: untilAllLooked(acknowledged, looks) }));
+}
+
+async function pause(): Promise<void> {
+  await sleep(PAUSE_MS.least + Math.random() * PAUSE_MS.spread);
+}

@@ -1,0 +1,55 @@
+import { underLoad, whole, type Stage } from "../demo/acts";
+import { DemoCluster } from "../demo/cluster";
+import { clusterConfig, startCluster } from "../demo/stack";
+import type { Lab } from "../lab/src/index";
+import { DEFAULT_PORTS } from "../names";
+import { Bench } from "./bench";
+import type { ConvergenceReport } from "./report";
+
+export interface ConvergenceOptions {
+  /** Changes of the ConfigMap that are measured; of the EndpointSlice a third as many. */
+  readonly changes: number;
+  readonly log: (line: string) => void;
+}
+
+/** The whole benchmark on a lab of three machines, which it leaves up. */
+export async function convergence(
+  lab: Lab,
+  { changes, log }: ConvergenceOptions,
+): Promise<ConvergenceReport> {
+  const { engine, kubeconfig, load } = await startCluster(lab, { log, load: true });
+  if (load === undefined) throw new Error("there is no load");
+  try {
+    const stage: Stage = {
+      cluster: new DemoCluster(lab, DEFAULT_PORTS),
+      load,
+      signal: new AbortController().signal,
+      log,
+    };
+    const bench = new Bench(lab, stage, kubeconfig);
+    const discover = async (discovery: string) => {
+      log(`pulumi up with discovery ${discovery}`);
+      engine.setConfig(clusterConfig(lab, { discovery }));
+      await engine.up();
+      await whole(stage);
+    };
+    await whole(stage);
+    await underLoad(stage);
+    const configMap = await bench.configMap(changes);
+    const reloads = await bench.reloads();
+    const restarts = await bench.restarts();
+    await discover("endpoints");
+    const endpoints = await bench.endpoints(Math.ceil(changes / 3));
+    await discover("configMap");
+    await load.stop();
+    return {
+      machines: lab.machines.map(({ name }) => name),
+      plugins: engine.plugins,
+      series: [...configMap.series, ...endpoints.series],
+      costs: [configMap.cost, endpoints.cost, reloads, restarts],
+      consumption: await bench.consumption(),
+    };
+  } finally {
+    await load.kill();
+  }
+}
