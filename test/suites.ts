@@ -39,10 +39,10 @@ export const SUITES: readonly Suite[] = [
     files: "test/haproxy/**/*.spec.ts",
     impossible: needsRoot,
     prepare: async (log) => {
-      await ensureCommands(log, ["openssl", "socat", "mmdebstrap", "ip"]);
+      await ensureCommands(log, ["openssl", "socat", "mmdebstrap", "ip", "nft"]);
       haproxyBinaries();
     },
-    minutes: 15,
+    minutes: 20,
   },
   {
     name: "host",
