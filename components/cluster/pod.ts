@@ -173,8 +173,10 @@ function volumes(): NonNullable<PodSpec["volumes"]> {
   ];
 }
 
+/** Nothing stands for nothing: the API drops an empty object, and every later preview would show it as a change. */
 function resources({ requests, limits }: ContainerResources): Container["resources"] {
-  return { requests: amounts(requests), limits: amounts(limits) };
+  const given = Object.entries({ requests: amounts(requests), limits: amounts(limits) });
+  return Object.fromEntries(given.filter(([, each]) => Object.keys(each).length > 0));
 }
 
 function amounts(given: ContainerResources["requests"]): Record<string, string> {

@@ -194,7 +194,6 @@ describe("the DaemonSet", () => {
     assert.equal(spec["priorityClassName"], "system-node-critical");
     assert.deepEqual(container(spec, "haproxy")["resources"], {
       requests: { cpu: "500m", memory: "64Mi" },
-      limits: {},
     });
   });
 
