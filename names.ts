@@ -44,3 +44,21 @@ export const HAPROXY_UID = 99;
 
 /** Default ports (the design's contract). */
 export const DEFAULT_PORTS = { lb: 6444, api: 6443, health: 6445 } as const;
+
+/** systemd unit of HAProxy on a host outside of the cluster (topology `external`). */
+export const HAPROXY_UNIT = `${PRODUCT}-haproxy.service`;
+
+/** systemd unit of the updater on such a host. */
+export const UPDATER_UNIT = `${PRODUCT}-updater.service`;
+
+/** User and group of the updater on such a host; HAProxy has its own user and this group. */
+export const UPDATER_USER = PRODUCT;
+
+/** Settings, CA certificate and first backends on such a host; root writes there and nobody else. */
+export const HOST_CONFIG_DIR = `/etc/${PRODUCT}`;
+
+/** Sockets and the state of the servers on such a host: gone with a power cut. */
+export const HOST_RUN_DIR = `/run/${PRODUCT}`;
+
+/** What the updater keeps on such a host: haproxy.cfg and the last good backends. */
+export const HOST_UPDATER_DIR = `/var/lib/${PRODUCT}-updater`;

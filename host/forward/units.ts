@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { HARDENING } from "../hardening";
 import {
   LISTENER_PROGRAM,
   LISTENER_UNIT,
@@ -87,7 +88,10 @@ function unit(parts: UnitParts): string {
       "OOMScoreAdjust=-900",
       ...parts.writable,
       `CapabilityBoundingSet=${parts.capabilities}`,
+      // no LimitNOFILE= and no User=: both stop the start where a capability is missing (containers) or the account does not exist
       ...HARDENING,
+      "MemoryDenyWriteExecute=yes",
+      "UMask=0077",
       "",
       "[Install]",
       "WantedBy=multi-user.target",
@@ -95,32 +99,6 @@ function unit(parts: UnitParts): string {
     ].join("\n");
   return body(createHash("sha256").update(body("")).update(parts.program).digest("hex"));
 }
-
-// no LimitNOFILE= and no User=: both stop the start where a capability is missing (containers) or the account does not exist
-const HARDENING = [
-  "NoNewPrivileges=yes",
-  "ProtectSystem=strict",
-  "ProtectHome=yes",
-  "PrivateTmp=yes",
-  "PrivateDevices=yes",
-  "ProtectClock=yes",
-  "ProtectControlGroups=yes",
-  "ProtectHostname=yes",
-  "ProtectKernelLogs=yes",
-  "ProtectKernelModules=yes",
-  "ProtectKernelTunables=yes",
-  "ProtectProc=invisible",
-  "LockPersonality=yes",
-  "MemoryDenyWriteExecute=yes",
-  "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
-  "RestrictNamespaces=yes",
-  "RestrictRealtime=yes",
-  "RestrictSUIDSGID=yes",
-  "SystemCallArchitectures=native",
-  "SystemCallFilter=@system-service",
-  "SystemCallErrorNumber=EPERM",
-  "UMask=0077",
-] as const;
 
 /** Name of the digest that a unit's text carries. */
 export function digestOf(unitText: string): string {
