@@ -8,10 +8,18 @@ const POLL_MS = 100;
 export class MasterApi {
   readonly #socket: string;
   readonly #deadlineMs: number;
+  readonly #askReload: (() => void) | undefined;
 
-  /** @param options.deadlineMs a new worker must be there within this time. */
-  constructor(socket: string, options: { readonly deadlineMs?: number } = {}) {
+  /**
+   * @param options.deadlineMs a new worker must be there within this time.
+   * @param options.askReload asks somebody else for the reload, e.g. systemd. Default: the master process itself, by its socket.
+   */
+  constructor(
+    socket: string,
+    options: { readonly deadlineMs?: number; readonly askReload?: () => void } = {},
+  ) {
     this.#socket = socket;
+    this.#askReload = options.askReload;
     this.#deadlineMs = options.deadlineMs ?? 20_000;
   }
 
@@ -27,7 +35,7 @@ export class MasterApi {
    */
   async reload(): Promise<number> {
     const before = parseProcesses(await ask(this.#socket, "show proc", COMMAND_TIMEOUT_MS));
-    const answer = await ask(this.#socket, "reload", COMMAND_TIMEOUT_MS).catch(() => "");
+    const answer = await this.#start();
     if (/Success=0/.test(answer)) {
       throw new RuntimeError(`HAProxy refused the configuration: ${answer.slice(0, 2000).trim()}`);
     }
@@ -42,6 +50,14 @@ export class MasterApi {
         throw new RuntimeError(`no new worker after a reload; show proc: ${seen.trim()}`);
       }
     }
+  }
+
+  async #start(): Promise<string> {
+    if (this.#askReload === undefined) {
+      return ask(this.#socket, "reload", COMMAND_TIMEOUT_MS).catch(() => "");
+    }
+    this.#askReload();
+    return "";
   }
 }
 

@@ -22,6 +22,7 @@ export class Metrics {
   backends = 0;
   refused = 0;
   outOfSlice = 0;
+  waitingForToken = false;
   applies = 0;
   reloads = 0;
   watchRestarts = 0;
@@ -90,6 +91,12 @@ export class Metrics {
       "gauge",
       "Backends that have left the EndpointSlice.",
       one(this.outOfSlice),
+    );
+    add(
+      "waiting_for_token",
+      "gauge",
+      "1: there is no token, so no API server is asked.",
+      one(this.waitingForToken ? 1 : 0),
     );
     add(
       "applies_total",

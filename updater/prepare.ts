@@ -21,7 +21,7 @@ import type { Log } from "./log";
 import { probeBackend, type Verdict } from "./probe";
 import { readSeed } from "./seed";
 import { UPDATER_DEFAULTS, type UpdaterSettings } from "./settings";
-import { readToken } from "./token";
+import { TokenReader } from "./token";
 import { divide, unite } from "./union";
 
 const PROBE_PAUSE_MS = 500;
@@ -38,7 +38,8 @@ export async function prepare(settings: UpdaterSettings, log: Log): Promise<void
   }
   for (const file of [configFile, lastGoodFile, haproxy.stateFile]) removeLeftovers(file);
   const start = chooseStart(settings, log);
-  const checkToken = new CheckToken({ haproxy, token: () => readToken(settings.tokenFile), log });
+  const reader = new TokenReader(settings);
+  const checkToken = new CheckToken({ haproxy, token: () => reader.read(), log });
   const verdicts = await firstChecks(settings, start.slots, trust, checkToken.write());
   const up = (pool: keyof Verdict, slot: number): boolean => verdicts[slot]?.[pool] ?? false;
   writeFileAtomically(haproxy.stateFile, renderServerState(start.slots, up));

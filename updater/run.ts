@@ -9,7 +9,7 @@ import { Balancer } from "./balancer";
 import { CheckToken } from "./check-token";
 import { Discovery } from "./discovery";
 import { EventReporter } from "./events";
-import { removeLeftovers } from "./files";
+import { removeLeftovers, writeFileAtomically } from "./files";
 import type { Endpoint, Trust } from "./http";
 import { errorText, type Log } from "./log";
 import { Metrics } from "./metrics";
@@ -20,7 +20,7 @@ import { readSeed } from "./seed";
 import { serveStatus, type UpdaterStatus } from "./server";
 import type { UpdaterSettings } from "./settings";
 import type { SourceTimes } from "./source";
-import { readToken } from "./token";
+import { TokenReader } from "./token";
 
 /** HAProxy is looked at so often when it says nothing. */
 const TICK_MS = 1000;
@@ -57,6 +57,7 @@ class Updater {
   readonly #events: EventReporter;
   readonly #checkToken: CheckToken;
   readonly #discovery: Discovery;
+  readonly #token: TokenReader;
   readonly #tickMs: number;
   readonly #changes: Newest<undefined>;
   #refused: readonly Refused[] = [];
@@ -73,13 +74,18 @@ class Updater {
     const metrics = this.#metrics;
     const { namespace, configMap } = settings;
     const trust = (): Trust => readTrust(settings);
-    const token = (): string => readToken(settings.tokenFile);
+    this.#token = new TokenReader(settings);
     this.#runtime = new RuntimeApi(settings.haproxy.adminSocket);
-    this.#checkToken = new CheckToken({ haproxy: settings.haproxy, token, log, metrics });
+    this.#checkToken = new CheckToken({
+      haproxy: settings.haproxy,
+      token: () => this.#token.read(),
+      log,
+      metrics,
+    });
     this.#balancer = new Balancer({
       settings,
       runtime: this.#runtime,
-      master: new MasterApi(settings.masterSocket),
+      master: masterOf(settings),
       metrics,
       log,
       onProblem: (reason, message) => void this.#events.report(reason, message),
@@ -88,7 +94,7 @@ class Updater {
     this.#discovery = new Discovery({
       settings,
       trust,
-      token,
+      token: () => this.#token.readForSync(),
       endpoints: () => this.#endpoints(),
       onChange: () => this.#changes.put(undefined),
       metrics,
@@ -101,7 +107,7 @@ class Updater {
       host: hostname(),
       endpoint: () => this.#discovery.endpoint,
       trust,
-      token,
+      token: () => this.#token.read(),
       metrics,
       log,
     });
@@ -118,6 +124,7 @@ class Updater {
       () => this.#status(),
     );
     this.#log.info("started", { backends: this.#balancer.backends().length });
+    this.#lookForToken();
     const timer = setInterval(() => this.#look(), this.#tickMs);
     this.#look();
     await this.#discovery.run(signal);
@@ -130,6 +137,7 @@ class Updater {
 
   /** The API server of this host first, then the backends; those that HAProxy's checks get no answer from come last. */
   #endpoints(): Endpoint[] {
+    if (this.#metrics.waitingForToken) return [];
     const { localAddress, apiPort, seedDir } = this.#settings;
     const known = this.#balancer.states();
     const local = known.find(({ address }) => address === localAddress);
@@ -157,6 +165,7 @@ class Updater {
   /** One look under way and one after it are enough. */
   async #tick(): Promise<void> {
     if (this.#looksWaiting > 1) return;
+    this.#lookForToken();
     this.#looksWaiting += 1;
     await this.#checkToken.sync(this.#runtime);
     await this.#balancer.tick();
@@ -168,6 +177,16 @@ class Updater {
       (endpoint) => this.#isDown(endpoint),
       "HAProxy's checks get no answer from it",
     );
+    if (this.#token.changed()) this.#discovery.leave(() => true, "there is another token");
+  }
+
+  /** Without a token nobody is asked: no error is counted, and what is waited for is said once. */
+  #lookForToken(): void {
+    const waiting = !this.#token.present();
+    if (waiting === this.#metrics.waitingForToken) return;
+    this.#metrics.waitingForToken = waiting;
+    if (waiting) this.#log.info("waiting for the token", { from: this.#token.where });
+    else this.#log.info("there is a token");
   }
 
   #isDown(endpoint: Endpoint): boolean {
@@ -215,6 +234,8 @@ class Updater {
     const { secondsSinceSync, revision } = this.#metrics;
     return {
       lastSyncSeconds: secondsSinceSync ?? null,
+      waitingForToken: this.#metrics.waitingForToken,
+      token: this.#token.syncedWith(secondsSinceSync),
       revision,
       backends: this.#balancer
         .states()
@@ -224,4 +245,12 @@ class Updater {
       outOfSlice: this.#discovery.outOfSlice(this.#balancer.backends()),
     };
   }
+}
+
+/** HAProxy's master process; a reload is asked of it, or of root where the settings say so. */
+function masterOf({ masterSocket, reloadRequestFile }: UpdaterSettings): MasterApi {
+  if (reloadRequestFile === undefined) return new MasterApi(masterSocket);
+  return new MasterApi(masterSocket, {
+    askReload: () => writeFileAtomically(reloadRequestFile, `${new Date().toISOString()}\n`),
+  });
 }

@@ -10,6 +10,10 @@ import type { DiscoveryMode } from "./settings";
 export interface UpdaterStatus {
   /** Seconds since API servers last confirmed the backends (of two sources the longer time); null: not yet. */
   readonly lastSyncSeconds: number | null;
+  /** There is no token yet: HAProxy goes on with the backends that it has. */
+  readonly waitingForToken: boolean;
+  /** Fingerprint of the token that the last sync was made with; null: not yet. */
+  readonly token: string | null;
   /** resourceVersion of the object whose change was applied last; empty before the first one. */
   readonly revision: string;
   readonly backends: readonly {

@@ -23,6 +23,8 @@ export interface UpdaterSettings {
   readonly seedDir: string;
   /** ServiceAccount token; read again for each connection, as it is rotated while running. `prepare` needs it for checks with a token only. */
   readonly tokenFile: string;
+  /** The token stands in this environment variable instead. @default tokenFile counts */
+  readonly tokenVariable?: string;
   /** Certificate of the cluster's CA, for the updater's own connections. */
   readonly apiCaFile: string;
   /** Port of the API server on this host, asked first. */
@@ -39,6 +41,8 @@ export interface UpdaterSettings {
   readonly prepareWaitSeconds?: number;
   /** Checks a configuration file before it replaces the old one, e.g. `["haproxy", "-c", "-f"]` (the file's name is added). @default none */
   readonly checkCommand?: readonly string[];
+  /** A reload is asked for by writing this file: root's unit reloads HAProxy. @default the updater tells HAProxy's master process itself */
+  readonly reloadRequestFile?: string;
 }
 
 /** Defaults of what is a matter of taste. */
