@@ -1,0 +1,73 @@
+import { HOST_RUN_DIR } from "../../names";
+import { describeOwnAddress, ownAddressFunctions } from "../forward/address";
+import type { OwnAddress } from "../forward/settings";
+import { quote } from "../shell";
+import {
+  ADDRESS_FILE,
+  ADDRESS_PROGRAM,
+  CONFIG_FILE,
+  CONFIG_LINK,
+  HAPROXY,
+  STATE_FILE,
+} from "./settings";
+
+const HEAD = `#!/bin/sh
+# Written by control-plane-lb. Changes by hand are lost.
+set -eu
+LC_ALL=C
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH`;
+
+/** Finds the host's own address and leaves it in ADDRESS_FILE for the services; they start anew while there is none. */
+export function addressProgram(own: OwnAddress): string {
+  return `${HEAD}
+${ownAddressFunctions(own)}
+until=$(($(date +%s) + 10))
+address=$(own_address)
+while [ -z "$address" ]; do
+  if [ "$(date +%s)" -ge "$until" ]; then
+    echo "this host has no own address yet, looked for "${quote(describeOwnAddress(own))} >&2
+    exit 1
+  fi
+  sleep 0.2
+  address=$(own_address)
+done
+file=$(mktemp ${HOST_RUN_DIR}/.address.XXXXXX)
+printf 'HOST_IP=%s\\n' "$address" >"$file"
+mv -f "$file" ${ADDRESS_FILE}
+`;
+}
+
+/**
+ * prepare: the first configuration, then HAProxy's own check of it. A preparation that fails is told and no more: the configuration that is
+ * there is the last good one. After a crash the files are those that the updater has just kept: HAProxy is back without it.
+ * stopped: after an orderly end, what was known of the servers' health counts no more.
+ */
+export function haproxyProgram(updater: {
+  readonly script: string;
+  readonly settings: string;
+}): string {
+  return `${HEAD}
+prepare() {
+  ${ADDRESS_PROGRAM}
+  read -r line <${ADDRESS_FILE}
+  HOST_IP=\${line#HOST_IP=}
+  export HOST_IP
+  if [ ! -e ${STATE_FILE} ] || [ ! -e ${CONFIG_FILE} ]; then
+    node ${updater.script} prepare ${updater.settings} ||
+      echo "the preparation failed: the last good configuration serves" >&2
+  fi
+  exec ${HAPROXY} -c -q -f ${CONFIG_LINK}
+}
+stopped() {
+  [ "\${SERVICE_RESULT:-}" != success ] || rm -f ${STATE_FILE}
+}
+case \${1:-} in
+  prepare | stopped) "$1" ;;
+  *)
+    echo "got '\${1:-}', expected prepare or stopped" >&2
+    exit 2
+    ;;
+esac
+`;
+}

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { describe, it } from "mocha";
+import { haproxyServiceFiles, haproxyServiceScript } from "../../../host/haproxy-service";
+import {
+  tokenScript,
+  updaterServiceFiles,
+  updaterServiceScript,
+} from "../../../host/updater-service";
+import { haproxySettings, TOKEN, tokenSettings, updaterSettings } from "./example";
+
+const scripts: Record<string, string> = {
+  "HAProxy's script": haproxyServiceScript(haproxySettings(), { generation: 1 }),
+  "HAProxy's script with a take-over": haproxyServiceScript(haproxySettings({ takeOver: true })),
+  "HAProxy's script with IPv6": haproxyServiceScript(haproxySettings({ address: "fd00::11" })),
+  "the updater's script": updaterServiceScript(updaterSettings(), { generation: 1 }),
+  "the updater's script with IPv6": updaterServiceScript(updaterSettings({ address: "fd00::11" })),
+  "the token's script, by environment": tokenScript(tokenSettings()),
+  "the token's script, by file": tokenScript(tokenSettings({ delivery: "file" })),
+};
+
+const programs = [...haproxyServiceFiles(), ...updaterServiceFiles(updaterSettings())].filter(
+  ({ mode }) => mode === "0755",
+);
+for (const { path, content } of programs) scripts[path] = content;
+
+describe("scripts of the services", () => {
+  for (const [name, text] of Object.entries(scripts)) {
+    it(`${name}: is sound POSIX sh`, () => {
+      const parsed = spawnSync("sh", ["-n"], { input: text, encoding: "utf8" });
+      assert.equal(parsed.status, 0, parsed.stderr);
+      const checked = spawnSync("shellcheck", ["-s", "sh", "-"], { input: text, encoding: "utf8" });
+      assert.equal(checked.error, undefined, "shellcheck is missing: apt-get install shellcheck");
+      assert.equal(checked.status, 0, checked.stdout);
+    });
+  }
+
+  it("are the same on all hosts, but for the checks at the end", () => {
+    assert.deepEqual(
+      updaterServiceFiles(updaterSettings()),
+      updaterServiceFiles(updaterSettings({ address: "10.0.0.12" })),
+    );
+  });
+
+  it("carry a token to one place only, in none of them as an argument or in plain", () => {
+    for (const [name, text] of Object.entries(scripts)) assert.ok(!text.includes(TOKEN), name);
+    assert.throws(() => tokenScript(tokenSettings({ token: "a b" })), {
+      message: "the token of the updater's ServiceAccount is empty or no token",
+    });
+  });
+
+  it("give the token to root alone, or to the updater's group where it reads a file", () => {
+    assert.match(
+      tokenScript(tokenSettings()),
+      /files_put '\/etc\/control-plane-lb\/token.env' 0600 /,
+    );
+    const byFile = tokenScript(tokenSettings({ delivery: "file" }));
+    assert.match(byFile, /files_put '\/etc\/control-plane-lb\/token' 0640 /);
+    assert.doesNotMatch(byFile, /systemctl restart control-plane-lb-updater/);
+  });
+
+  it("restart the updater for other settings, and for other first backends not", () => {
+    const unit = (changes: Parameters<typeof updaterSettings>[0]) =>
+      updaterServiceFiles(updaterSettings(changes)).find(({ path }) =>
+        path.endsWith("-updater.service"),
+      )?.content;
+    assert.equal(unit({}), unit({ backends: { m9: "10.0.0.19:6443" } }));
+    for (const changes of [{ drainSeconds: 1 }, { script: "// another\n" }, { apiPort: 7443 }]) {
+      assert.notEqual(unit({}), unit(changes), JSON.stringify(changes));
+    }
+  });
+});
