@@ -3,7 +3,9 @@ import { quote } from "../shell";
 import type { PreflightSettings } from "./settings";
 
 /** Sh lines: the address is on this host, and it is the one that the forward will take as the host's own. They set `own` for later checks. */
-export function addressChecks({ node, address, ownAddress }: PreflightSettings): string {
+export function addressChecks(settings: PreflightSettings): string {
+  const { node, address, ownAddress, master = true } = settings;
+  const key = master ? "nodes" : "loadBalancers";
   return `${ownAddressFunctions(ownAddress)}
 address=${quote(address)}
 own=$address
@@ -14,7 +16,7 @@ if has ip; then
   done)
   if [ -z "$here" ]; then
     problem "address $address is not on this host, which has $(ip -o address show scope global | while read -r _ _ _ found _; do printf '%s ' "\${found%/*}"; done)" \\
-      "correct "${quote(`nodes.${node}.address`)}", or connect to the right host (sshHost)"
+      "correct "${quote(`${key}.${node}.address`)}", or connect to the right host (sshHost)"
   else
     own=$(own_address)
     if [ "$own" != "$here" ]; then

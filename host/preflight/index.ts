@@ -5,6 +5,7 @@ import { hostScript, quote } from "../shell";
 import { addressChecks } from "./address";
 import { portChecks } from "./ports";
 import { rulesCheck } from "./rules";
+import { serviceChecks } from "./service";
 import type { PreflightSettings } from "./settings";
 
 export type { PreflightSettings } from "./settings";
@@ -38,6 +39,7 @@ export function preflightScript(
         addressChecks(settings),
         portChecks(settings),
         rulesCheck(settings),
+        ...(settings.service === undefined ? [] : [serviceChecks(settings.service)]),
         systemChecks(diskMiB),
         ...(bootstrap ? [bootstrapChecks()] : []),
         FINISH,
@@ -48,14 +50,19 @@ export function preflightScript(
 }
 
 /** Commands that the host needs, each with the Debian package that has it. */
-function tools({ forward, allow = [], bootstrap }: PreflightSettings): [string, string][] {
-  const rules = needsRules({ kind: forward, allow });
+function tools(settings: PreflightSettings): [string, string][] {
+  const { forward, allow = [], bootstrap } = settings;
+  const rules = forward !== undefined && needsRules({ kind: forward, allow });
   return [
     ["ip", "iproute2"],
     ["ss", "iproute2"],
     ["flock", "util-linux"],
-    ["setpriv", "util-linux"],
-    ["socat", "socat"],
+    ...(forward === undefined
+      ? []
+      : ([
+          ["setpriv", "util-linux"],
+          ["socat", "socat"],
+        ] as [string, string][])),
     ["base64", "coreutils"],
     ["sha256sum", "coreutils"],
     ["find", "findutils"],

@@ -6,6 +6,7 @@ import type { PreflightSettings } from "./settings";
 /** Sh lines: the kernel and the tools accept the very rules that the forward will set; nothing is changed. `own` is the host's address. */
 export function rulesCheck(settings: PreflightSettings): string {
   const { ports, forward: kind, ownAddress, allow = [] } = settings;
+  if (kind === undefined) return ":";
   const forward = { kind, lbPort: ports.lb, apiPort: ports.api, ownAddress, allow };
   if (!needsRules(forward)) return ":";
   const [tool, command, text] =

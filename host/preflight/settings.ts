@@ -1,5 +1,19 @@
 import type { ForwardKind, OwnAddress } from "../forward/settings";
 
+/** What HAProxy as a service needs of a host. */
+export interface ServicePreflight {
+  /** A haproxy.cfg of somebody else may be put aside. */
+  readonly takeOver: boolean;
+  /** The cluster exists: its API servers are asked whether their certificates hold the endpoint's name. */
+  readonly existing?: {
+    readonly endpointHost: string;
+    /** PEM of the cluster's CA. */
+    readonly caCert: string;
+    /** `ADDRESS:PORT` by name. */
+    readonly backends: Readonly<Record<string, string>>;
+  };
+}
+
 /** What a host must offer before anything changes on any host. */
 export interface PreflightSettings {
   /** Name of the node, for the messages. */
@@ -7,7 +21,12 @@ export interface PreflightSettings {
   /** The node's address as the other nodes reach it. */
   readonly address: string;
   readonly ports: { readonly lb: number; readonly api: number; readonly health: number };
-  readonly forward: ForwardKind;
+  /** The host gets a forward of this kind. */
+  readonly forward?: ForwardKind;
+  /** The host gets HAProxy as a service. */
+  readonly service?: ServicePreflight;
+  /** The host is a master, or is to be one. Default: true */
+  readonly master?: boolean;
   readonly ownAddress: OwnAddress;
   /** CIDRs that may reach the LB port. Default: everybody. */
   readonly allow?: readonly string[];

@@ -7,7 +7,8 @@ import {
   updaterServiceFiles,
   updaterServiceScript,
 } from "../../../host/updater-service";
-import { haproxySettings, TOKEN, tokenSettings, updaterSettings } from "./example";
+import { preflightScript } from "../../../host/preflight";
+import { CA, haproxySettings, TOKEN, tokenSettings, updaterSettings } from "./example";
 
 const scripts: Record<string, string> = {
   "HAProxy's script": haproxyServiceScript(haproxySettings(), { generation: 1 }),
@@ -18,6 +19,33 @@ const scripts: Record<string, string> = {
   "the token's script, by environment": tokenScript(tokenSettings()),
   "the token's script, by file": tokenScript(tokenSettings({ delivery: "file" })),
 };
+
+const look = {
+  node: "m1",
+  address: "10.0.0.11",
+  ports: { lb: 6444, api: 6443, health: 6445 },
+  ownAddress: { from: "route" } as const,
+  bootstrap: false,
+};
+const existing = {
+  endpointHost: "lb.example",
+  caCert: CA,
+  backends: { m1: "10.0.0.11:6443", m2: "[fd00::12]:6443" },
+};
+Object.assign(scripts, {
+  "the preflight of a host of HAProxy": preflightScript({
+    ...look,
+    master: false,
+    service: { takeOver: false, existing },
+  }),
+  "the preflight of a master with HAProxy": preflightScript({
+    ...look,
+    bootstrap: true,
+    service: { takeOver: true },
+  }),
+  "the preflight of a master alone": preflightScript({ ...look, bootstrap: true }),
+  "the preflight of a master with a forward": preflightScript({ ...look, forward: "nftables" }),
+});
 
 const programs = [...haproxyServiceFiles(), ...updaterServiceFiles(updaterSettings())].filter(
   ({ mode }) => mode === "0755",
