@@ -2,6 +2,7 @@ import type { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import {
   bootstrapScript,
+  caScript,
   kubeconfigScript,
   ticketScript,
   type KubeadmSettings,
@@ -37,24 +38,97 @@ export interface KubeadmCluster {
  */
 export function kubeadmCluster(args: KubeadmClusterArgs): KubeadmCluster {
   const live = args.hosts.filter((host) => !host.lost);
-  const [head, ...members] = live;
-  if (head === undefined) throw new Error("kubeadmCluster: no host that is not lost");
-  const masters = new Map<string, remote.Command>();
-  const join = (host: Host, helpers: readonly Host[], dependsOn: readonly pulumi.Resource[]) => {
-    const tickets: remote.Command[] = [];
-    for (const helper of helpers) tickets.push(ticket(host, helper, [...dependsOn, ...tickets]));
-    masters.set(host.name, bootstrap(args, { host, live, head, tickets, dependsOn }));
-  };
-  join(head, members, args.dependsOn);
-  for (const member of members) join(member, [head], [...args.dependsOn, ...masters.values()]);
-  for (const host of args.hosts.filter(({ lost }) => lost)) join(host, [], args.dependsOn);
+  const first = bootstrapHead(args, headTickets(args.hosts, args.dependsOn));
+  const masters = joinMembers(args, first, []);
+  const dependsOn = live.flatMap(({ name }) => masters.get(name) ?? []);
+  return { masters, kubeconfig: adminKubeconfig(args.hosts, dependsOn) };
+}
 
-  const admin = head.run(
-    "kubeconfig",
-    { script: kubeconfigScript(), secret: true },
-    { dependsOn: live.flatMap(({ name }) => masters.get(name) ?? []) },
+/** The first host that is not lost. */
+export function headOf(hosts: readonly Host[]): Host {
+  const head = hosts.find((host) => !host.lost);
+  if (head === undefined) throw new Error("kubeadm: no host that is not lost");
+  return head;
+}
+
+/** Tickets for the head from all the others. */
+export function headTickets(
+  hosts: readonly Host[],
+  dependsOn: readonly pulumi.Resource[],
+): remote.Command[] {
+  const head = headOf(hosts);
+  const tickets: remote.Command[] = [];
+  for (const helper of hosts.filter((host) => host !== head && !host.lost)) {
+    tickets.push(ticket(head, helper, [...dependsOn, ...tickets]));
+  }
+  return tickets;
+}
+
+/** The certificate of the cluster's CA, before there is a cluster: load balancers know whom to trust from their first moment on. */
+export function clusterCa(
+  hosts: readonly Host[],
+  settings: KubeadmSettings,
+  tickets: readonly remote.Command[],
+  dependsOn: readonly pulumi.Resource[],
+): { readonly certificate: pulumi.Output<string>; readonly made: pulumi.Resource } {
+  const head = headOf(hosts);
+  const script = pulumi.all(tickets.map(({ stdout }) => stdout)).apply((lines) =>
+    caScript({
+      settings,
+      node: { name: head.name, address: head.address },
+      others: nodesOf(hosts.filter((host) => host !== head && !host.lost)),
+      tickets: lines,
+      generation: head.generation,
+    }),
   );
-  return { masters, kubeconfig: pulumi.secret(admin.stdout) };
+  const made = head.run(
+    "ca",
+    { script, removes: true, secret: true },
+    { dependsOn: [...dependsOn, ...tickets] },
+  );
+  // a certificate is public, only the script's input is not
+  return { certificate: pulumi.unsecret(made.stdout), made };
+}
+
+/** Makes the head a master: of a new cluster, or of that whose ticket it has. */
+export function bootstrapHead(
+  args: KubeadmClusterArgs,
+  tickets: readonly remote.Command[],
+): remote.Command {
+  return bootstrap(args, { host: headOf(args.hosts), tickets, dependsOn: args.dependsOn });
+}
+
+/** Makes the others masters, one after the other. By name, the head among them. */
+export function joinMembers(
+  args: KubeadmClusterArgs,
+  first: remote.Command,
+  dependsOn: readonly pulumi.Resource[],
+): Map<string, remote.Command> {
+  const head = headOf(args.hosts);
+  const masters = new Map([[head.name, first]]);
+  for (const host of args.hosts.filter((each) => each !== head && !each.lost)) {
+    const before = [...args.dependsOn, ...dependsOn, ...masters.values()];
+    const tickets = [ticket(host, head, before)];
+    masters.set(host.name, bootstrap(args, { host, tickets, dependsOn: before }));
+  }
+  for (const host of args.hosts.filter(({ lost }) => lost)) {
+    masters.set(host.name, bootstrap(args, { host, tickets: [], dependsOn: args.dependsOn }));
+  }
+  return masters;
+}
+
+/** The administrator's kubeconfig from the head. SECRET */
+export function adminKubeconfig(
+  hosts: readonly Host[],
+  dependsOn: readonly pulumi.Resource[],
+): pulumi.Output<string> {
+  const script = kubeconfigScript();
+  const admin = headOf(hosts).run("kubeconfig", { script, secret: true }, { dependsOn });
+  return pulumi.secret(admin.stdout);
+}
+
+function nodesOf(hosts: readonly Host[]) {
+  return hosts.map(({ name, address }) => ({ name, address }));
 }
 
 /** Runs on the helper, belongs to the host that joins. */
@@ -69,22 +143,19 @@ function ticket(host: Host, helper: Host, dependsOn: readonly pulumi.Resource[])
 
 interface Join {
   readonly host: Host;
-  readonly live: readonly Host[];
-  readonly head: Host;
   readonly tickets: readonly remote.Command[];
   readonly dependsOn: readonly pulumi.Resource[];
 }
 
 function bootstrap(args: KubeadmClusterArgs, join: Join): remote.Command {
-  const { host, live, head, tickets, dependsOn } = join;
+  const { host, tickets, dependsOn } = join;
+  const others = args.hosts.filter((other) => !other.lost && other !== host);
   const script = pulumi.all(tickets.map(({ stdout }) => stdout)).apply((lines) =>
     bootstrapScript({
       settings: args.settings,
       node: { name: host.name, address: host.address },
-      others: live
-        .filter((other) => other !== host)
-        .map(({ name, address }) => ({ name, address })),
-      head: host === head,
+      others: nodesOf(others),
+      head: host === headOf(args.hosts),
       tickets: lines,
       generation: host.generation,
       resetOnRemove: args.resetOnDestroy,

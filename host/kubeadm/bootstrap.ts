@@ -53,7 +53,8 @@ function criSocket({ fragments }: KubeadmSettings): string {
   return "";
 }
 
-function header(options: BootstrapOptions): string {
+/** Values that both verbs use. */
+export function header(options: BootstrapOptions): string {
   const { settings, node } = options;
   const { host, port } = settings.endpoint;
   const others = options.others.map(({ name, address }) => `${name} ${addressInUrl(address)}\n`);
@@ -74,7 +75,7 @@ function header(options: BootstrapOptions): string {
 }
 
 /** Values and texts that only `apply` uses. */
-function applyHeader(options: BootstrapOptions): string {
+export function applyHeader(options: BootstrapOptions): string {
   const { settings, node } = options;
   const read = readTickets(options.tickets);
   const tickets = "mistake" in read ? [] : read.tickets;

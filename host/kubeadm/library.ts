@@ -9,6 +9,7 @@ export type Part =
   | "etcd"
   | "half"
   | "init"
+  | "ca"
   | "join"
   | "bootstrap"
   | "leave"

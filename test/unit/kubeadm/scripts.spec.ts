@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { bootstrapScript, kubeconfigScript, ticketScript } from "../../../host/kubeadm";
+import { bootstrapScript, caScript, kubeconfigScript, ticketScript } from "../../../host/kubeadm";
 import { headOptions, KEY, SETTINGS, ticketLine, TOKEN } from "./example";
 
 const scripts: Record<string, string> = {
@@ -16,6 +16,8 @@ const scripts: Record<string, string> = {
     }),
   ),
   "bootstrap of a single master": bootstrapScript(headOptions({ others: [], tickets: [] })),
+  "the CA of the head": caScript(headOptions()),
+  "the CA with a ticket": caScript(headOptions({ tickets: [ticketLine()] })),
   ticket: ticketScript({ for: "m2", generation: 1 }),
   kubeconfig: kubeconfigScript(),
 };
