@@ -5,8 +5,8 @@ import {
   CHECK_TOKEN_KEY,
   checkSpec,
   checkTokenFile,
-  FD_RESERVE,
   HEALTH_CONNECTIONS,
+  openFiles,
   VARIABLE,
   type HaproxySpec,
 } from "./spec";
@@ -90,7 +90,7 @@ function renderGlobal(spec: HaproxySpec, fingerprint = fingerprintSpec(spec)): s
     `  description spec-${fingerprint}`,
     `  log ring@${EVENT_RING} local0`,
     "  # HAProxy derives its own limit of connections from this, or from the system's limit of open files where that is lower.",
-    `  fd-hard-limit ${2 * (spec.maxConnections + HEALTH_CONNECTIONS) + FD_RESERVE}`,
+    `  fd-hard-limit ${openFiles(spec.maxConnections)}`,
     `  stats socket ${spec.adminSocket} mode 660 level admin expose-fd listeners`,
     "  stats timeout 1h",
     `  server-state-file ${spec.stateFile}`,

@@ -88,10 +88,15 @@ export const HAPROXY_DEFAULTS: Pick<HaproxySpec, "maxConnections" | "timeouts" |
 };
 
 /** Open files of HAProxy beside two for each connection: listeners, checks (256 backends in two pools), the health port. */
-export const FD_RESERVE = 1000;
+const FD_RESERVE = 1000;
 
 /** Connections to the health port at once. They have places of their own: a flood of the LB port must not fail the liveness probe. */
 export const HEALTH_CONNECTIONS = 50;
+
+/** Open files that HAProxy needs for so many connections to the LB port. */
+export function openFiles(maxConnections: number): number {
+  return 2 * (maxConnections + HEALTH_CONNECTIONS) + FD_RESERVE;
+}
 
 /** File with the token of the checks, beside the state file: a map of HAProxy's with one key, which the runtime API can change. */
 export function checkTokenFile(spec: Pick<HaproxySpec, "stateFile">): string {

@@ -2,11 +2,12 @@ import { BlockList, isIP } from "node:net";
 import { canonicalAddress } from "../haproxy/address";
 import { MAX_BACKENDS } from "../haproxy/model";
 import { fragmentMistakes } from "../host/kubeadm";
+import { caOfKubeconfig } from "./kubeconfig";
 import type { Mistake } from "./mistakes";
 import type { Parsed } from "./schema";
 
 /** The keys that could be read, and the nodes that could. */
-type Known = Partial<Parsed> & Pick<Parsed, "nodes">;
+type Known = Partial<Parsed> & Pick<Parsed, "nodes" | "loadBalancers">;
 
 /** What the keys of the configuration say against each other. A key that is missing here has a mistake of its own. */
 export function conflicts(settings: Known): Mistake[] {
@@ -17,6 +18,7 @@ export function conflicts(settings: Known): Mistake[] {
     ...bootstrapConflicts(settings),
     ...ownAddressConflicts(settings),
     ...haproxyConflicts(settings),
+    ...topologyConflicts(settings),
   ];
 }
 
@@ -52,7 +54,17 @@ function portConflicts({ endpoint, ports }: Known): Mistake[] {
 
 const MOST_NODES = 9;
 
-function nodeConflicts({ nodes }: Known): Mistake[] {
+/** Masters and hosts of HAProxy, by their paths in the configuration. */
+function machinesOf({ nodes, loadBalancers }: Pick<Known, "nodes" | "loadBalancers">) {
+  return [
+    ...Object.entries(nodes).map(([name, node]) => [`nodes.${name}`, node] as const),
+    ...Object.entries(loadBalancers).map(
+      ([name, node]) => [`loadBalancers.${name}`, node] as const,
+    ),
+  ];
+}
+
+function nodeConflicts({ nodes, loadBalancers }: Known): Mistake[] {
   const mistakes: Mistake[] = [];
   const entries = Object.entries(nodes);
   const limit = Math.min(MOST_NODES, MAX_BACKENDS);
@@ -64,22 +76,22 @@ function nodeConflicts({ nodes }: Known): Mistake[] {
   }
   const addresses = new Map<string, string>();
   const hosts = new Map<string, string>();
-  for (const [name, node] of entries) {
+  for (const [path, node] of machinesOf({ nodes, loadBalancers })) {
     const address = canonicalAddress(node.address);
     const other = addresses.get(address);
     if (other !== undefined) {
-      const message = `${node.address} is nodes.${other}.address already: one host is one node`;
-      mistakes.push({ path: `nodes.${name}.address`, message });
+      const message = `${node.address} is ${other}.address already: one host is one node`;
+      mistakes.push({ path: `${path}.address`, message });
     }
-    addresses.set(address, other ?? name);
+    addresses.set(address, other ?? path);
     if (node.sshHost === undefined) continue;
     const ssh = `${node.sshHost} port ${node.sshPort ?? "of ssh"}`;
     const holder = hosts.get(ssh);
     if (holder !== undefined) {
-      const message = `${node.sshHost} is where nodes.${holder} is reached already: one host is one node`;
-      mistakes.push({ path: `nodes.${name}.sshHost`, message });
+      const message = `${node.sshHost} is where ${holder} is reached already: one host is one node`;
+      mistakes.push({ path: `${path}.sshHost`, message });
     }
-    hosts.set(ssh, holder ?? name);
+    hosts.set(ssh, holder ?? path);
   }
   return mistakes;
 }
@@ -149,18 +161,18 @@ function isUnset(value: unknown): boolean {
   return value === undefined || value === false || (Array.isArray(value) && value.length === 0);
 }
 
-function ownAddressConflicts({ ownAddress, nodes }: Known): Mistake[] {
+function ownAddressConflicts({ ownAddress, nodes, loadBalancers }: Known): Mistake[] {
   if (ownAddress === undefined) return [];
   const { interface: name, subnet } = ownAddress;
   if (name !== undefined && subnet !== undefined) {
     return [{ path: "ownAddress", message: "has interface and subnet: leave one of them out" }];
   }
   if (subnet === undefined) return [];
-  return Object.entries(nodes)
+  return machinesOf({ nodes, loadBalancers })
     .filter(([, node]) => !holds(subnet, node.address))
-    .map(([node, entry]) => ({
+    .map(([path, { address }]) => ({
       path: "ownAddress.subnet",
-      message: `${subnet} does not hold nodes.${node}.address ${entry.address}`,
+      message: `${subnet} does not hold ${path}.address ${address}`,
     }));
 }
 
@@ -173,5 +185,50 @@ function haproxyConflicts({ haproxy }: Known): Mistake[] {
       path: "haproxy.checks.fastIntervalMs",
       message: `got ${fastIntervalMs}, expected at most haproxy.checks.intervalMs (${intervalMs})`,
     },
+  ];
+}
+
+function topologyConflicts({
+  topology,
+  bootstrap,
+  nodes,
+  loadBalancers,
+  haproxy,
+  kubeconfig,
+}: Known): Mistake[] {
+  const names = Object.keys(loadBalancers);
+  if (topology === "daemonset") {
+    const unused = [
+      ...(names.length > 0 ? ["loadBalancers"] : []),
+      ...(haproxy?.takeOver === true ? ["haproxy.takeOver"] : []),
+    ];
+    return unused.map((path) => ({
+      path,
+      message: "has no effect in topology daemonset: leave it out, or set topology to external",
+    }));
+  }
+  if (topology === undefined) return [];
+  const lost = Object.values(names.length > 0 ? loadBalancers : {}).every((host) => host.lost);
+  const noCa =
+    bootstrap === "none" && kubeconfig !== undefined && caOfKubeconfig(kubeconfig) === undefined;
+  return [
+    ...names
+      .filter((name) => name in nodes)
+      .map((name) => ({
+        path: `loadBalancers.${name}`,
+        message: `is the name of a master too: each host needs its own (without loadBalancers, HAProxy runs on the masters)`,
+      })),
+    ...(names.length > 0 && lost
+      ? [{ path: "loadBalancers", message: "all are lost: one must be left to work with" }]
+      : []),
+    ...(noCa
+      ? [
+          {
+            path: "kubeconfig",
+            message:
+              "holds no certificate-authority-data: in topology external HAProxy needs the cluster's CA (`kubectl config view --flatten --raw --minify` writes it into the text)",
+          },
+        ]
+      : []),
   ];
 }

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { daemonsetStack } from "./daemonset";
+import { externalStack } from "./external";
 import { SettingsError, type Settings } from "./settings";
 import { settingsFromConfig } from "./source";
 
@@ -15,6 +16,8 @@ export function program(): Promise<Record<string, unknown>> {
     switch (settings.topology) {
       case "daemonset":
         return { ...daemonsetStack(settings) };
+      case "external":
+        return { ...externalStack(settings) };
     }
   });
 }

@@ -54,6 +54,7 @@ const milliseconds = (max: number) => whole(1, max, " (milliseconds)");
 const haproxy = keys({
   image: image().default("docker.io/library/haproxy:3.0.11"),
   resources: resources({ requests: { cpu: "500m", memory: "64Mi" }, limits: {} }),
+  takeOver: flag().default(false),
   maxConnections: whole(100, 1_000_000).default(HAPROXY_DEFAULTS.maxConnections),
   timeouts: keys({
     helloMs: milliseconds(60_000).default(HAPROXY_DEFAULTS.timeouts.helloMs),
@@ -104,12 +105,9 @@ const kubeadm = keys({
   resetOnDestroy: flag().default(false),
 });
 
-/** Every key of the configuration but `nodes`, whose entries are read one by one (with `nodeSchema`). */
+/** Every key of the configuration but `nodes` and `loadBalancers`, whose entries are read one by one (with `nodeSchema`). */
 export const schema = {
-  topology: oneOf(
-    ["daemonset"],
-    " (external, HAProxy on machines outside of the cluster, is not built yet)",
-  ).default("daemonset"),
+  topology: oneOf(["daemonset", "external"]).default("daemonset"),
   discovery: oneOf(DISCOVERY_MODES).default("configMap"),
   bootstrap: oneOf(["kubeadm", "none"]).default("kubeadm"),
   clusterName: text("letters, digits, '-' and '.'; at most 63", (value) =>
@@ -149,6 +147,10 @@ export const schema = {
   kubeadm: kubeadm.prefault({}),
   haproxy: haproxy.prefault({}),
   updater: updater.prefault({}),
+  token: keys({
+    generation: whole(1, 1_000_000).default(1),
+    delivery: oneOf(["environment", "file"]).default("environment"),
+  }).prefault({}),
   imagePullSecrets: list(
     text("the name of a Secret in kube-system", isDnsName),
     "names of Secrets in kube-system",
@@ -157,7 +159,7 @@ export const schema = {
 } as const;
 
 /** Keys of the configuration. */
-export type Key = keyof typeof schema | "nodes";
+export type Key = keyof typeof schema | "nodes" | "loadBalancers";
 
 /** Keys whose value is a text, not JSON. */
 export const TEXT_KEYS: ReadonlySet<string> = new Set([
@@ -171,4 +173,5 @@ export const TEXT_KEYS: ReadonlySet<string> = new Set([
 /** The configuration as parsed: key by key. */
 export type Parsed = { readonly [K in keyof typeof schema]: z.output<(typeof schema)[K]> } & {
   readonly nodes: Readonly<Record<string, z.output<typeof nodeSchema>>>;
+  readonly loadBalancers: Readonly<Record<string, z.output<typeof nodeSchema>>>;
 };

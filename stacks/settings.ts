@@ -1,6 +1,7 @@
 import type { HaproxyChecks, HaproxyTimeouts } from "../haproxy/config";
 import type { ForwardKind, OwnAddress } from "../host/forward/settings";
 import type { KubeadmFragments } from "../host/kubeadm";
+import type { TokenDelivery } from "../host/updater-service";
 import type { SshTarget } from "../components/host/ssh-target";
 import type { DiscoveryMode } from "../updater/settings";
 import { conflicts } from "./conflicts";
@@ -12,7 +13,7 @@ import { readTargets, type Surroundings } from "./targets";
 
 export { SettingsError, type Mistake } from "./mistakes";
 
-/** A master. */
+/** A master, or a host of HAProxy. */
 export interface NodeSettings {
   readonly name: string;
   /** Address inside the cluster, canonical. */
@@ -27,7 +28,7 @@ export interface NodeSettings {
 
 /** What the operator wants, checked and complete. */
 export interface Settings {
-  readonly topology: "daemonset";
+  readonly topology: "daemonset" | "external";
   /** Where the updater learns the backends from. */
   readonly discovery: DiscoveryMode;
   /** kubeadm: the program makes and extends the cluster; none: it exists, and `kubeconfig` is given. */
@@ -37,6 +38,8 @@ export interface Settings {
   readonly endpoint: { readonly host: string; readonly port: number };
   /** Sorted by name, m2 before m10. */
   readonly nodes: readonly NodeSettings[];
+  /** Hosts of HAProxy in topology external; sorted like the nodes. Empty: the masters themselves. */
+  readonly loadBalancers: readonly NodeSettings[];
   readonly ports: { readonly lb: number; readonly api: number; readonly health: number };
   /** CIDRs that may use the LB port; empty: everybody. */
   readonly allow: readonly string[];
@@ -54,6 +57,8 @@ export interface Settings {
   readonly haproxy: {
     readonly image: string;
     readonly resources: Resources;
+    /** Topology external: a haproxy.cfg of somebody else is put aside instead of refused. */
+    readonly takeOver: boolean;
     readonly maxConnections: number;
     readonly timeouts: HaproxyTimeouts;
     readonly checks: HaproxyChecks;
@@ -64,6 +69,8 @@ export interface Settings {
     readonly drainSeconds: number;
     readonly retainSeconds: number;
   };
+  /** The updater's token outside of the cluster. */
+  readonly token: { readonly generation: number; readonly delivery: TokenDelivery };
   readonly imagePullSecrets: readonly string[];
   /** SECRET. There with bootstrap none. */
   readonly kubeconfig?: string;
@@ -90,8 +97,10 @@ export function readSettings(
     if (result.success) parsed[key] = result.data;
     else mistakes.push(...mistakesOf(key, value, result.error));
   }
-  const nodes = readNodes(get("nodes"), mistakes);
-  const known = { ...parsed, nodes } as Partial<Parsed> & Pick<Parsed, "nodes">;
+  const nodes = readNodes("nodes", get("nodes"), mistakes);
+  const given = emptyAsMissing(get("loadBalancers"));
+  const loadBalancers = given === undefined ? {} : readNodes("loadBalancers", given, mistakes);
+  const known = { ...parsed, nodes, loadBalancers } as Partial<Parsed> & MachinesOf<Parsed>;
   const targets = readTargets(known, mistakes, surroundings);
   mistakes.push(...conflicts(known));
   if (mistakes.length > 0) throw new SettingsError(mistakes);
@@ -99,7 +108,7 @@ export function readSettings(
 }
 
 function unknownKeys(names: readonly string[]): Mistake[] {
-  const known = [...Object.keys(schema), "nodes"];
+  const known = [...Object.keys(schema), "nodes", "loadBalancers"];
   return names
     .filter((name) => !known.includes(name))
     .map((path) => ({ path, message: `unknown key; known here: ${known.join(", ")}` }));
@@ -110,31 +119,42 @@ function emptyAsMissing(value: unknown): unknown {
   return value === "" || value === null ? undefined : value;
 }
 
-const NODES = 'an object with the masters by name, like { "m1": { "address": "10.0.0.11" } }';
+const EXPECTED = {
+  nodes: 'an object with the masters by name, like { "m1": { "address": "10.0.0.11" } }',
+  loadBalancers:
+    'an object with the hosts of HAProxy by name, like { "lb1": { "address": "10.0.0.21" } }; without the key they are the masters',
+} as const;
+
+type MachinesOf<P> = Pick<P & Parsed, "nodes" | "loadBalancers">;
 
 /** Each node by itself, so that one bad entry hides nothing of the others. */
-function readNodes(value: unknown, mistakes: Mistake[]): Parsed["nodes"] {
+function readNodes(
+  key: keyof typeof EXPECTED,
+  value: unknown,
+  mistakes: Mistake[],
+): Parsed["nodes"] {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     const message =
       emptyAsMissing(value) === undefined ? "missing" : `got ${JSON.stringify(value)}`;
-    mistakes.push({ path: "nodes", message: `${message}: expected ${NODES}` });
+    mistakes.push({ path: key, message: `${message}: expected ${EXPECTED[key]}` });
     return {};
   }
   const nodes: Record<string, Parsed["nodes"][string]> = {};
   for (const [name, entry] of Object.entries(value)) {
     const [good, node] = [nodeName.safeParse(name), nodeSchema.safeParse(entry)];
-    if (!good.success) mistakes.push(...mistakesOf(`nodes.${name}`, name, good.error));
-    if (!node.success) mistakes.push(...mistakesOf(`nodes.${name}`, entry, node.error));
+    if (!good.success) mistakes.push(...mistakesOf(`${key}.${name}`, name, good.error));
+    if (!node.success) mistakes.push(...mistakesOf(`${key}.${name}`, entry, node.error));
     if (good.success && node.success) nodes[name] = node.data;
   }
   if (Object.keys(value).length === 0) {
-    mistakes.push({ path: "nodes", message: `got {}, expected ${NODES}` });
+    mistakes.push({ path: key, message: `got {}, expected ${EXPECTED[key]}` });
   }
   return nodes;
 }
 
 function assemble(parsed: Parsed, targets: ReadonlyMap<string, SshTarget>): Settings {
-  const { nodes, ports, ownAddress, kubeadm, kubeconfig, clusterName, ...rest } = parsed;
+  const { nodes, loadBalancers, ports, ownAddress, kubeadm, kubeconfig, clusterName, ...rest } =
+    parsed;
   const { resetOnDestroy, certSANs, ignorePreflightErrors, skipPhases, kubernetesVersion } =
     kubeadm;
   const fragments: KubeadmFragments = defined({
@@ -157,16 +177,21 @@ function assemble(parsed: Parsed, targets: ReadonlyMap<string, SshTarget>): Sett
       fragments,
       resetOnDestroy,
     },
-    nodes: Object.entries(nodes)
-      .sort(([a], [b]) => byName(a, b))
-      .map(([name, node]) => ({
-        name,
-        address: canonicalAddress(node.address),
-        ssh: targets.get(name) as SshTarget,
-        generation: node.generation,
-        lost: node.lost,
-      })),
+    nodes: machines(nodes, targets),
+    loadBalancers: machines(loadBalancers, targets),
   };
+}
+
+function machines(nodes: Parsed["nodes"], targets: ReadonlyMap<string, SshTarget>): NodeSettings[] {
+  return Object.entries(nodes)
+    .sort(([a], [b]) => byName(a, b))
+    .map(([name, node]) => ({
+      name,
+      address: canonicalAddress(node.address),
+      ssh: targets.get(name) as SshTarget,
+      generation: node.generation,
+      lost: node.lost,
+    }));
 }
 
 function ownAddressOf({ interface: name, subnet }: Parsed["ownAddress"]): OwnAddress {
@@ -184,4 +209,12 @@ function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], un
   return Object.fromEntries(
     Object.entries(value).filter(([, each]) => each !== undefined),
   ) as never;
+}
+
+/** The hosts on which HAProxy runs. */
+export function balancersOf(
+  settings: Pick<Settings, "topology" | "nodes" | "loadBalancers">,
+): readonly NodeSettings[] {
+  const own = settings.topology === "external" && settings.loadBalancers.length > 0;
+  return own ? settings.loadBalancers : settings.nodes;
 }

@@ -34,19 +34,24 @@ type Authentication = Pick<SshEnd, "privateKey" | "privateKeyPassword" | "agentS
 
 /** How each node is reached, by name. Files are read; what is missing or contradicts itself goes to `mistakes`. */
 export function readTargets(
-  settings: Partial<Parsed> & Pick<Parsed, "nodes">,
+  settings: Partial<Parsed> & Pick<Parsed, "nodes" | "loadBalancers">,
   mistakes: Mistake[],
   surroundings: Surroundings = REAL,
 ): Map<string, SshTarget> {
-  const { ssh, nodes } = settings;
+  const { ssh, nodes, loadBalancers } = settings;
   if (ssh === undefined) return new Map();
   const read = new Reader(mistakes, surroundings);
   const own = read.authentication("ssh", ssh);
   const common = read.hostKey("ssh", ssh);
   const bastion = ssh.bastion && readBastion(ssh.bastion, own, read);
+  const machines = [
+    ...Object.entries(nodes).map(([name, node]) => [`nodes.${name}`, name, node] as const),
+    ...Object.entries(loadBalancers).map(
+      ([name, node]) => [`loadBalancers.${name}`, name, node] as const,
+    ),
+  ];
   return new Map(
-    Object.entries(nodes).map(([name, node]) => {
-      const path = `nodes.${name}`;
+    machines.map(([path, name, node]) => {
       const host = node.sshHost ?? node.address;
       const target: SshTarget = {
         host,
@@ -121,7 +126,7 @@ class Reader {
     if (key === undefined) {
       this.note(
         `${path}.hostKey`,
-        `missing, and no host is trusted unseen: compare what \`ssh-keyscan -t ed25519 ${host}\` prints with /etc/ssh/ssh_host_ed25519_key.pub on the host, then set it here${path.startsWith("nodes.") ? ", or ssh.hostKey for all" : ""}`,
+        `missing, and no host is trusted unseen: compare what \`ssh-keyscan -t ed25519 ${host}\` prints with /etc/ssh/ssh_host_ed25519_key.pub on the host, then set it here${/^(nodes|loadBalancers)\./.test(path) ? ", or ssh.hostKey for all" : ""}`,
       );
     }
     return key ?? "";

@@ -14,9 +14,13 @@ export interface Master {
 
 export interface BackendsArgs {
   readonly masters: readonly Master[];
+  /** Masters whose keys come later, by `add`. Default: none */
+  readonly later?: readonly { readonly name: string }[];
   /** Port of the API servers. */
   readonly apiPort: number;
 }
+
+const WHERE = { name: BACKENDS_CONFIG_MAP, namespace: NAMESPACE };
 
 /** Server-side apply of a patch takes a field over from whoever else has set it. */
 const FORCE = { "pulumi.com/patchForce": "true" };
@@ -30,39 +34,50 @@ const FORCE = { "pulumi.com/patchForce": "true" };
 export class Backends extends pulumi.ComponentResource {
   /** One patch per master, in the order of the masters. */
   readonly entries: readonly pulumi.Resource[];
+  /** The ConfigMap without its keys. */
+  readonly configMap: pulumi.Resource;
+  private readonly apiPort: number;
 
-  constructor(name: string, args: BackendsArgs, options?: pulumi.ComponentResourceOptions) {
+  constructor(
+    private readonly name: string,
+    args: BackendsArgs,
+    options?: pulumi.ComponentResourceOptions,
+  ) {
     super(componentType("Backends"), name, {}, options);
-    const where = { name: BACKENDS_CONFIG_MAP, namespace: NAMESPACE };
-    const configMap = new kubernetes.core.v1.ConfigMap(
+    this.apiPort = args.apiPort;
+    const { masters, later = [] } = args;
+    this.configMap = new kubernetes.core.v1.ConfigMap(
       `${name}-config-map`,
-      { metadata: { ...where, labels: POD_LABELS } },
+      { metadata: { ...WHERE, labels: POD_LABELS } },
       { parent: this, ignoreChanges: ["data"] },
     );
     new kubernetes.core.v1.ConfigMapPatch(
       `${name}-masters`,
       {
         metadata: {
-          ...where,
-          annotations: { ...FORCE, [MASTERS_ANNOTATION]: mastersAnnotation(args.masters) },
+          ...WHERE,
+          annotations: {
+            ...FORCE,
+            [MASTERS_ANNOTATION]: mastersAnnotation([...masters, ...later]),
+          },
         },
       },
-      { parent: this, dependsOn: [configMap] },
+      { parent: this, dependsOn: [this.configMap] },
     );
-    this.entries = args.masters.map(
-      (master) =>
-        new kubernetes.core.v1.ConfigMapPatch(
-          `${name}-${master.name}`,
-          {
-            metadata: { ...where, annotations: FORCE },
-            data: {
-              [master.name]: formatBackend({ address: master.address, port: args.apiPort }),
-            },
-          },
-          { parent: this, dependsOn: [configMap, ...master.dependsOn] },
-        ),
-    );
+    this.entries = masters.map((master) => this.add(master));
     this.registerOutputs({});
+  }
+
+  /** The key of one master. */
+  add(master: Master): pulumi.Resource {
+    return new kubernetes.core.v1.ConfigMapPatch(
+      `${this.name}-${master.name}`,
+      {
+        metadata: { ...WHERE, annotations: FORCE },
+        data: { [master.name]: formatBackend({ address: master.address, port: this.apiPort }) },
+      },
+      { parent: this, dependsOn: [this.configMap, ...master.dependsOn] },
+    );
   }
 }
 

@@ -2,6 +2,7 @@ import { fingerprintSpec } from "../../haproxy/config";
 import { HAPROXY_UNIT, HOST_RUN_DIR, HOST_UPDATER_DIR, PRODUCT, UPDATER_UNIT } from "../../names";
 import { installFiles, removeFiles, type HostFile } from "../files";
 import { addressProgram } from "../haproxy-service/programs";
+import { openFiles } from "../../haproxy/spec";
 import { ADDRESS_PROGRAM } from "../haproxy-service/settings";
 import { sharedFolders } from "../haproxy-service/units";
 import { installPackages, removePackages } from "../packages";
@@ -10,7 +11,6 @@ import { hostScript } from "../shell";
 import {
   CA_FILE,
   hostUpdaterSettings,
-  openFiles,
   SEED_DIR,
   UPDATER_SCRIPT_FILE,
   UPDATER_SETTINGS_FILE,

@@ -7,7 +7,7 @@ import {
   HOST_UPDATER_DIR,
   NAMESPACE,
 } from "../../names";
-import type { UpdaterSettings } from "../../updater/settings";
+import type { DiscoveryMode, UpdaterSettings } from "../../updater/settings";
 import type { OwnAddress } from "../forward/settings";
 import {
   CONFIG_FILE,
@@ -36,7 +36,9 @@ export interface UpdaterServiceSettings {
     "port" | "healthPort" | "allow" | "maxConnections" | "timeouts" | "checks"
   >;
   readonly apiPort: number;
+  readonly discovery: DiscoveryMode;
   readonly drainSeconds: number;
+  readonly retainSeconds: number;
   readonly token: TokenDelivery;
 }
 
@@ -62,6 +64,7 @@ export function hostUpdaterSettings(settings: UpdaterServiceSettings): UpdaterSe
   return {
     namespace: NAMESPACE,
     configMap: BACKENDS_CONFIG_MAP,
+    discovery: settings.discovery,
     haproxy: {
       listen: ["${HOST_IP}"],
       caFile: CA_FILE,
@@ -81,14 +84,10 @@ export function hostUpdaterSettings(settings: UpdaterServiceSettings): UpdaterSe
     apiServerName: API_SERVER_NAME,
     localAddress: "${HOST_IP}",
     drainSeconds: settings.drainSeconds,
+    retainSeconds: settings.retainSeconds,
     // no forward serves meanwhile: one look, and HAProxy's own checks do the rest
     prepareWaitSeconds: 0,
     checkCommand: [HAPROXY, "-c", "-q", "-f"],
     reloadRequestFile: RELOAD_REQUEST,
   };
-}
-
-/** Open files that HAProxy needs: two for each connection, and its own. */
-export function openFiles(maxConnections: number): number {
-  return 2 * maxConnections + 200;
 }

@@ -36,7 +36,7 @@ describe("the program", () => {
   });
 
   it("ends with all mistakes and no stack trace, before it asks for any resource", async () => {
-    await assert.rejects(run({ topology: "external", nodse: {} }), (error) => {
+    await assert.rejects(run({ topology: "pods", nodse: {} }), (error) => {
       assert.ok(pulumi.RunError.isInstance(error));
       assert.match(
         error.message,

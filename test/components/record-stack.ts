@@ -1,25 +1,36 @@
-import { daemonsetStack, type StackOutputs } from "../../stacks/daemonset";
+import type { StackOutputs } from "../../stacks/cluster";
+import { daemonsetStack } from "../../stacks/daemonset";
+import { externalStack } from "../../stacks/external";
 import { recordResources, type Recording } from "../../pulumi-test-utils/src/index";
 import { read } from "../unit/stacks/example";
 
 export const COMMAND = "command:remote:Command";
 
+const SECRET = "kubernetes:core/v1:Secret";
+
 /** What the scripts on the hosts print: no host is there. */
 function outputs(type: string, name: string): Record<string, unknown> {
+  if (type === SECRET) return { data: { token: Buffer.from(TOKEN).toString("base64") } };
   if (type !== COMMAND) return {};
   if (name.includes("-ticket-from-")) return { stdout: "absent" };
   if (name.endsWith("-kubeconfig")) return { stdout: KUBECONFIG };
+  if (name.endsWith("-ca")) return { stdout: CA };
   return {};
 }
 
 export const KUBECONFIG = "apiVersion: v1\nkind: Config # of the head\n";
+
+export const CA = "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----";
+export const TOKEN = "header.claims-of-the-updater.signature";
 
 /** The resources of the whole stack, from the example's settings with these changes. */
 export function recordStack(
   changes: Record<string, unknown> = {},
   options: { readonly preview?: boolean } = {},
 ): Promise<Recording<StackOutputs>> {
-  return recordResources(() => Promise.resolve(daemonsetStack(read(changes))), {
+  const settings = read(changes);
+  const stack = settings.topology === "external" ? externalStack : daemonsetStack;
+  return recordResources(() => Promise.resolve(stack(settings)), {
     stack: "dev",
     project: "control-plane-lb",
     outputs,

@@ -28,7 +28,9 @@ export function updaterSettings(
     backends: { m1: "10.0.0.11:6443", m2: "10.0.0.12:6443" },
     haproxy: { port: 6444, healthPort: 6445, allow: [], ...HAPROXY_DEFAULTS },
     apiPort: 6443,
+    discovery: "configMap",
     drainSeconds: 30,
+    retainSeconds: 3600,
     token: "environment",
     ...changes,
   };

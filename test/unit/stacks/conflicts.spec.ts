@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
-import { readSettings } from "../../../stacks/settings";
+import { balancersOf, readSettings } from "../../../stacks/settings";
 import { example, HOST_KEY, mistakes, read, surroundings } from "./example";
 
 describe("conflicts between settings", () => {
@@ -140,5 +140,47 @@ describe("how hosts are reached", () => {
     const env = { SSH_AUTH_SOCK: "/tmp/agent" };
     const settings = readSettings((key) => values[key], [], { ...surroundings, env });
     assert.equal(settings.nodes[0]?.ssh.privateKey, undefined);
+  });
+});
+
+describe("hosts of HAProxy", () => {
+  const external = { topology: "external" };
+  const lb1 = { address: "10.0.0.21" };
+
+  it("are the masters unless some are named", () => {
+    assert.deepEqual(
+      balancersOf(read(external)).map(({ name }) => name),
+      ["m1", "m2", "m3"],
+    );
+    const settings = read({ ...external, loadBalancers: { lb1 } });
+    assert.deepEqual(
+      balancersOf(settings).map(({ name }) => name),
+      ["lb1"],
+    );
+    assert.deepEqual(settings.loadBalancers[0]?.ssh.host, "10.0.0.21");
+  });
+
+  it("are refused in topology daemonset, as is the take-over of a configuration", () => {
+    assert.deepEqual(mistakes({ loadBalancers: { lb1 }, haproxy: { takeOver: true } }), [
+      "loadBalancers: has no effect in topology daemonset: leave it out, or set topology to external",
+      "haproxy.takeOver: has no effect in topology daemonset: leave it out, or set topology to external",
+    ]);
+  });
+
+  it("have names and addresses of their own, and one of them is not lost", () => {
+    assert.deepEqual(mistakes({ ...external, loadBalancers: { m1: lb1 } }), [
+      "loadBalancers.m1: is the name of a master too: each host needs its own (without loadBalancers, HAProxy runs on the masters)",
+    ]);
+    assert.deepEqual(mistakes({ ...external, loadBalancers: { lb1: { address: "10.0.0.12" } } }), [
+      "loadBalancers.lb1.address: 10.0.0.12 is nodes.m2.address already: one host is one node",
+    ]);
+    assert.deepEqual(mistakes({ ...external, loadBalancers: { lb1: { ...lb1, lost: true } } }), [
+      "loadBalancers: all are lost: one must be left to work with",
+    ]);
+  });
+
+  it("need the CA of a cluster that exists", () => {
+    const [mistake] = mistakes({ ...external, bootstrap: "none", kubeconfig: "clusters: []" });
+    assert.match(mistake ?? "", /^kubeconfig: holds no certificate-authority-data: /);
   });
 });

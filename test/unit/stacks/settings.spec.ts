@@ -83,7 +83,7 @@ describe("readSettings", () => {
   it("lists all mistakes at once, each with its path", () => {
     assert.deepEqual(
       mistakes({
-        topology: "external",
+        topology: "pods",
         discovery: "dns",
         updater: { retainSeconds: -30 },
         endpoint: { host: "HOST", port: 70000 },
@@ -95,8 +95,8 @@ describe("readSettings", () => {
         nodse: {},
       }),
       [
-        "nodse: unknown key; known here: topology, discovery, bootstrap, clusterName, endpoint, ssh, ports, allow, ownAddress, forward, kubeadm, haproxy, updater, imagePullSecrets, kubeconfig, nodes",
-        'topology: got "external", expected daemonset (external, HAProxy on machines outside of the cluster, is not built yet)',
+        "nodse: unknown key; known here: topology, discovery, bootstrap, clusterName, endpoint, ssh, ports, allow, ownAddress, forward, kubeadm, haproxy, updater, token, imagePullSecrets, kubeconfig, nodes, loadBalancers",
+        'topology: got "pods", expected daemonset or external',
         'discovery: got "dns", expected configMap or endpoints or both',
         'endpoint.host: got "HOST", expected an IP address or a DNS name in lower case',
         "endpoint.port: got 70000, expected a whole number from 1024 to 65535 (HAProxy is no root)",

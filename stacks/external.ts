@@ -1,0 +1,186 @@
+import * as pulumi from "@pulumi/pulumi";
+import {
+  adminKubeconfig,
+  bootstrapHead,
+  clusterCa,
+  headOf,
+  headTickets,
+  joinMembers,
+} from "../components/bootstrap/kubeadm";
+import { Access } from "../components/cluster/access";
+import { Backends } from "../components/cluster/backends";
+import { haproxyService } from "../components/host/haproxy-service";
+import type { Host } from "../components/host/host";
+import { preflight } from "../components/host/preflight";
+import { updaterService, updaterToken } from "../components/host/updater-service";
+import { formatBackend } from "../haproxy/model";
+import { bundleUpdater } from "../updater/bundle";
+import { clusterProvider, hostsOf, kubeadmArgs, outputsOf, type StackOutputs } from "./cluster";
+import { caOfKubeconfig } from "./kubeconfig";
+import type { Settings } from "./settings";
+
+/**
+ * HAProxy and its updater as services of hosts: of the masters themselves, or of hosts of their own. In this order: every host is looked at, the
+ * cluster's CA exists, every load balancer trusts it and listens, kubeadm makes the cluster through them, the updater's token exists and is
+ * used on every load balancer, the other masters join.
+ */
+export function externalStack(settings: Settings): StackOutputs {
+  const masters = hostsOf(settings.nodes);
+  const own = settings.loadBalancers.length > 0;
+  const balancers = own ? hostsOf(settings.loadBalancers) : masters;
+  const checked = checkHosts(masters, own ? balancers : [], settings);
+  return settings.kubeconfig === undefined
+    ? newCluster(masters, balancers, checked, settings)
+    : existingCluster(settings.kubeconfig, balancers, checked, settings);
+}
+
+/** Looks at every host, at masters only where kubeadm or HAProxy is to run there. */
+function checkHosts(
+  masters: readonly Host[],
+  balancers: readonly Host[],
+  settings: Settings,
+): pulumi.Resource[] {
+  const { ports, ownAddress, allow, bootstrap, haproxy, endpoint, kubeconfig } = settings;
+  const common = { ports, ownAddress, allow };
+  const caCert = kubeconfig === undefined ? undefined : caOfKubeconfig(kubeconfig);
+  const service = {
+    takeOver: haproxy.takeOver,
+    ...(caCert === undefined
+      ? {}
+      : { existing: { endpointHost: endpoint.host, caCert, backends: backendsOf(settings) } }),
+  };
+  const onMasters = balancers.length === 0;
+  const looked =
+    bootstrap === "kubeadm" || onMasters
+      ? masters.map((host) =>
+          preflight(host, {
+            ...common,
+            bootstrap: bootstrap === "kubeadm",
+            ...(onMasters ? { service } : {}),
+          }),
+        )
+      : [];
+  return [
+    ...looked,
+    ...balancers.map((host) =>
+      preflight(host, { ...common, bootstrap: false, master: false, service }),
+    ),
+  ];
+}
+
+function newCluster(
+  masters: readonly Host[],
+  balancers: readonly Host[],
+  checked: readonly pulumi.Resource[],
+  settings: Settings,
+): StackOutputs {
+  const { settings: kubeadm } = kubeadmArgs(settings, masters, []);
+  const tickets = headTickets(masters, checked);
+  const ca = clusterCa(masters, kubeadm, tickets, checked);
+  const serving = balance(balancers, ca.certificate, [...checked, ca.made], settings);
+  const args = kubeadmArgs(settings, masters, [...checked, ca.made, ...serving]);
+  const head = headOf(masters);
+  const first = bootstrapHead(args, tickets);
+  const kubeconfig = adminKubeconfig(masters, [first]);
+  const cluster = connect(kubeconfig, balancers, [first, ...serving], settings, masters);
+  cluster.backends.add({ ...nodeOf(head), dependsOn: [first] });
+  const joined = joinMembers(args, first, cluster.tokens);
+  for (const host of masters.filter((each) => each !== head && !each.lost)) {
+    cluster.backends.add({
+      ...nodeOf(host),
+      dependsOn: [joined.get(host.name) as pulumi.Resource],
+    });
+  }
+  return outputsOf(settings, kubeconfig);
+}
+
+function existingCluster(
+  text: string,
+  balancers: readonly Host[],
+  checked: readonly pulumi.Resource[],
+  settings: Settings,
+): StackOutputs {
+  const kubeconfig = pulumi.secret(text);
+  const ca = pulumi.output(caOfKubeconfig(text) ?? "");
+  const serving = balance(balancers, ca, checked, settings);
+  const nodes = settings.nodes.filter(({ lost }) => !lost);
+  const cluster = connect(kubeconfig, balancers, serving, settings, nodes);
+  for (const { name, address } of nodes) cluster.backends.add({ name, address, dependsOn: [] });
+  return outputsOf(settings, kubeconfig);
+}
+
+/** HAProxy and updater on each host, one host after the other: one that does not come back healthy stops the roll. */
+function balance(
+  balancers: readonly Host[],
+  caCert: pulumi.Output<string>,
+  dependsOn: readonly pulumi.Resource[],
+  settings: Settings,
+): pulumi.Resource[] {
+  const { ports, ownAddress, allow, haproxy, updater, token } = settings;
+  const { maxConnections, timeouts, checks, takeOver } = haproxy;
+  const script = bundleUpdater();
+  const done: pulumi.Resource[] = [];
+  for (const host of balancers) {
+    const service = updaterService(
+      host,
+      {
+        ownAddress,
+        script,
+        backends: backendsOf(settings),
+        haproxy: {
+          port: ports.lb,
+          healthPort: ports.health,
+          allow,
+          maxConnections,
+          timeouts,
+          checks,
+        },
+        apiPort: ports.api,
+        discovery: settings.discovery,
+        drainSeconds: updater.drainSeconds,
+        retainSeconds: updater.retainSeconds,
+        token: token.delivery,
+      },
+      caCert,
+      [...dependsOn, ...done],
+    );
+    const own = { ports, ownAddress, takeOver };
+    done.push(service, haproxyService(host, own, [...dependsOn, ...done, service]));
+  }
+  return done;
+}
+
+/** Rights, token and ConfigMap in the cluster, and the token on every load balancer. */
+function connect(
+  kubeconfig: pulumi.Output<string>,
+  balancers: readonly Host[],
+  dependsOn: readonly pulumi.Resource[],
+  settings: Settings,
+  masters: readonly { readonly name: string; readonly lost?: boolean }[],
+): { readonly backends: Backends; readonly tokens: pulumi.Resource[] } {
+  const { discovery, ports, token } = settings;
+  const inCluster = { providers: { kubernetes: clusterProvider(kubeconfig, dependsOn) } };
+  const access = new Access("access", { discovery, tokenGeneration: token.generation }, inCluster);
+  const later = masters.filter(({ lost }) => lost !== true);
+  const args = { masters: [], later, apiPort: ports.api };
+  const backends = new Backends("backends", args, inCluster);
+  const text = access.token as pulumi.Output<string>;
+  const delivery = { delivery: token.delivery, healthPort: ports.health };
+  const tokens = balancers.map((host) =>
+    updaterToken(host, text, delivery, [...dependsOn, ...access.rights, backends.configMap]),
+  );
+  return { backends, tokens };
+}
+
+/** What HAProxy starts with: the API servers of the configuration. Those that are not there yet are down to it. */
+function backendsOf({ nodes, ports }: Settings): Record<string, string> {
+  return Object.fromEntries(
+    nodes
+      .filter(({ lost }) => !lost)
+      .map(({ name, address }) => [name, formatBackend({ address, port: ports.api })]),
+  );
+}
+
+function nodeOf({ name, address }: Host): { name: string; address: string } {
+  return { name, address };
+}

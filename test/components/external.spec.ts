@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { describe, it } from "mocha";
+import type { Recording } from "../../pulumi-test-utils/src/index";
+import { CA, COMMAND, recordStack, TOKEN } from "./record-stack";
+
+const external = { topology: "external" };
+const balancers = {
+  loadBalancers: { lb1: { address: "10.0.0.21" }, lb2: { address: "10.0.0.22" } },
+};
+
+/** All that a resource waits for, directly or not, by name. */
+function ancestors(recording: Recording<unknown>, name: string): Set<string> {
+  const found = new Set<string>();
+  const queue = [...recording.resources.filter((resource) => resource.name === name)];
+  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+    const provider = recording.resources.find(({ urn }) => next?.provider?.startsWith(`${urn}::`));
+    const all = [...recording.dependencies(next), ...(provider ? [provider.name] : [])];
+    for (const before of all) {
+      if (found.has(before)) continue;
+      found.add(before);
+      queue.push(...recording.resources.filter((resource) => resource.name === before));
+    }
+  }
+  return found;
+}
+
+describe("HAProxy outside of the cluster", () => {
+  it("comes in order: CA, load balancers, cluster, rights, token, joins", async () => {
+    const recording = await recordStack(external);
+    const order = [
+      ...["m1-preflight", "m1-ticket-from-m2", "m1-ticket-from-m3", "m1-ca"],
+      ...["m1-updater", "m1-haproxy", "m2-updater", "m2-haproxy", "m3-updater", "m3-haproxy"],
+      ...["m1-bootstrap", "m1-kubeconfig", "access-token-1", "m3-token"],
+      ...["m2-ticket-from-m1", "m2-bootstrap", "m3-ticket-from-m1", "m3-bootstrap", "backends-m3"],
+    ];
+    order.slice(1).forEach((name, index) => {
+      const before = ancestors(recording, name);
+      assert.ok(before.has(order[index] ?? ""), `${order[index]} before ${name}`);
+    });
+    for (const name of ["access-role-binding", "backends-config-map"]) {
+      assert.ok(ancestors(recording, "m1-token").has(name), `${name} before the token is used`);
+    }
+    for (const name of ["m1-token", "m2-token", "m3-token"]) {
+      assert.ok(ancestors(recording, "m2-bootstrap").has(name), `${name} before the first join`);
+    }
+  });
+
+  it("makes no forward and no DaemonSet", async () => {
+    const recording = await recordStack(external);
+    assert.deepEqual(
+      recording.resources.filter(({ name }) => /forward|daemon/.test(name)),
+      [],
+    );
+  });
+
+  it("changes no host before all hosts have passed the preflight, those of HAProxy among them", async () => {
+    const recording = await recordStack({ ...external, ...balancers });
+    const checks = ["m1", "m2", "m3", "lb1", "lb2"].map((name) => `${name}-preflight`);
+    for (const { name } of recording.all(COMMAND)) {
+      if (checks.includes(name)) continue;
+      const before = ancestors(recording, name);
+      for (const check of checks) assert.ok(before.has(check), `${check} before ${name}`);
+    }
+  });
+
+  it("rolls over its hosts one at a time", async () => {
+    const recording = await recordStack({ ...external, ...balancers });
+    const before = ancestors(recording, "lb2-updater");
+    assert.ok(before.has("lb1-haproxy"));
+    assert.ok(!before.has("lb2-haproxy"));
+  });
+
+  it("on hosts of its own leaves masters to kubeadm", async () => {
+    const recording = await recordStack({ ...external, ...balancers });
+    const names = recording.all(COMMAND).map(({ name }) => name);
+    assert.deepEqual(
+      names.filter((name) => /-(haproxy|updater|token)$/.test(name)).sort(),
+      ["lb1", "lb2"].flatMap((host) =>
+        ["haproxy", "token", "updater"].map((it) => `${host}-${it}`),
+      ),
+    );
+    for (const what of ["bootstrap", "kubeconfig", "ca"]) assert.ok(names.includes(`m1-${what}`));
+    assert.ok(!names.some((name) => /^lb\d-(bootstrap|ticket|ca)/.test(name)));
+  });
+
+  it("never verifies against nothing: the CA goes to every host with its first configuration", async () => {
+    const recording = await recordStack({ ...external, ...balancers });
+    for (const host of ["lb1", "lb2"]) {
+      const script = String(recording.find(COMMAND, `${host}-updater`).inputs["stdin"]);
+      assert.ok(script.includes(Buffer.from(`${CA}\n`).toString("base64").slice(0, 100)), host);
+      assert.match(script, /files_put '\/etc\/control-plane-lb\/backends\/m3' 0644/);
+    }
+  });
+
+  it("keeps the token secret: by stdin to its own script, nowhere in plain", async () => {
+    const recording = await recordStack(external);
+    const file = Buffer.from(`CONTROL_PLANE_LB_TOKEN=${TOKEN}\n`).toString("base64");
+    for (const { name, inputs, secretInputs, options } of recording.all(COMMAND)) {
+      const text = JSON.stringify(inputs).replaceAll("\\n", "");
+      assert.ok(!text.includes(TOKEN), name);
+      const holds = text.includes(file);
+      assert.equal(holds, name.endsWith("-token"), name);
+      if (!holds) continue;
+      assert.ok(secretInputs.includes("stdin"), name);
+      assert.equal(inputs["logging"], "none", name);
+      assert.ok(options.additionalSecretOutputs.includes("stdout"), name);
+      for (const key of ["create", "update", "delete"]) {
+        assert.match(String(inputs[key]), /^sudo -n sh -s -- (apply|remove)$/, name);
+      }
+    }
+  });
+
+  it("shows in previews what its hosts get: only tickets, token, masters and kubeconfig are hidden", async () => {
+    const recording = await recordStack(external);
+    for (const { name, secretInputs } of recording.all(COMMAND)) {
+      const hidden = /-(bootstrap|kubeconfig|token|ca)$|-ticket-/.test(name);
+      assert.equal(secretInputs.includes("stdin"), hidden, name);
+    }
+  });
+
+  it("makes a token with its generation in its name, so that the former one goes last", async () => {
+    const recording = await recordStack({ ...external, token: { generation: 7 } });
+    const [secret] = recording.all("kubernetes:core/v1:Secret");
+    assert.equal(secret?.name, "access-token-7");
+    const metadata = secret.inputs["metadata"] as Record<string, unknown>;
+    assert.equal(metadata["name"], "control-plane-lb-token-7");
+    assert.deepEqual(metadata["annotations"], {
+      "kubernetes.io/service-account.name": "control-plane-lb",
+    });
+  });
+
+  it("leaves a lost host of HAProxy alone, and does not wait for it", async () => {
+    const lost = {
+      loadBalancers: { lb1: { address: "10.0.0.21", lost: true }, lb2: { address: "10.0.0.22" } },
+    };
+    const recording = await recordStack({ ...external, ...lost });
+    for (const { name, options } of recording.all(COMMAND)) {
+      assert.equal(options.retainOnDelete === true, name.startsWith("lb1-"), name);
+    }
+  });
+
+  it("for a cluster that exists takes the CA out of the kubeconfig and touches no master", async () => {
+    const kubeconfig = JSON.stringify({
+      "current-context": "a",
+      contexts: [{ name: "a", context: { cluster: "c" } }],
+      clusters: [
+        {
+          name: "c",
+          cluster: { "certificate-authority-data": Buffer.from(CA).toString("base64") },
+        },
+      ],
+    });
+    const recording = await recordStack({
+      ...external,
+      ...balancers,
+      bootstrap: "none",
+      kubeconfig,
+    });
+    assert.deepEqual(
+      recording
+        .all(COMMAND)
+        .map(({ name }) => name)
+        .filter((name) => name.startsWith("m")),
+      [],
+    );
+    const script = String(recording.find(COMMAND, "lb1-preflight").inputs["stdin"]);
+    assert.match(script, /check_certificate 'm2' '10\.0\.0\.12:6443'/);
+    assert.ok(recording.resources.some(({ name }) => name === "backends-m3"));
+  });
+});
