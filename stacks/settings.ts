@@ -99,7 +99,8 @@ export function readSettings(
   }
   const nodes = readNodes("nodes", get("nodes"), mistakes);
   const given = emptyAsMissing(get("loadBalancers"));
-  const loadBalancers = given === undefined ? {} : readNodes("loadBalancers", given, mistakes);
+  const none = given === undefined || JSON.stringify(given) === "{}";
+  const loadBalancers = none ? {} : readNodes("loadBalancers", given, mistakes);
   const known = { ...parsed, nodes, loadBalancers } as Partial<Parsed> & MachinesOf<Parsed>;
   const targets = readTargets(known, mistakes, surroundings);
   mistakes.push(...conflicts(known));

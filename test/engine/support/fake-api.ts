@@ -69,6 +69,11 @@ export class FakeApi {
     return stored && ((merged(stored)["data"] ?? {}) as Record<string, string>);
   }
 
+  /** The token that a Secret of this name holds. */
+  tokenOf(secret: string): string {
+    return tokenOf(secret);
+  }
+
   annotations(name: string): Readonly<Record<string, string>> {
     const stored = this.objects.get(path("configmaps", name));
     const metadata = (stored && merged(stored)["metadata"]) as Json | undefined;
@@ -132,9 +137,12 @@ function path(plural: string, name: string): string {
 
 function merged({ uid, generation, applied }: Stored): Json {
   const object = [...applied.values()].reduce<Json>(merge, {});
-  const metadata = { ...(object["metadata"] as Json), uid, generation };
+  const metadata: Json = { ...(object["metadata"] as Json), uid, generation };
   const ready = object["kind"] === "DaemonSet" ? { status: readyStatus(generation) } : {};
-  return { ...object, metadata, ...ready };
+  const token = Buffer.from(tokenOf(String(metadata["name"]))).toString("base64");
+  const filled =
+    object["type"] === "kubernetes.io/service-account-token" ? { data: { token } } : {};
+  return { ...object, metadata, ...ready, ...filled };
 }
 
 function merge(into: Json, from: Json): Json {
@@ -148,6 +156,11 @@ function merge(into: Json, from: Json): Json {
 
 function isObject(value: unknown): value is Json {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** What the token controller writes into a Secret of this name. */
+function tokenOf(secret: string): string {
+  return `eyJhbGciOiJSUzI1NiIsImtpZCI6Im5vbmUifQ.claims-of-${secret}.signature`;
 }
 
 function readyStatus(observedGeneration: number): Json {

@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "mocha";
+import { EngineError, type Engine, type Step } from "../../pulumi-test-utils/src/index";
+import { Bench } from "./support/bench";
+
+const OBJECTS = [
+  "configmaps/haproxy-backends",
+  "rolebindings/control-plane-lb",
+  "roles/control-plane-lb",
+  "secrets/control-plane-lb-token-1",
+  "serviceaccounts/control-plane-lb",
+];
+
+const CA = "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n";
+
+describe("on the real engine, HAProxy outside of the cluster", function () {
+  this.timeout(300_000);
+  this.bail(true);
+  let bench: Bench;
+  let engine: Engine;
+
+  /** m1 and m2 are masters, lb1 and lb2 hosts of HAProxy. */
+  const config = (more: Record<string, unknown> = {}, lost = false) => ({
+    ...bench.config([bench.node("m1", 11), bench.node("m2", 12)]),
+    topology: { value: "external" },
+    loadBalancers: {
+      value: Object.fromEntries([
+        bench.node("lb1", 21, lost ? { lost: true } : {}),
+        bench.node("lb2", 22),
+      ]),
+    },
+    ...Object.fromEntries(Object.entries(more).map(([key, value]) => [key, { value }])),
+  });
+
+  before(async () => {
+    bench = await Bench.start("m1", "m2", "lb1", "lb2");
+    bench.answers.set("m1-ca", { stdout: CA });
+    engine = await bench.engine(config() as never);
+  });
+  after(() => bench?.stop());
+
+  const inOrder = (journal: readonly string[], ...lines: readonly string[]) => {
+    const places = lines.map((line) => journal.indexOf(line));
+    assert.ok(
+      places.every((place, index) => place >= 0 && place >= (places[index - 1] ?? 0)),
+      `${lines.join("\n")}\n  in\n${journal.join("\n")}`,
+    );
+  };
+  const changes = (steps: readonly Step[]) =>
+    steps
+      .filter(({ op, type }) => op !== "same" && !/^(control-plane-lb:|pulumi:pulumi:)/.test(type))
+      .map(({ op, name }) => `${op} ${name}`)
+      .sort();
+
+  it("is listed whole by the first preview, which touches no host", async () => {
+    const names = (await engine.preview()).steps.map(({ name }) => name);
+    for (const name of ["m1-ca", "lb1-updater", "lb2-haproxy", "lb1-token", "access-token-1"]) {
+      assert.ok(names.includes(name), name);
+    }
+    assert.deepEqual(bench.takeJournal(), []);
+  });
+
+  it("comes up in order, from bare machines to a cluster", async () => {
+    const { outputs } = await engine.up();
+    assert.equal(outputs["endpoint"]?.value, "https://lb.example:6444");
+    inOrder(
+      bench.takeJournal(),
+      "m2 ticket-for-m1 apply",
+      "m1 m1-ca apply",
+      "lb1 updater-service apply",
+      "lb1 haproxy-service apply",
+      "lb2 updater-service apply",
+      "lb2 haproxy-service apply",
+      "m1 m1-bootstrap apply",
+      "m1 kubeconfig apply",
+      "PATCH secrets/control-plane-lb-token-1",
+      "lb1 updater-token apply",
+      "m1 ticket-for-m2 apply",
+      "m2 m2-bootstrap apply",
+    );
+    assert.deepEqual(bench.api.names(), OBJECTS);
+    assert.deepEqual(bench.api.configMap("haproxy-backends"), {
+      m1: "10.0.0.11:6443",
+      m2: "10.0.0.12:6443",
+    });
+  });
+
+  it("keeps the token out of the state's plain text", () => {
+    const stored = engine.storedText();
+    const token = bench.api.tokenOf("control-plane-lb-token-1");
+    for (const text of [token, Buffer.from(token).toString("base64")]) {
+      assert.ok(!stored.includes(text.slice(0, 40)), text);
+    }
+  });
+
+  it("does nothing in a second up", async () => {
+    assert.deepEqual(Object.keys((await engine.up()).summary), ["same"]);
+    assert.deepEqual(bench.takeJournal(), []);
+  });
+
+  it("rolls a change over the hosts one at a time, and stops at one that does not come back", async () => {
+    engine.setConfig(config({ haproxy: { checks: { rise: 3 } } }) as never);
+    bench.answers.set("updater-service", { stderr: "it does not serve again\n", code: 1 });
+    await assert.rejects(engine.up(), (error) => {
+      assert.ok(error instanceof EngineError);
+      assert.match(error.diagnostics.join("\n"), /lb1-updater[^]*it does not serve again/);
+      return true;
+    });
+    assert.deepEqual(
+      bench.takeJournal().filter((line) => line.startsWith("lb2 ")),
+      [],
+    );
+    bench.answers.delete("updater-service");
+    const { steps } = await engine.up();
+    assert.deepEqual(changes(steps), ["update lb1-updater", "update lb2-updater"]);
+    inOrder(bench.takeJournal(), "lb1 updater-service apply", "lb2 updater-service apply");
+  });
+
+  it("rotates the token: the former one goes when every host has used the new one", async () => {
+    const rotated = { haproxy: { checks: { rise: 3 } }, token: { generation: 2 } };
+    engine.setConfig(config(rotated) as never);
+    bench.answers.set("updater-token", { stderr: "has not synced\n", code: 1 });
+    await assert.rejects(engine.up());
+    assert.ok(bench.api.names().includes("secrets/control-plane-lb-token-1"));
+    bench.answers.delete("updater-token");
+    bench.takeJournal();
+    await engine.up();
+    const journal = bench.takeJournal();
+    for (const host of ["lb1", "lb2"]) {
+      inOrder(journal, `${host} updater-token apply`, "DELETE secrets/control-plane-lb-token-1");
+    }
+    assert.ok(bench.api.names().includes("secrets/control-plane-lb-token-2"));
+  });
+
+  it("goes without a dead host once that is marked as lost, and leaves the other as it was", async () => {
+    await bench.stopHost("lb1");
+    const more = { haproxy: { checks: { rise: 3 } }, token: { generation: 2 } };
+    engine.setConfig(config(more, true) as never);
+    await engine.up();
+    bench.takeJournal();
+    await engine.destroy();
+    const journal = bench.takeJournal();
+    inOrder(
+      journal,
+      "m2 m2-bootstrap remove",
+      "lb2 updater-token remove",
+      "m1 m1-bootstrap remove",
+      "lb2 haproxy-service remove",
+      "lb2 updater-service remove",
+      "m1 m1-ca remove",
+    );
+    assert.deepEqual(bench.api.names(), []);
+    assert.ok(!journal.some((line) => line.startsWith("lb1 ")));
+  });
+});
