@@ -1,4 +1,4 @@
-import type { Settings } from "../stacks/settings";
+import { balancersOf, type Settings } from "../stacks/settings";
 import { parseAnswers, unreachable, type HostStatus } from "./report";
 import { statusScript } from "./script";
 import { runScript } from "./ssh";
@@ -8,14 +8,18 @@ const HOST_MS = 40_000;
 
 /** Asks every LB host that is not given up, all at once. */
 export function askHosts(settings: Settings): Promise<HostStatus[]> {
-  const { ports } = settings;
+  const { ports, topology, loadBalancers } = settings;
+  const expected = {
+    forward: topology === "daemonset",
+    apiServer: topology === "daemonset" || loadBalancers.length === 0,
+  };
   return Promise.all(
-    settings.nodes
+    balancersOf(settings)
       .filter((node) => !node.lost)
       .map(async ({ name, address, ssh }) => {
         try {
           const ran = await runScript(ssh, statusScript({ address, ports }), HOST_MS);
-          if (ran.code === 0) return parseAnswers({ name, address }, ports, ran.stdout);
+          if (ran.code === 0) return parseAnswers({ name, address }, ports, ran.stdout, expected);
           const reason = ran.stderr.trim().split("\n").at(-1) ?? "";
           return unreachable({ name, address }, `cannot be asked (exit ${ran.code}): ${reason}`);
         } catch (error) {

@@ -20,6 +20,14 @@ export interface HostStatus {
   readonly problems: readonly string[];
 }
 
+/** What belongs on a host, by the topology of its stack. */
+export interface Expected {
+  /** Beside HAProxy in a pod; a service has none. */
+  readonly forward: boolean;
+  /** The host is a master. */
+  readonly apiServer: boolean;
+}
+
 export interface Host {
   readonly name: string;
   readonly address: string;
@@ -36,6 +44,7 @@ export function parseAnswers(
   host: Host,
   ports: { readonly lb: number; readonly health: number },
   output: string,
+  expected: Expected = { forward: true, apiServer: true },
 ): HostStatus {
   const lines = output.split("\n").map((line) => {
     const space = line.indexOf(" ");
@@ -65,11 +74,17 @@ export function parseAnswers(
   }
   if (!haproxy) problems.push("HAProxy does not listen on the LB port");
   if (!answers) problems.push("nobody answers on the LB port");
-  if (forward === "absent") problems.push("the forward is not installed");
+  if (forward === "absent" && expected.forward) problems.push("the forward is not installed");
+  if (!expected.forward && values("service").length === 0) {
+    problems.push("HAProxy is not installed as a service");
+  }
+  for (const service of values("service").filter((each) => each.endsWith(" broken"))) {
+    problems.push(`${service.split(" ")[0]} does not run: see systemctl status there`);
+  }
   for (const part of parts.filter((part) => part.endsWith(" broken"))) {
     problems.push(`${part.split(" ")[0]} does not work: see systemctl status there`);
   }
-  if (status("api") !== 200) {
+  if (status("api") !== 200 && expected.apiServer) {
     const answer = status("api") === 0 ? "does not answer" : `answers ${status("api")}`;
     problems.push(`its API server ${answer} on /readyz`);
   }
@@ -114,9 +129,10 @@ function parseUpdater(text: string): UpdaterStatus | undefined {
 
 function updaterProblems(updater: UpdaterStatus | undefined): string[] {
   if (updater === undefined) return ["the updater does not answer"];
-  const { lastSyncSeconds, backends, refused, outOfSlice } = updater;
+  const { lastSyncSeconds, waitingForToken, backends, refused, outOfSlice } = updater;
   const problems: string[] = [];
-  if (lastSyncSeconds === null) problems.push("the updater has not reached an API server yet");
+  if (waitingForToken) problems.push("the updater waits for its token");
+  else if (lastSyncSeconds === null) problems.push("the updater has not reached an API server yet");
   else if (lastSyncSeconds > STALE_SECONDS) {
     problems.push(`the updater's last sync was ${Math.round(lastSyncSeconds)} s ago`);
   }

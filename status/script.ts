@@ -1,4 +1,4 @@
-import { FORWARD_UNIT } from "../names";
+import { FORWARD_UNIT, HAPROXY_UNIT, UPDATER_UNIT } from "../names";
 import { LISTENER_PROGRAM, RULES_PROGRAM, RULES_UNIT } from "../host/forward/settings";
 import { quote } from "../host/shell";
 
@@ -33,6 +33,14 @@ part() { # unit, program: is this part of the forward there, and does it work
     echo "forward $1 broken"
   fi
 }
+service() { # unit: is this service there, and does it run
+  [ -e "/etc/systemd/system/$1" ] || return 0
+  if systemctl --quiet is-active "$1"; then
+    echo "service $1 works"
+  else
+    echo "service $1 broken"
+  fi
+}
 main() {
   if ! command -v curl >/dev/null 2>&1 || ! command -v ss >/dev/null 2>&1; then
     echo "problem this host lacks curl or ss: install the packages curl and iproute2"
@@ -42,6 +50,8 @@ main() {
   done
   part ${FORWARD_UNIT} ${LISTENER_PROGRAM}
   part ${RULES_UNIT} ${RULES_PROGRAM}
+  service ${HAPROXY_UNIT}
+  service ${UPDATER_UNIT}
   echo "health $(code ${quote(`http://${host}:${ports.health}/healthz`)})"
   echo "endpoint $(code ${quote(`https://${host}:${ports.lb}/livez/ping`)})"
   echo "api $(code ${quote(`https://${host}:${ports.api}/readyz`)})"

@@ -50,7 +50,11 @@ export class TokenReader {
   /** The same, for the connection that syncs. */
   readForSync(): string {
     const token = this.read();
-    this.#used = { fingerprint: fingerprint(token), atMs: performance.now() };
+    const name = fingerprint(token);
+    // since when it is the one: a list is followed by watches with the same token
+    if (this.#used?.fingerprint !== name) {
+      this.#used = { fingerprint: name, atMs: performance.now() };
+    }
     return token;
   }
 

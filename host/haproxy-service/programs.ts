@@ -34,6 +34,7 @@ while [ -z "$address" ]; do
 done
 file=$(mktemp ${HOST_RUN_DIR}/.address.XXXXXX)
 printf 'HOST_IP=%s\\n' "$address" >"$file"
+chmod 0640 "$file"
 mv -f "$file" ${ADDRESS_FILE}
 `;
 }

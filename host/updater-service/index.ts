@@ -118,13 +118,14 @@ fi`,
 function probes({ address, haproxy }: UpdaterServiceSettings): string {
   const host = address.includes(":") ? `[${address}]` : address;
   const spec = fingerprintSpec(hostUpdaterSettings({ haproxy } as UpdaterServiceSettings).haproxy);
-  const answers = (socket: string, question: string) =>
-    `node -e 'const s=require("net").connect("${HOST_RUN_DIR}/${socket}");s.on("error",()=>process.exit(1));s.setTimeout(3000,()=>process.exit(1));s.end(process.argv[1]);s.pipe(process.stdout)' "${question}"`;
+  // JSON is JavaScript: the question stands in the program, with its line ends written out
+  const ask = (socket: string, question: string) =>
+    `node -e 's=require("net").connect("${HOST_RUN_DIR}/${socket}");s.on("error",()=>process.exit(1));s.setTimeout(3000,()=>process.exit(1));s.end(${JSON.stringify(question)});s.pipe(process.stdout)'`;
   return `updater_answers() {
-  ${answers("updater.sock", "GET /status HTTP/1.0\r\n\r\n").replaceAll("\r\n", "\\r\\n")} | grep -q '"backends"'
+  ${ask("updater.sock", "GET /status HTTP/1.0\r\n\r\n")} | grep -q '"backends"'
 }
 runs_settings() {
-  ${answers("admin.sock", "show info\n").replace("\n", "\\n")} | grep -q '^description: spec-${spec}$'
+  ${ask("admin.sock", "show info\n")} | grep -q '^[Dd]escription: spec-${spec}$'
 }
 endpoint_serves() {
   command -v curl >/dev/null 2>&1 &&
@@ -134,9 +135,9 @@ endpoint_serves() {
 
 /** More connections than HAProxy's process was started for: its limit is raised where it runs; where that is not allowed it starts anew. */
 const RAISE_LIMIT = (files: number) => `haproxy_pid=$(service_pid ${HAPROXY_UNIT})
-if [ "\${haproxy_pid:-0}" != 0 ] && [ "$(prlimit --pid "$haproxy_pid" --nofile --noheadings --output HARD)" -lt ${files} ]; then
-  prlimit --pid "$haproxy_pid" --nofile=${files}:${files} 2>/dev/null || {
-    rm -f ${HOST_RUN_DIR}/server-state
-    systemctl restart ${HAPROXY_UNIT} || warn "${HAPROXY_UNIT} did not start at once"
-  }
+haproxy_limit=$(sed -n 's/^Max open files *[0-9]* *\\([0-9]*\\) .*/\\1/p' "/proc/\${haproxy_pid:-0}/limits" 2>/dev/null || :)
+if [ "\${haproxy_limit:-${files}}" -lt ${files} ] && ! prlimit --pid "$haproxy_pid" --nofile=${files}:${files} 2>/dev/null; then
+  warn "HAProxy starts anew: this host does not let its limit of open files be raised while it runs"
+  rm -f ${HOST_RUN_DIR}/server-state
+  systemctl restart ${HAPROXY_UNIT} || warn "${HAPROXY_UNIT} did not start at once"
 fi`;

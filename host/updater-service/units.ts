@@ -25,6 +25,7 @@ export function updaterUnit(runs: readonly string[]): string {
       `EnvironmentFile=-${TOKEN_ENV_FILE}`,
       `ExecStartPre=${ADDRESS_PROGRAM}`,
       `ExecStart=/usr/bin/env node ${UPDATER_SCRIPT_FILE} run ${UPDATER_SETTINGS_FILE}`,
+      `SyslogIdentifier=${UPDATER_USER}-updater`,
       "Restart=always",
       "RestartSec=1s",
       "TimeoutStopSec=5s",

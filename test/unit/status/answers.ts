@@ -25,6 +25,8 @@ export function answers(
 export function updater(changes: object): string {
   return JSON.stringify({
     lastSyncSeconds: 12.3,
+    waitingForToken: false,
+    token: "0123456789ab",
     revision: "812",
     backends: [
       { name: "m1", address: "10.77.0.11", port: 6443, state: "ready" },

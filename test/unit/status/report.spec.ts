@@ -103,3 +103,41 @@ describe("table of the status", () => {
     assert.deepEqual(lines.slice(6, 8), ["not as it should be:", "  m2: cannot connect"]);
   });
 });
+
+describe("status of a host of HAProxy outside of the cluster", () => {
+  const services = [
+    "control-plane-lb-haproxy.service works",
+    "control-plane-lb-updater.service works",
+  ];
+  const lb = (changes: Parameters<typeof answers>[0] = {}) =>
+    parseAnswers(
+      { name: "lb1", address: "10.77.0.11" },
+      { lb: 6444, health: 6445 },
+      answers({
+        listener: '10.77.0.11:6444 users:(("haproxy",pid=812,fd=7))',
+        forward: [],
+        service: services,
+        api: "000",
+        ...changes,
+      }),
+      { forward: false, apiServer: false },
+    );
+
+  it("misses neither a forward nor an API server", () => {
+    assert.deepEqual(lb().problems, []);
+    assert.equal(exitCode([lb()]), 0);
+  });
+
+  it("names a service that does not run, or is not there", () => {
+    const broken = [services[0] ?? "", "control-plane-lb-updater.service broken"];
+    assert.deepEqual(lb({ service: broken }).problems, [
+      "control-plane-lb-updater.service does not run: see systemctl status there",
+    ]);
+    assert.deepEqual(lb({ service: [] }).problems, ["HAProxy is not installed as a service"]);
+  });
+
+  it("says that the updater waits for its token", () => {
+    const waiting = updater({ lastSyncSeconds: null, waitingForToken: true });
+    assert.deepEqual(lb({ updater: waiting }).problems, ["the updater waits for its token"]);
+  });
+});

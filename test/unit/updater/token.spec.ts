@@ -63,6 +63,8 @@ describe("the updater's token", () => {
     reader.readForSync();
     assert.equal(reader.syncedWith(1), null);
     assert.equal(reader.syncedWith(0), fingerprint("first"));
+    reader.readForSync();
+    assert.equal(reader.syncedWith(0), fingerprint("first"), "another connection later");
   });
 
   it("has the same fingerprint for the host's script", () => {
