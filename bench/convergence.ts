@@ -1,6 +1,6 @@
 import { underLoad, whole, type Stage } from "../demo/acts";
 import { DemoCluster } from "../demo/cluster";
-import { clusterConfig, startCluster } from "../demo/stack";
+import { clusterConfig, startCluster, type ClusterOverrides } from "../demo/stack";
 import type { Lab } from "../lab/src/index";
 import { DEFAULT_PORTS } from "../names";
 import { Bench } from "./bench";
@@ -20,32 +20,36 @@ export async function convergence(
   const { engine, kubeconfig, load } = await startCluster(lab, { log, load: true });
   if (load === undefined) throw new Error("there is no load");
   try {
+    const change = async (settings: ClusterOverrides) => {
+      log(`pulumi up with ${JSON.stringify(settings)}`);
+      engine.setConfig(clusterConfig(lab, settings));
+      await engine.up();
+      await whole(stage);
+    };
     const stage: Stage = {
       cluster: new DemoCluster(lab, DEFAULT_PORTS),
       load,
       signal: new AbortController().signal,
       log,
+      changeSettings: () => change({ haproxy: { timeouts: { queueMs: 2500 } } }),
     };
     const bench = new Bench(lab, stage, kubeconfig);
-    const discover = async (discovery: string) => {
-      log(`pulumi up with discovery ${discovery}`);
-      engine.setConfig(clusterConfig(lab, { discovery }));
-      await engine.up();
-      await whole(stage);
-    };
     await whole(stage);
     await underLoad(stage);
     const configMap = await bench.configMap(changes);
     const reloads = await bench.reloads();
     const restarts = await bench.restarts();
-    await discover("endpoints");
+    await change({ discovery: "endpoints" });
+    const real = await bench.apiStops();
+    // each measured address is to be a new one, so the former one must not stay
+    await change({ discovery: "endpoints", updater: { retainSeconds: 0 } });
     const endpoints = await bench.endpoints(Math.ceil(changes / 3));
-    await discover("configMap");
+    await change({ discovery: "configMap" });
     await load.stop();
     return {
       machines: lab.machines.map(({ name }) => name),
       plugins: engine.plugins,
-      series: [...configMap.series, ...endpoints.series],
+      series: [...configMap.series, ...endpoints.series, ...real],
       costs: [configMap.cost, endpoints.cost, reloads, restarts],
       consumption: await bench.consumption(),
     };

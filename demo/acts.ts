@@ -1,4 +1,5 @@
 import type { Load } from "../load/index";
+import { HAPROXY_UNIT } from "../names";
 import type { DemoCluster } from "./cluster";
 import { waitUntil } from "./wait";
 
@@ -16,6 +17,8 @@ export interface Stage {
   readonly load: Load;
   readonly signal: AbortSignal;
   readonly log: (line: string) => void;
+  /** `up` with another setting of HAProxy. */
+  readonly changeSettings: () => Promise<void>;
 }
 
 /** One thing that is done to the cluster under load. */
@@ -56,6 +59,52 @@ export function acts(
   ];
 }
 
+/** A host without a forward is silent while its HAProxy starts anew: requests under way have 2 s, slow machines need more to start. */
+const RESTART: Pledge = { nothingFails: false, maxGapMs: 6000 };
+
+/** The acts in topology external, with HAProxy as a service of the masters. */
+export function externalActs(
+  masters: readonly { name: string; address: string }[],
+  apiPort: number,
+): Act[] {
+  const head = masters[0]!.name;
+  const alone = masters.length === 1;
+  return [
+    ...(alone ? [] : backendActs(head, masters.at(-1)!, apiPort)),
+    settingsChanged(),
+    systemctl("reload", head, NOTHING_FAILS),
+    systemctl("restart", head, RESTART),
+    haproxySignal("HAProxy killed", head, "KILL", RESTART),
+    ...(alone ? [] : [apiKilled("API server killed, endpoint's machine", head)]),
+    ...(alone ? [] : [apiKilled("API server killed, another machine", masters[1]!.name)]),
+  ];
+}
+
+function settingsChanged(): Act {
+  return {
+    name: "settings rolled",
+    promise: NOTHING_FAILS,
+    async run(stage) {
+      await stage.changeSettings();
+      await whole(stage);
+      await underLoad(stage);
+    },
+  };
+}
+
+function systemctl(verb: "reload" | "restart", machine: string, promise: Pledge): Act {
+  return {
+    name: `systemctl ${verb}`,
+    promise,
+    async run(stage) {
+      const command = `systemctl ${verb} ${HAPROXY_UNIT}`;
+      await stage.cluster.lab.exec(machine, command, { timeoutMs: 60_000 });
+      await whole(stage);
+      await underLoad(stage);
+    },
+  };
+}
+
 /** Waits until this many new connections were served, so that an act's effects meet requests. */
 export async function underLoad(stage: Stage, requests = REQUESTS_AFTER): Promise<void> {
   const before = (await stage.load.current()).newConnections.ok;
@@ -69,9 +118,10 @@ export function whole(stage: Stage): Promise<boolean> {
   const { cluster } = stage;
   const { masters } = cluster;
   return until(stage, "HAProxy to serve on all machines", async () => {
-    const head = masters[0]!.name;
-    const ready = (await cluster.pods(head)).filter((pod) => pod.ready);
-    if (ready.length !== masters.length) return false;
+    if (cluster.topology === "daemonset") {
+      const ready = (await cluster.pods(masters[0]!.name)).filter((pod) => pod.ready);
+      if (ready.length !== masters.length) return false;
+    }
     for (const { name } of masters) {
       if (!(await cluster.haproxyListens(name))) return false;
       const { backends } = await cluster.updater(name);

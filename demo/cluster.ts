@@ -27,6 +27,7 @@ export class DemoCluster {
     readonly ports: { readonly lb: number; readonly api: number; readonly health: number },
     /** Machines of the lab that are masters of the cluster. Default: all but its workers. */
     private readonly names?: readonly string[],
+    readonly topology: "daemonset" | "external" = "daemonset",
   ) {}
 
   /** The masters; the endpoint is the address of the first one. */

@@ -9,6 +9,7 @@ const USAGE = `usage: npm run demo [-- OPTION...]
 options:
   --keep          leave the lab and its stack up (npm run status -- --stack dev; npm run lab -- down)
   --machines N    masters m1, m2, ... (default 3)
+  --topology T    daemonset (default), or external: HAProxy as a service of the masters
   --name LAB      name of the lab (default dev)
   exit code: 0 every promise was kept, 1 not so, 130 interrupted`;
 
@@ -21,6 +22,7 @@ async function main(argv: string[]): Promise<number> {
       keep: { type: "boolean", default: false },
       machines: { type: "string", default: "3" },
       name: { type: "string", default: "dev" },
+      topology: { type: "string", default: "daemonset" },
       help: { type: "boolean", default: false },
     },
   });
@@ -28,8 +30,11 @@ async function main(argv: string[]): Promise<number> {
     log(USAGE);
     return 0;
   }
-  const { name, machines, keep } = values;
-  const code = await superviseDemo(name, machines, log);
+  const { name, machines, topology, keep } = values;
+  if (topology !== "daemonset" && topology !== "external") {
+    throw new Error(`--topology: got "${topology}", expected daemonset or external`);
+  }
+  const code = await superviseDemo(name, machines, topology, log);
   if (keep && code !== 130) {
     const own = name === "dev" ? "" : ` --name ${name}`;
     log(`the lab ${name} stays up: npm run status -- --stack dev; npm run lab -- down${own}`);

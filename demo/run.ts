@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Lab } from "../lab/src/index";
 import { startLoad, type Load } from "../load/index";
 import { DEFAULT_PORTS } from "../names";
-import { acts, underLoad, whole, type Pledge, type Stage } from "./acts";
+import { acts, externalActs, underLoad, whole, type Pledge, type Stage } from "./acts";
 import { DemoCluster } from "./cluster";
 import { feedCredentials } from "./credentials";
 import { judge, type DemoReport, type Part } from "./report";
@@ -10,10 +10,13 @@ import { clusterConfig, createEngine, endpointOf } from "./stack";
 import { ServerTracker } from "./tracker";
 import { waitUntil } from "./wait";
 
+export type Topology = "daemonset" | "external";
+
 export interface DemoOptions {
   /** The lab's name. */
   readonly name: string;
   readonly machines: number;
+  readonly topology: Topology;
   /** Aborted: the demo ends as soon as it can. */
   readonly signal: AbortSignal;
   readonly log: (line: string) => void;
@@ -26,7 +29,8 @@ const HEARTBEAT_MS = 15_000;
 
 /** Runs the whole demo on a lab, which it leaves up. @throws when a step fails or its condition does not come */
 export async function runDemo(options: DemoOptions): Promise<DemoReport> {
-  const { signal, log } = options;
+  const { signal, log, topology } = options;
+  const external = topology === "external";
   const parts: Part[] = [];
   const timed = async <T>(name: string, action: () => Promise<T>): Promise<T> => {
     const start = performance.now();
@@ -38,12 +42,22 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   await Lab.remove(options.name, log);
   const lab = await timed("lab", () => Lab.up({ ...options, log }));
   signal.throwIfAborted();
-  const engine = await timed("engine", () => createEngine(lab, { log }));
+  const engine = await timed("engine", () => createEngine(lab, { log, overrides: { topology } }));
   const endpoint = endpointOf(clusterConfig(lab));
-  const cluster = new DemoCluster(lab, { ...DEFAULT_PORTS, lb: endpoint.port });
+  const cluster = new DemoCluster(
+    lab,
+    { ...DEFAULT_PORTS, lb: endpoint.port },
+    undefined,
+    topology,
+  );
   const tracker = new ServerTracker(cluster);
   const load = startLoad({ endpoint, firstPhase: "bring-up" });
-  const stage: Stage = { cluster, load, signal, log };
+  const changeSettings = async () => {
+    const changed = { topology, haproxy: { timeouts: { queueMs: 2500 } } };
+    engine.setConfig(clusterConfig(lab, changed));
+    await engine.up({ signal });
+  };
+  const stage: Stage = { cluster, load, signal, log, changeSettings };
   const promises = new Map<string, Pledge>([
     ["bring-up", NOTHING_FAILS],
     ["handover", NOTHING_FAILS],
@@ -54,7 +68,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   try {
     const watching = Promise.all([
       feedCredentials(lab, load, ended),
-      openHandover(cluster, load, ended, log),
+      ...(external ? [] : [openHandover(cluster, load, ended, log)]),
     ]);
     // the failure of `up` says more than that of those who wait for its work
     watching.catch(() => undefined);
@@ -62,7 +76,8 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
     await watching;
     await whole(stage);
     await underLoad(stage);
-    for (const act of acts(cluster.masters, cluster.ports.api)) {
+    const all = external ? externalActs : acts;
+    for (const act of all(cluster.masters, cluster.ports.api)) {
       log(`phase: ${act.name}`);
       promises.set(act.name, act.promise);
       // what they hold on to from before is not what this act is about

@@ -19,9 +19,10 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 export async function superviseDemo(
   lab: string,
   machines: string,
+  topology: string,
   log: (line: string) => void,
 ): Promise<number> {
-  const child = fork(path.join(__dirname, "worker.ts"), [lab, machines], {
+  const child = fork(path.join(__dirname, "worker.ts"), [lab, machines, topology], {
     execArgv: ["--import", pathToFileURL(require.resolve("tsx")).href],
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     detached: true,

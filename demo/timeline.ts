@@ -21,6 +21,7 @@ const COLOURS = {
   slow: "#30638e",
   HAProxy: "#30638e",
   forward: "#9fb8ad",
+  nobody: "none",
 };
 
 /** Draws the run as SVG: answers of each second, slowest answer, phases, and who served each machine. Pure. */

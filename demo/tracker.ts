@@ -6,7 +6,7 @@ export interface Change {
   /** ms since 1970. */
   readonly at: number;
   readonly machine: string;
-  readonly server: "forward" | "HAProxy";
+  readonly server: "forward" | "HAProxy" | "nobody";
 }
 
 /** Follows who serves each machine's LB port; looks once a second, which costs the machines next to nothing. */
@@ -14,9 +14,11 @@ export class ServerTracker {
   readonly changes: Change[] = [];
   private readonly now = new Map<string, Change["server"]>();
   private readonly stopping = new AbortController();
+  private readonly otherwise: Change["server"];
   private readonly loop: Promise<void>;
 
   constructor(private readonly cluster: DemoCluster) {
+    this.otherwise = cluster.topology === "daemonset" ? "forward" : "nobody";
     this.loop = this.follow();
   }
 
@@ -35,7 +37,7 @@ export class ServerTracker {
 
   private async look(machine: string): Promise<void> {
     try {
-      const server = (await this.cluster.haproxyListens(machine)) ? "HAProxy" : "forward";
+      const server = (await this.cluster.haproxyListens(machine)) ? "HAProxy" : this.otherwise;
       if (this.now.get(machine) === server) return;
       this.now.set(machine, server);
       this.changes.push({ at: Date.now(), machine, server });

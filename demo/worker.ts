@@ -1,20 +1,30 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { renderReport, type DemoReport } from "./report";
-import { runDemo } from "./run";
+import { runDemo, type Topology } from "./run";
 import { renderTimeline } from "./timeline";
 
-// The demo's own process, see superviseDemo. arguments: LAB MACHINES
+// The demo's own process, see superviseDemo. arguments: LAB MACHINES TOPOLOGY
 
 const REPORTS = path.resolve(__dirname, "../reports");
 
 const log = (line: string) => console.log(`${new Date().toISOString().slice(11, 19)} ${line}`);
 
-async function main([name = "dev", machines = "3"]: string[]): Promise<number> {
+async function main([
+  name = "dev",
+  machines = "3",
+  topology = "daemonset",
+]: string[]): Promise<number> {
   const interruption = new AbortController();
   process.on("disconnect", () => interruption.abort(new Error("interrupted")));
   const { signal } = interruption;
-  const report = await runDemo({ name, machines: Number(machines), signal, log });
+  const report = await runDemo({
+    name,
+    machines: Number(machines),
+    topology: topology as Topology,
+    signal,
+    log,
+  });
   write(report);
   return report.passed ? 0 : 1;
 }
