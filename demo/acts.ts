@@ -62,6 +62,9 @@ export function acts(
 /** A host without a forward is silent while its HAProxy starts anew: requests under way have 2 s, slow machines need more to start. */
 const RESTART: Pledge = { nothingFails: false, maxGapMs: 6000 };
 
+/** Three questions of 2 s with 2 s in between, and a start. */
+const HUNG: Pledge = { nothingFails: false, maxGapMs: 18_000 };
+
 /** The acts in topology external, with HAProxy as a service of the masters. */
 export function externalActs(
   masters: readonly { name: string; address: string }[],
@@ -75,6 +78,7 @@ export function externalActs(
     systemctl("reload", head, NOTHING_FAILS),
     systemctl("restart", head, RESTART),
     haproxySignal("HAProxy killed", head, "KILL", RESTART),
+    haproxySignal("HAProxy stopped", head, "STOP", HUNG),
     ...(alone ? [] : [apiKilled("API server killed, endpoint's machine", head)]),
     ...(alone ? [] : [apiKilled("API server killed, another machine", masters[1]!.name)]),
   ];

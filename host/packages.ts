@@ -26,8 +26,8 @@ const FUNCTIONS = `packages_state=${HOST_STATE_DIR}/packages
 packages_apt() {
   DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold --yes --no-install-recommends "$@"
 }
-packages_plan() { # verb, packages: prints the packages that apt would install or purge
-  packages_apt --simulate "$@" 2>/dev/null | sed -n 's/^\\(Inst\\|Remv\\|Purg\\) \\([^ ]*\\).*/\\2/p'
+packages_plan() { # verb, packages: prints the packages that apt would install anew (not upgrade), or remove
+  packages_apt --simulate "$@" 2>/dev/null | sed -n 's/^Inst \\([^ ]*\\) (.*/\\1/p; s/^\\(Remv\\|Purg\\) \\([^ ]*\\) .*/\\2/p'
 }
 packages_need() { # owner, command, package
   if command -v "$2" >/dev/null 2>&1; then return 0; fi

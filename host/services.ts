@@ -46,6 +46,8 @@ service_drop() { # units
   for service_each in "$@"; do
     [ -e "/etc/systemd/system/$service_each" ] || continue
     systemctl --quiet disable --now "$service_each"
+    # one that had to be killed in the end is remembered as failed
+    systemctl reset-failed "$service_each" 2>/dev/null || :
   done
 }`;
 

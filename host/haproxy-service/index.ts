@@ -4,17 +4,19 @@ import { installPackages, removePackages } from "../packages";
 import { digestIn, NEED_SYSTEMD, SERVICE_FUNCTIONS } from "../services";
 import { hostScript } from "../shell";
 import { UPDATER_SCRIPT_FILE, UPDATER_SETTINGS_FILE } from "../updater-service/settings";
-import { haproxyProgram } from "./programs";
+import { haproxyProgram, watchProgram } from "./programs";
 import {
   HAPROXY,
   HAPROXY_PROGRAM,
   RELOAD_PATH_UNIT,
   RELOAD_UNIT,
   STATE_FILE,
+  WATCH_PROGRAM,
+  WATCH_UNIT,
   type HaproxyServiceSettings,
 } from "./settings";
 import { FOREIGN, FOREIGN_FUNCTIONS, TAKEOVER_FUNCTIONS } from "./takeover";
-import { haproxyUnit, reloadPathUnit, reloadUnit } from "./units";
+import { haproxyUnit, reloadPathUnit, reloadUnit, watchUnit } from "./units";
 
 export type { HaproxyServiceSettings } from "./settings";
 
@@ -24,9 +26,12 @@ const OWNER = "haproxy-service";
 const UNIT_DIR = "/etc/systemd/system";
 
 /** Units and programs of HAProxy; the same bytes on all hosts. */
-export function haproxyServiceFiles(): HostFile[] {
+export function haproxyServiceFiles(ports: HaproxyServiceSettings["ports"]): HostFile[] {
   const program = haproxyProgram({ script: UPDATER_SCRIPT_FILE, settings: UPDATER_SETTINGS_FILE });
+  const watch = watchProgram(ports.health);
   return [
+    { path: WATCH_PROGRAM, mode: "0755", content: watch },
+    { path: `${UNIT_DIR}/${WATCH_UNIT}`, mode: "0644", content: watchUnit(watch) },
     { path: HAPROXY_PROGRAM, mode: "0755", content: program },
     { path: `${UNIT_DIR}/${HAPROXY_UNIT}`, mode: "0644", content: haproxyUnit([program]) },
     { path: `${UNIT_DIR}/${RELOAD_UNIT}`, mode: "0644", content: reloadUnit() },
@@ -44,8 +49,9 @@ export function haproxyServiceScript(
   options: { readonly generation?: number } = {},
 ): string {
   const { address, ports, takeOver } = settings;
-  const files = haproxyServiceFiles();
-  const unit = files.find(({ path }) => path.endsWith(HAPROXY_UNIT))?.content ?? "";
+  const files = haproxyServiceFiles(ports);
+  const digest = (unit: string) =>
+    digestIn(files.find(({ path }) => path === `${UNIT_DIR}/${unit}`)?.content ?? "");
   const host = address.includes(":") ? `[${address}]` : address;
   return hostScript(
     "haproxy-service",
@@ -70,7 +76,8 @@ export function haproxyServiceScript(
         installFiles(OWNER, files),
         "systemctl daemon-reload",
         `systemctl --quiet enable --now ${RELOAD_PATH_UNIT}`,
-        `service_start ${HAPROXY_UNIT} ${digestIn(unit)} haproxy_healthy`,
+        `service_start ${HAPROXY_UNIT} ${digest(HAPROXY_UNIT)} haproxy_healthy`,
+        `service_start ${WATCH_UNIT} ${digest(WATCH_UNIT)} haproxy_healthy`,
         `if [ "$serves_before" = yes ] && ! wait_for 60 endpoint_serves; then
   service_log ${HAPROXY_UNIT}
   fail "HAProxy runs, but the endpoint's port ${ports.lb}, which served before, has not served again within 60 s"
@@ -81,7 +88,7 @@ fi`,
         SERVICE_FUNCTIONS,
         FOREIGN_FUNCTIONS,
         TAKEOVER_FUNCTIONS,
-        `service_drop ${RELOAD_PATH_UNIT} ${HAPROXY_UNIT}`,
+        `service_drop ${WATCH_UNIT} ${RELOAD_PATH_UNIT} ${HAPROXY_UNIT}`,
         `rm -f ${STATE_FILE} ${HOST_RUN_DIR}/*.sock`,
         "configuration_restore",
         removePackages(OWNER),

@@ -8,6 +8,7 @@ import {
   CONFIG_FILE,
   CONFIG_LINK,
   HAPROXY,
+  HAPROXY_UNIT,
   STATE_FILE,
 } from "./settings";
 
@@ -34,7 +35,7 @@ while [ -z "$address" ]; do
 done
 file=$(mktemp ${HOST_RUN_DIR}/.address.XXXXXX)
 printf 'HOST_IP=%s\\n' "$address" >"$file"
-chmod 0640 "$file"
+chmod 0644 "$file"
 mv -f "$file" ${ADDRESS_FILE}
 `;
 }
@@ -70,5 +71,36 @@ case \${1:-} in
     exit 2
     ;;
 esac
+`;
+}
+
+/**
+ * A HAProxy that hangs still holds its port, and no forward is behind it: three questions to its own health port without an answer, and it
+ * is killed; systemd starts it again. It is asked only after it has answered once: a slow start is no hang.
+ */
+export function watchProgram(healthPort: number): string {
+  return `${HEAD}
+failures=0
+answered=no
+while :; do
+  sleep 2
+  systemctl --quiet is-active ${HAPROXY_UNIT} || {
+    failures=0 answered=no
+    continue
+  }
+  read -r line <${ADDRESS_FILE} || continue
+  address=\${line#HOST_IP=}
+  case $address in *:*) address="[$address]" ;; esac
+  if curl --silent --noproxy '*' --max-time 2 --output /dev/null "http://$address:${healthPort}/healthz"; then
+    failures=0 answered=yes
+  elif [ "$answered" = yes ]; then
+    failures=$((failures + 1))
+    echo "HAProxy gives no answer on its health port ${healthPort} ($failures of 3)" >&2
+    [ "$failures" -lt 3 ] || {
+      systemctl kill --signal=KILL ${HAPROXY_UNIT} || :
+      failures=0 answered=no
+    }
+  fi
+done
 `;
 }

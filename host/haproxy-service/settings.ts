@@ -36,6 +36,10 @@ export const RELOAD_UNIT = `${PRODUCT}-haproxy-reload.service`;
 /** Writes ADDRESS_FILE. */
 export const ADDRESS_PROGRAM = `${HOST_LIB_DIR}/own-address`;
 
+/** Ends a HAProxy that hangs. */
+export const WATCH_UNIT = `${PRODUCT}-haproxy-watch.service`;
+export const WATCH_PROGRAM = `${HOST_LIB_DIR}/haproxy-watch`;
+
 /** What runs before HAProxy starts, and after it has stopped. */
 export const HAPROXY_PROGRAM = `${HOST_LIB_DIR}/haproxy-service`;
 

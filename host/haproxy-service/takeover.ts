@@ -41,7 +41,7 @@ package_put_aside() { # the package's unit, before the package can start it
   fi
   if [ "$(systemctl is-enabled ${PACKAGE_UNIT} 2>/dev/null || :)" != masked ]; then
     systemctl --quiet disable --now ${PACKAGE_UNIT} 2>/dev/null || :
-    systemctl --quiet mask ${PACKAGE_UNIT} 2>/dev/null
+    systemctl --quiet mask ${PACKAGE_UNIT} 2>/dev/null || fail "${PACKAGE_UNIT} cannot be masked: see systemctl mask ${PACKAGE_UNIT}"
   fi
 }
 configuration_put_aside() { # what stands at our place is kept once, then the place is a link to ours

@@ -9,6 +9,7 @@ import {
   MASTER_SOCKET,
   RELOAD_REQUEST,
   RELOAD_UNIT,
+  WATCH_PROGRAM,
 } from "./settings";
 
 /**
@@ -101,6 +102,34 @@ export function reloadUnit(): string {
     ...HARDENING.filter((line) => !line.startsWith("RestrictAddressFamilies=")),
     "RestrictAddressFamilies=AF_UNIX",
   ].join("\n")}\n`;
+}
+
+/** Root, as only root may kill HAProxy's unit; no capability: PID 1 takes root's word. */
+export function watchUnit(program: string): string {
+  return unitWithDigest(
+    [
+      "[Unit]",
+      `Description=Watch over ${HAPROXY_UNIT}`,
+      `After=${HAPROXY_UNIT}`,
+      "StartLimitIntervalSec=0",
+      "",
+      "[Service]",
+      DIGEST_LINE,
+      `ExecStart=${WATCH_PROGRAM}`,
+      "Restart=always",
+      "RestartSec=1s",
+      "CPUWeight=1000",
+      "OOMScoreAdjust=-900",
+      "CapabilityBoundingSet=",
+      "MemoryDenyWriteExecute=yes",
+      "UMask=0077",
+      ...HARDENING,
+      "",
+      "[Install]",
+      "WantedBy=multi-user.target",
+    ],
+    [program],
+  );
 }
 
 /** tmpfiles.d: the folders that HAProxy and the updater share, there before either starts. */

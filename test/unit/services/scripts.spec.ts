@@ -47,9 +47,10 @@ Object.assign(scripts, {
   "the preflight of a master with a forward": preflightScript({ ...look, forward: "nftables" }),
 });
 
-const programs = [...haproxyServiceFiles(), ...updaterServiceFiles(updaterSettings())].filter(
-  ({ mode }) => mode === "0755",
-);
+const programs = [
+  ...haproxyServiceFiles(haproxySettings().ports),
+  ...updaterServiceFiles(updaterSettings()),
+].filter(({ mode }) => mode === "0755");
 for (const { path, content } of programs) scripts[path] = content;
 
 describe("scripts of the services", () => {

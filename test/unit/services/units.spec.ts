@@ -6,9 +6,12 @@ import path from "node:path";
 import { after, before, describe, it } from "mocha";
 import { haproxyServiceFiles } from "../../../host/haproxy-service";
 import { updaterServiceFiles } from "../../../host/updater-service";
-import { updaterSettings } from "./example";
+import { haproxySettings, updaterSettings } from "./example";
 
-const files = [...haproxyServiceFiles(), ...updaterServiceFiles(updaterSettings())];
+const files = [
+  ...haproxyServiceFiles(haproxySettings().ports),
+  ...updaterServiceFiles(updaterSettings()),
+];
 const units = files.filter(({ path }) => path.startsWith("/etc/systemd/system/"));
 const services = units.filter(({ path }) => path.endsWith(".service"));
 const textOf = (end: string) => units.find(({ path }) => path.endsWith(end))?.content ?? "";
@@ -28,7 +31,7 @@ describe("units of the services", () => {
 
   it("are as hardened as promised: below 3.0 for systemd-analyze security", function () {
     if (analyze("--version").status !== 0) this.skip();
-    assert.equal(services.length, 3);
+    assert.equal(services.length, 4);
     for (const { path: file } of services) {
       const { status, stdout, stderr } = analyze(
         ...["security", "--offline=true", "--threshold=29", "--no-pager", path.join(root, file)],
