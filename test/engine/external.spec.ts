@@ -35,7 +35,7 @@ describe("on the real engine, HAProxy outside of the cluster", function () {
   before(async () => {
     bench = await Bench.start("m1", "m2", "lb1", "lb2");
     bench.answers.set("m1-ca", { stdout: CA });
-    engine = await bench.engine(config() as never);
+    engine = await bench.engine(config());
   });
   after(() => bench?.stop());
 
@@ -99,7 +99,7 @@ describe("on the real engine, HAProxy outside of the cluster", function () {
   });
 
   it("rolls a change over the hosts one at a time, and stops at one that does not come back", async () => {
-    engine.setConfig(config({ haproxy: { checks: { rise: 3 } } }) as never);
+    engine.setConfig(config({ haproxy: { checks: { rise: 3 } } }));
     bench.answers.set("updater-service", { stderr: "it does not serve again\n", code: 1 });
     await assert.rejects(engine.up(), (error) => {
       assert.ok(error instanceof EngineError);
@@ -118,7 +118,7 @@ describe("on the real engine, HAProxy outside of the cluster", function () {
 
   it("rotates the token: the former one goes when every host has used the new one", async () => {
     const rotated = { haproxy: { checks: { rise: 3 } }, token: { generation: 2 } };
-    engine.setConfig(config(rotated) as never);
+    engine.setConfig(config(rotated));
     bench.answers.set("updater-token", { stderr: "has not synced\n", code: 1 });
     await assert.rejects(engine.up());
     assert.ok(bench.api.names().includes("secrets/control-plane-lb-token-1"));
@@ -135,7 +135,7 @@ describe("on the real engine, HAProxy outside of the cluster", function () {
   it("goes without a dead host once that is marked as lost, and leaves the other as it was", async () => {
     await bench.stopHost("lb1");
     const more = { haproxy: { checks: { rise: 3 } }, token: { generation: 2 } };
-    engine.setConfig(config(more, true) as never);
+    engine.setConfig(config(more, true));
     await engine.up();
     bench.takeJournal();
     await engine.destroy();
