@@ -62,8 +62,8 @@ export function acts(
 /** A host without a forward is silent while its HAProxy starts anew: requests under way have 2 s, slow machines need more to start. */
 const RESTART: Pledge = { nothingFails: false, maxGapMs: 6000 };
 
-/** Three questions of 2 s with 2 s in between, and a start. */
-const HUNG: Pledge = { nothingFails: false, maxGapMs: 18_000 };
+/** Three questions of 1 s with 1 s in between, and a start. */
+const HUNG: Pledge = { nothingFails: false, maxGapMs: 12_000 };
 
 /** The acts in topology external, with HAProxy as a service of the masters. */
 export function externalActs(

@@ -83,7 +83,7 @@ export function watchProgram(healthPort: number): string {
 failures=0
 answered=no
 while :; do
-  sleep 2
+  sleep 1
   systemctl --quiet is-active ${HAPROXY_UNIT} || {
     failures=0 answered=no
     continue
@@ -91,7 +91,7 @@ while :; do
   read -r line <${ADDRESS_FILE} || continue
   address=\${line#HOST_IP=}
   case $address in *:*) address="[$address]" ;; esac
-  if curl --silent --noproxy '*' --max-time 2 --output /dev/null "http://$address:${healthPort}/healthz"; then
+  if curl --silent --noproxy '*' --max-time 1 --output /dev/null "http://$address:${healthPort}/healthz"; then
     failures=0 answered=yes
   elif [ "$answered" = yes ]; then
     failures=$((failures + 1))
