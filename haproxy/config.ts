@@ -1,6 +1,7 @@
 /** haproxy.cfg: ONE renderer for the program and the updater, so the two never fight. Pure; equal input gives equal bytes. */
 import { createHash } from "node:crypto";
 import { formatBackend, type Backend } from "./model";
+import { backendServerName } from "./server-name";
 import {
   CHECK_TOKEN_KEY,
   checkSpec,
@@ -170,7 +171,7 @@ function renderPool(
     ...slots.map((backend, slot) =>
       backend === undefined
         ? `  server ${slotName(slot)} ${EMPTY_SLOT_ADDRESS} disabled`
-        : `  server ${slotName(slot)} ${formatBackend(backend)} # ${backend.name}`,
+        : `  server ${serverName(spec, slot, backend)} ${formatBackend(backend)} # ${backend.name}`,
     ),
   ];
 }
@@ -180,6 +181,10 @@ function authorization(pool: Pool, spec: HaproxySpec): string {
   if (pool === "alive" || spec.checks.authentication === "anonymous") return "";
   const token = `str(${CHECK_TOKEN_KEY}),map(${checkTokenFile(spec)})`;
   return ` hdr Authorization "Bearer %[${token}]"`;
+}
+
+function serverName(spec: HaproxySpec, slot: number, backend: Backend): string {
+  return spec.updaterSocket === undefined ? backendServerName(backend) : slotName(slot);
 }
 
 /** Name in every API server's certificate. */
@@ -198,14 +203,24 @@ function renderHealth(spec: HaproxySpec): string[] {
     "  http-request return status 200 content-type text/plain string ok if { path /healthz }",
     ...renderAllow(spec, "http-request deny if !own !allowed"),
     "  http-request use-service prometheus-exporter if { path /metrics }",
-    '  http-request return status 404 content-type text/plain string "not found" unless { path_beg /updater/ }',
+    ...renderUpdater(spec),
+  ];
+}
+
+const NOT_FOUND = '  http-request return status 404 content-type text/plain string "not found"';
+
+/** The rest of the health frontend: all other paths. */
+function renderUpdater({ updaterSocket }: HaproxySpec): string[] {
+  if (updaterSocket === undefined) return [NOT_FOUND];
+  return [
+    `${NOT_FOUND} unless { path_beg /updater/ }`,
     "  default_backend updater",
     "",
     "backend updater",
     "  mode http",
     "  timeout server 5s",
     "  http-request set-path %[path,regsub(^/updater,)]",
-    `  server updater unix@${spec.updaterSocket}`,
+    `  server updater unix@${updaterSocket}`,
   ];
 }
 

@@ -11,7 +11,7 @@ export interface HaproxySpec {
   readonly listen: readonly string[];
   /** LB port. */
   readonly port: number;
-  /** Port of `/healthz`, `/metrics` and `/updater/...`. */
+  /** Port of `/healthz`, `/metrics` and, where there is an updater, `/updater/...`. */
   readonly healthPort: number;
   /** CIDRs that may connect (the host's own addresses always may). Empty: everybody. */
   readonly allow: readonly string[];
@@ -19,8 +19,11 @@ export interface HaproxySpec {
   readonly caFile: string;
   /** Unix socket of the runtime API (level admin). */
   readonly adminSocket: string;
-  /** Unix socket where the updater serves `/metrics` and `/status`. */
-  readonly updaterSocket: string;
+  /**
+   * Unix socket where the updater serves `/metrics` and `/status`. Absent: there is no updater, so nothing leads to it, and servers are
+   * named after their backends instead of their slots.
+   */
+  readonly updaterSocket?: string;
   /** Server-state file: health survives a reload or a restart of HAProxy, and servers are not "up" before their first check. */
   readonly stateFile: string;
   /**
@@ -128,8 +131,9 @@ export function checkSpec(spec: HaproxySpec): void {
       fail("allow", cidr, "a CIDR such as 10.0.0.0/8");
   }
   for (const field of ["caFile", "adminSocket", "updaterSocket", "stateFile"] as const) {
-    if (!PATH.test(spec[field]))
-      fail(field, spec[field], "an absolute path of letters, digits and . _ / @ + -");
+    const path = spec[field];
+    if (path !== undefined && !PATH.test(path))
+      fail(field, path, "an absolute path of letters, digits and . _ / @ + -");
   }
   for (const field of ["port", "healthPort"] as const) {
     const port = spec[field];

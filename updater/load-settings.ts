@@ -56,6 +56,9 @@ export function loadSettings(
       `${file}: localAddress: ${settings.localAddress} gives "${localAddress}", expected an IP address`,
     );
   }
+  if (typeof settings.haproxy?.updaterSocket !== "string") {
+    throw new Error(`${file}: haproxy.updaterSocket: missing, expected the path of a socket`);
+  }
   try {
     renderHaproxyConfig(settings.haproxy, []);
   } catch (error) {

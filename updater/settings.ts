@@ -12,7 +12,7 @@ export interface UpdaterSettings {
   /** Name of the ConfigMap with the backends. */
   readonly configMap: string;
   readonly discovery: DiscoveryMode;
-  readonly haproxy: HaproxySpec;
+  readonly haproxy: HaproxySpec & { readonly updaterSocket: string };
   /** haproxy.cfg: written atomically, so its folder must be writable. */
   readonly configFile: string;
   /** Unix socket of HAProxy's master process (`haproxy -W -S`). */
@@ -39,7 +39,7 @@ export interface UpdaterSettings {
   readonly retainSeconds: number;
   /** `prepare` waits so long for a first backend that answers; meanwhile the forward serves. @default 10 */
   readonly prepareWaitSeconds?: number;
-  /** Checks a configuration file before it replaces the old one, e.g. `["haproxy", "-c", "-f"]` (the file's name is added). @default none */
+  /** Checks a configuration file before it replaces the old one, e.g. `["haproxy", "-c", "-f"]` (the file's name is added). @default none, which is said in log and metric */
   readonly checkCommand?: readonly string[];
   /** A reload is asked for by writing this file: root's unit reloads HAProxy. @default the updater tells HAProxy's master process itself */
   readonly reloadRequestFile?: string;

@@ -12,7 +12,7 @@ import {
 import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { HAPROXY_DEFAULTS, renderHaproxyConfig, type HaproxySpec } from "../../../haproxy/config";
+import { HAPROXY_DEFAULTS, renderHaproxyConfig } from "../../../haproxy/config";
 import { MasterApi } from "../../../haproxy/master";
 import { formatBackend, type Backend } from "../../../haproxy/model";
 import { RuntimeApi } from "../../../haproxy/runtime";
@@ -58,10 +58,13 @@ export class Bench {
     this.master = new MasterApi(settings.masterSocket, { deadlineMs: 40_000 });
   }
 
-  static async create(binary: Binary, changes: Partial<HaproxySpec> = {}): Promise<Bench> {
+  static async create(
+    binary: Binary,
+    changes: Partial<UpdaterSettings["haproxy"]> = {},
+  ): Promise<Bench> {
     const folder = mkdtempSync(join(tmpdir(), "control-plane-lb-haproxy-"));
     const at = (name: string): string => join(folder, name);
-    const haproxy: HaproxySpec = {
+    const haproxy: UpdaterSettings["haproxy"] = {
       listen: ["${HOST_IP}"],
       port: await freePort(),
       healthPort: await freePort(),

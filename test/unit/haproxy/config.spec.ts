@@ -7,6 +7,8 @@ import {
   type HaproxySpec,
 } from "../../../haproxy/config";
 import type { Backend } from "../../../haproxy/model";
+import { LAST_LINE, renderMountedConfig } from "../../../haproxy/mounted";
+import { backendServerName, parseServerName } from "../../../haproxy/server-name";
 
 const SPEC: HaproxySpec = {
   listen: ["${HOST_IP}"],
@@ -113,6 +115,32 @@ describe("renderHaproxyConfig", () => {
     const fixed = renderHaproxyConfig({ ...SPEC, listen: ["10.0.0.5", "fd00::5"] }, []);
     assert.doesNotMatch(fixed, /\.alert/);
     assert.match(fixed, /bind "fd00::5:6444"/);
+  });
+
+  it("leads nowhere, and names servers after their backends, where there is no updater", () => {
+    const text = renderMountedConfig(SPEC, [M1, M2]);
+    assert.doesNotMatch(text, /updater/);
+    assert.ok(
+      section(text, "frontend health").includes(
+        'http-request return status 404 content-type text/plain string "not found"',
+      ),
+    );
+    assert.deepEqual(
+      section(text, "backend ready").filter((line) => line.startsWith("server ")),
+      [
+        "server m1:10.77.0.11:6443 10.77.0.11:6443 # m1",
+        "server m2:fd00::1:6443 [fd00::1]:6443 # m2",
+      ],
+    );
+    assert.deepEqual([M1, M2].map(backendServerName).map(parseServerName), [M1, M2]);
+    assert.equal(parseServerName("s1"), undefined);
+  });
+
+  it("is whole for a mounted file, whatever the order of the backends, and never without one", () => {
+    const text = renderMountedConfig(SPEC, [M2, M1]);
+    assert.equal(text, renderMountedConfig(SPEC, [M1, M2]));
+    assert.ok(text.endsWith(`\n${LAST_LINE}\n`));
+    assert.throws(() => renderMountedConfig(SPEC, []), /no backends/);
   });
 
   const mistakes: [string, Partial<HaproxySpec>, RegExp][] = [
