@@ -83,7 +83,7 @@ export class Balancer {
     return [...wanted, ...leaving].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** Makes these the wanted backends: files first, then the running HAProxy. Never called with none. */
+  /** Makes these the wanted backends. Never called with none. */
   want(backends: readonly Backend[], revision: string): Promise<void> {
     return this.#enqueue(() => this.#want(backends, revision));
   }
@@ -125,10 +125,13 @@ export class Balancer {
     this.#draining = draining;
     this.#revision = revision;
     const steps = plan.steps.map(describeStep);
+    // Clients come first: HAProxy's check of the file takes longer than the change. One that it refuses is taken back.
+    if (!plan.needsReload) await this.#tick();
     if (!this.#write(steps.join(", "))) {
       this.#slots = before.slots;
       this.#draining = before.draining;
       this.#revision = before.revision;
+      await this.#tick();
       return;
     }
     metrics.applies += 1;
@@ -143,12 +146,12 @@ export class Balancer {
    * @param change what an operator should read beside HAProxy's own words
    */
   #write(change = ""): boolean {
-    const { settings, log } = this.#parts;
+    const { settings, log, metrics } = this.#parts;
     try {
       // The state first: at no moment does a slot's old health stand beside its new address.
       this.#writeState();
       writeFileAtomically(settings.configFile, this.#render(), {
-        check: checkWith(settings.checkCommand),
+        check: checkWith(settings.checkCommand, { log, metrics }),
       });
       const revision = this.#revision;
       saveLastGood(settings.lastGoodFile, { savedAtMs: Date.now(), revision, slots: this.#slots });

@@ -27,6 +27,8 @@ export class Metrics {
   reloads = 0;
   watchRestarts = 0;
   sessionsCut = 0;
+  /** Whether HAProxy's own binary is there to check files with. */
+  configCheckAvailable = false;
   readonly #errors = new Map<ErrorKind, number>(ERROR_KINDS.map((kind) => [kind, 0]));
 
   /** Each source of the backends by name, and when an API server last confirmed it: on the monotonic clock, somebody may set the other one. */
@@ -103,6 +105,12 @@ export class Metrics {
       "counter",
       "Changes of the backends that were applied.",
       one(this.applies),
+    );
+    add(
+      "config_check_available",
+      "gauge",
+      "1: haproxy.cfg is checked by HAProxy's own binary before it replaces the old one. 0: it is not.",
+      one(this.configCheckAvailable ? 1 : 0),
     );
     add("reloads_total", "counter", "Reloads of HAProxy.", one(this.reloads));
     add(

@@ -44,7 +44,7 @@ export async function prepare(settings: UpdaterSettings, log: Log): Promise<void
   const up = (pool: keyof Verdict, slot: number): boolean => verdicts[slot]?.[pool] ?? false;
   writeFileAtomically(haproxy.stateFile, renderServerState(start.slots, up));
   writeFileAtomically(configFile, renderHaproxyConfig(haproxy, start.slots), {
-    check: checkWith(settings.checkCommand),
+    check: checkWith(settings.checkCommand, { log }),
   });
   saveLastGood(lastGoodFile, start);
   log.info("prepared", {

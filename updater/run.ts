@@ -6,6 +6,7 @@ import { parseBackends, type Refused } from "../haproxy/model";
 import { RuntimeApi } from "../haproxy/runtime";
 import type { Subscription } from "../haproxy/socket";
 import { Balancer } from "./balancer";
+import { probeCheck } from "./check";
 import { CheckToken } from "./check-token";
 import { Discovery } from "./discovery";
 import { EventReporter } from "./events";
@@ -123,6 +124,7 @@ class Updater {
       () => this.#metrics.render(),
       () => this.#status(),
     );
+    probeCheck(this.#settings.checkCommand, { log: this.#log, metrics: this.#metrics });
     this.#log.info("started", { backends: this.#balancer.backends().length });
     this.#lookForToken();
     const timer = setInterval(() => this.#look(), this.#tickMs);

@@ -281,6 +281,22 @@ for (const binary of BINARIES) {
       assert.match(readFileSync(bench.settings.configFile, "utf8"), /timeout connect 900ms/);
     });
 
+    it("takes a change back whose file the check refuses, and keeps the last good one", async () => {
+      const m3 = bench.server("m3").address;
+      const checkCommand = ["sh", "-c", `! grep -F ${m3} "$0"`];
+      bench.writeSettings({ checkCommand });
+      await start("m1", "m2");
+      const before = readFileSync(bench.settings.configFile, "utf8");
+      await bench.setConfigMap(bench.data("m2", "m3"));
+      await waitFor("it is said", () => bench.log("updater").includes("ConfigurationNotWritten"));
+      await bench.states({ m1: "ready", m2: "ready" });
+      await bench.ready("m1", "m2");
+      assert.equal(readFileSync(bench.settings.configFile, "utf8"), before);
+      const metrics = (await bench.health("/updater/metrics")).body;
+      assert.match(metrics, /errors_total\{kind="write"\} [1-9]/);
+      assert.match(metrics, /_config_check_available 1/);
+    });
+
     it("keeps the old configuration on disk and serving when HAProxy refuses a new one", async () => {
       await start("m1", "m2");
       const before = readFileSync(bench.settings.configFile, "utf8");

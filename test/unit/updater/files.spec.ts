@@ -12,11 +12,12 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HAPROXY_DEFAULTS } from "../../../haproxy/config";
-import { checkWith, RefusedConfigError } from "../../../updater/check";
+import { checkWith, probeCheck, RefusedConfigError } from "../../../updater/check";
 import { removeLeftovers, writeFileAtomically } from "../../../updater/files";
 import { backendsOf, readLastGood, saveLastGood } from "../../../updater/last-good";
 import { loadSettings } from "../../../updater/load-settings";
 import { createLog } from "../../../updater/log";
+import { Metrics } from "../../../updater/metrics";
 import { chooseStart } from "../../../updater/prepare";
 import { readSeed } from "../../../updater/seed";
 import {
@@ -61,13 +62,54 @@ describe("the updater's files", () => {
   });
 
   describe("checkWith", () => {
+    const report = () => {
+      const lines: string[] = [];
+      return { lines, log: createLog((line) => lines.push(line)), metrics: new Metrics() };
+    };
+    const available = (metrics: Metrics): string | undefined =>
+      /_config_check_available (\d)$/m.exec(metrics.render())?.[1];
+
     it("passes with exit code 0, and gives the checker's words otherwise", () => {
-      checkWith(undefined);
-      checkWith(["true"])?.(at("f"));
-      const refuse = checkWith(["sh", "-c", "echo line 3 is bad >&2; exit 1"]);
-      assert.throws(() => refuse?.(at("f")), RefusedConfigError);
-      assert.throws(() => refuse?.(at("f")), /line 3 is bad/);
-      assert.throws(() => checkWith(["/no/such/program"])?.(at("f")), /could not check/);
+      const told = report();
+      checkWith(["true"], told)(at("f"));
+      const refuse = checkWith(["sh", "-c", "echo line 3 is bad >&2; exit 1"], told);
+      assert.throws(() => refuse(at("f")), RefusedConfigError);
+      assert.throws(() => refuse(at("f")), /line 3 is bad/);
+      assert.deepEqual(told.lines, []);
+      assert.equal(available(told.metrics), "1");
+    });
+
+    const missing: [string, readonly string[] | undefined, RegExp][] = [
+      ["is not set", undefined, /no checkCommand is set/],
+      ["does not exist", ["/no/such/program"], /\/no\/such\/program.*ENOENT/],
+      ["lacks a library", ["sh", "-c", "echo libx.so: not found >&2; exit 127"], /libx\.so/],
+    ];
+    for (const [title, command, reason] of missing) {
+      it(`lets files pass when the command ${title}, and says so in log and metric`, () => {
+        for (const ask of [
+          probeCheck,
+          (...args: Parameters<typeof probeCheck>) => {
+            checkWith(...args)(at("f"));
+          },
+        ]) {
+          const told = report();
+          told.metrics.configCheckAvailable = true;
+          ask(command, told);
+          assert.equal(told.lines.length, 1);
+          assert.match(told.lines[0] ?? "", /"warn".*WITHOUT a check/);
+          assert.match(told.lines[0] ?? "", reason);
+          assert.equal(available(told.metrics), "0");
+        }
+      });
+    }
+
+    it("is no verdict on the file when the check was killed", () => {
+      const killed = checkWith(["sh", "-c", "kill -9 $$"], report());
+      assert.throws(
+        () => killed(at("f")),
+        (error: Error) =>
+          !(error instanceof RefusedConfigError) && /could not check.*SIGKILL/.test(error.message),
+      );
     });
   });
 
