@@ -133,13 +133,14 @@ function renderEndpoint(spec: HaproxySpec): string[] {
     ...spec.listen.map((address) => `  bind ${bindAddress(address, spec.port)}`),
     `  maxconn ${spec.maxConnections}`,
     ...renderAllow(spec, "tcp-request connection reject if !own !allowed"),
-    "  # Nothing to serve with: close at once.",
-    "  tcp-request connection reject if { nbsrv(ready) eq 0 } { nbsrv(alive) eq 0 }",
+    "  # Nothing to serve with: close at once. In a process that stops, as the old one of a reload, nbsrv is 0 whatever the",
+    "  # servers do, and its last connections must not be lost.",
+    "  tcp-request connection reject if { nbsrv(ready) eq 0 } { nbsrv(alive) eq 0 } !{ stopping }",
     "  # No server is bothered with a client that says nothing.",
     `  tcp-request inspect-delay ${spec.timeouts.helloMs}ms`,
     "  tcp-request content accept if { req.len gt 0 }",
     "  tcp-request content reject",
-    "  use_backend ready if { nbsrv(ready) gt 0 }",
+    "  use_backend ready if { nbsrv(ready) gt 0 } || { stopping }",
     "  default_backend alive",
   ];
 }
