@@ -17,6 +17,7 @@ export function conflicts(settings: Known): Mistake[] {
     ...allowConflicts(settings),
     ...bootstrapConflicts(settings),
     ...ownAddressConflicts(settings),
+    ...updaterConflicts(settings),
     ...haproxyConflicts(settings),
     ...topologyConflicts(settings),
   ];
@@ -227,6 +228,31 @@ function topologyConflicts({
             path: "kubeconfig",
             message:
               "holds no certificate-authority-data: in topology external HAProxy needs the cluster's CA (`kubectl config view --flatten --raw --minify` writes it into the text)",
+          },
+        ]
+      : []),
+  ];
+}
+
+/** What is asked of an updater where there is none, or of one whose token HAProxy's user cannot read. */
+function updaterConflicts({ topology, daemonset, discovery, haproxy }: Known): Mistake[] {
+  const withToken = haproxy?.checks.authentication === "token";
+  if (topology === "external" && withToken) {
+    const message =
+      "token is for pods only so far: with topology external allow anonymous requests to /readyz (AuthenticationConfiguration, anonymous.conditions)";
+    return [{ path: "haproxy.checks.authentication", message }];
+  }
+  if (topology !== "daemonset" || daemonset?.variant !== "mounted") return [];
+  const without = "daemonset.variant mounted has no updater";
+  return [
+    ...(discovery === undefined || discovery === "configMap"
+      ? []
+      : [{ path: "discovery", message: `${discovery} needs the updater: ${without}` }]),
+    ...(withToken
+      ? [
+          {
+            path: "haproxy.checks.authentication",
+            message: `token needs the updater's: ${without}`,
           },
         ]
       : []),

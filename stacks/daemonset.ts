@@ -3,6 +3,7 @@ import { kubeadmCluster } from "../components/bootstrap/kubeadm";
 import { Access } from "../components/cluster/access";
 import { Backends } from "../components/cluster/backends";
 import { HaproxyDaemonSet } from "../components/cluster/haproxy-daemonset";
+import { mountedConfig } from "../components/cluster/mounted-pod";
 import type { Host } from "../components/host/host";
 import { portForward } from "../components/host/port-forward";
 import { preflights } from "../components/host/preflight";
@@ -79,41 +80,44 @@ function loadBalance(
     masters.map(({ ready }) => ready),
   );
   const inCluster = { providers: { kubernetes: provider } };
-  const access = new Access("access", { discovery: settings.discovery }, inCluster);
+  const pods = {
+    port: ports.lb,
+    healthPort: ports.health,
+    apiPort: ports.api,
+    allow,
+    maxConnections: haproxy.maxConnections,
+    timeouts: haproxy.timeouts,
+    checks: haproxy.checks,
+    discovery: settings.discovery,
+    drainSeconds: updater.drainSeconds,
+    retainSeconds: updater.retainSeconds,
+  };
+  const backendsOf = masters.map(({ host, ready }) => ({
+    name: host.name,
+    address: host.address,
+    dependsOn: [ready],
+  }));
+  const mounted = settings.daemonset.variant === "mounted";
+  const { discovery } = settings;
+  const access = mounted ? [] : new Access("access", { discovery }, inCluster).rights;
   const backends = new Backends(
     "backends",
     {
-      masters: masters.map(({ host, ready }) => ({
-        name: host.name,
-        address: host.address,
-        dependsOn: [ready],
-      })),
+      masters: backendsOf,
       apiPort: ports.api,
+      ...(mounted ? { haproxyConfig: mountedConfig(pods, backendsOf) } : {}),
     },
     inCluster,
   );
   new HaproxyDaemonSet(
     "haproxy",
     {
-      settings: {
-        port: ports.lb,
-        healthPort: ports.health,
-        apiPort: ports.api,
-        allow,
-        maxConnections: haproxy.maxConnections,
-        timeouts: haproxy.timeouts,
-        checks: haproxy.checks,
-        discovery: settings.discovery,
-        drainSeconds: updater.drainSeconds,
-        retainSeconds: updater.retainSeconds,
-      },
-      updaterScript: bundleUpdater(),
+      settings: pods,
       haproxyImage: haproxy.image,
       haproxyResources: haproxy.resources,
-      updaterImage: updater.image,
-      updaterResources: updater.resources,
+      ...(mounted ? {} : { updater: { ...updater, script: bundleUpdater() } }),
       imagePullSecrets: settings.imagePullSecrets,
-      dependsOn: [...access.rights, ...backends.entries],
+      dependsOn: [...access, ...backends.entries],
     },
     inCluster,
   );

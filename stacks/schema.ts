@@ -83,6 +83,7 @@ const updater = keys({
   drainSeconds: whole(0, 3600, " (seconds)").default(UPDATER_DEFAULTS.drainSeconds),
   // below a minute, an API server that only restarts would be taken for a removed one: its lease is renewed each 10 s, and ends after 15 s
   retainSeconds: whole(0, 604_800, " (seconds)").default(UPDATER_DEFAULTS.retainSeconds),
+  checkConfig: flag().default(true),
 });
 
 const dnsOrAddress = host();
@@ -145,6 +146,7 @@ export const schema = {
     {},
   ),
   kubeadm: kubeadm.prefault({}),
+  daemonset: keys({ variant: oneOf(["sidecar", "mounted"]).default("sidecar") }).prefault({}),
   haproxy: haproxy.prefault({}),
   updater: updater.prefault({}),
   token: keys({

@@ -54,6 +54,8 @@ export interface Settings {
     /** `kubeadm reset` when everything is destroyed. */
     readonly resetOnDestroy: boolean;
   };
+  /** sidecar: an updater beside HAProxy; mounted: HAProxy's own container takes haproxy.cfg from the mounted ConfigMap. */
+  readonly daemonset: { readonly variant: "sidecar" | "mounted" };
   readonly haproxy: {
     readonly image: string;
     readonly resources: Resources;
@@ -68,6 +70,8 @@ export interface Settings {
     readonly resources: Resources;
     readonly drainSeconds: number;
     readonly retainSeconds: number;
+    /** haproxy.cfg is checked by a copy of HAProxy's own binary. */
+    readonly checkConfig: boolean;
   };
   /** The updater's token outside of the cluster. */
   readonly token: { readonly generation: number; readonly delivery: TokenDelivery };

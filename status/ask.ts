@@ -13,13 +13,16 @@ export function askHosts(settings: Settings): Promise<HostStatus[]> {
     forward: topology === "daemonset",
     apiServer: topology === "daemonset" || loadBalancers.length === 0,
   };
+  const updater = topology === "external" || settings.daemonset.variant === "sidecar";
   return Promise.all(
     balancersOf(settings)
       .filter((node) => !node.lost)
       .map(async ({ name, address, ssh }) => {
         try {
-          const ran = await runScript(ssh, statusScript({ address, ports }), HOST_MS);
-          if (ran.code === 0) return parseAnswers({ name, address }, ports, ran.stdout, expected);
+          const ran = await runScript(ssh, statusScript({ address, ports, updater }), HOST_MS);
+          if (ran.code === 0) {
+            return parseAnswers({ name, address }, { ports, updater }, ran.stdout, expected);
+          }
           const reason = ran.stderr.trim().split("\n").at(-1) ?? "";
           return unreachable({ name, address }, `cannot be asked (exit ${ran.code}): ${reason}`);
         } catch (error) {

@@ -8,9 +8,9 @@ export function renderStatus(endpoint: string, hosts: readonly HostStatus[]): st
     host.server,
     host.forward,
     host.answers ? "yes" : "no",
-    host.updater === undefined ? "-" : backends(host),
+    backends(host),
     host.updater?.discovery ?? "-",
-    host.updater === undefined ? "-" : lastSync(host.updater.lastSyncSeconds),
+    lastSync(host),
   ]);
   const head = [
     ...["HOST", "ADDRESS", "SERVED BY", "FORWARD", "ANSWERS"],
@@ -40,11 +40,14 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join("\n");
 }
 
-function backends(host: HostStatus): string {
-  const all = host.updater?.backends ?? [];
-  return all.map(({ name, state }) => `${name} ${state}`).join(", ") || "none";
+function backends({ updater, backends }: HostStatus): string {
+  const all = updater?.backends ?? backends;
+  if (all === undefined) return "-";
+  return all.map(({ name, state }) => `${name} ${state}`).join(", ") || "unknown";
 }
 
-function lastSync(seconds: number | null): string {
+function lastSync({ updater, backends }: HostStatus): string {
+  if (updater === undefined) return backends === undefined ? "-" : "n/a";
+  const seconds = updater.lastSyncSeconds;
   return seconds === null ? "never" : `${Math.round(seconds)} s ago`;
 }

@@ -1,3 +1,4 @@
+import { parseServerStates, type SeenBackend } from "../haproxy/server-metrics";
 import type { BackendState } from "../updater/balancer";
 import type { UpdaterStatus } from "../updater/server";
 
@@ -16,6 +17,8 @@ export interface HostStatus {
   /** HTTP status of /readyz of the host's own API server; 0: no answer. */
   readonly apiReadyz: number;
   readonly updater?: UpdaterStatus;
+  /** What HAProxy itself says of its backends, where there is no updater. */
+  readonly backends?: readonly SeenBackend[];
   /** What is not as it should be; empty: all well. */
   readonly problems: readonly string[];
 }
@@ -39,10 +42,16 @@ const STALE_SECONDS = 600;
 /** A draining backend is leaving because somebody took it out. */
 const FINE: ReadonlySet<BackendState> = new Set(["ready", "draining"]);
 
+/** What `statusScript` was asked. */
+export interface Asked {
+  readonly ports: { readonly lb: number; readonly health: number };
+  readonly updater: boolean;
+}
+
 /** Reads the output of `statusScript`. */
 export function parseAnswers(
   host: Host,
-  ports: { readonly lb: number; readonly health: number },
+  { ports, updater: asked }: Asked,
   output: string,
   expected: Expected = { forward: true, apiServer: true },
 ): HostStatus {
@@ -64,7 +73,8 @@ export function parseAnswers(
         : "broken";
   const answers = status("endpoint") !== 0;
   const server = haproxy ? "HAProxy" : forward !== "absent" && answers ? "forward" : "nothing";
-  const updater = haproxy ? parseUpdater(values("updater")[0] ?? "") : undefined;
+  const updater = haproxy && asked ? parseUpdater(values("updater")[0] ?? "") : undefined;
+  const backends = haproxy && !asked ? parseServerStates(values("metric").join("\n")) : undefined;
   const problems = [...values("problem")];
   if (specific !== undefined && !haproxy) {
     problems.push(`the LB port ${ports.lb} is held by another process: ${specific}`);
@@ -88,7 +98,8 @@ export function parseAnswers(
     const answer = status("api") === 0 ? "does not answer" : `answers ${status("api")}`;
     problems.push(`its API server ${answer} on /readyz`);
   }
-  if (haproxy) problems.push(...updaterProblems(updater));
+  if (backends !== undefined) problems.push(...backendProblems(backends));
+  else if (haproxy) problems.push(...updaterProblems(updater));
   return {
     ...host,
     server,
@@ -96,6 +107,7 @@ export function parseAnswers(
     answers,
     apiReadyz: status("api"),
     ...(updater === undefined ? {} : { updater }),
+    ...(backends === undefined ? {} : { backends }),
     problems,
   };
 }
@@ -136,13 +148,25 @@ function updaterProblems(updater: UpdaterStatus | undefined): string[] {
   else if (lastSyncSeconds > STALE_SECONDS) {
     problems.push(`the updater's last sync was ${Math.round(lastSyncSeconds)} s ago`);
   }
-  for (const { name, state } of backends) {
-    if (FINE.has(state)) continue;
-    const left = outOfSlice.find((it) => it.name === name);
-    const since =
-      left === undefined ? "" : ` and left the EndpointSlice ${Math.round(left.seconds)} s ago`;
-    problems.push(`backend ${name} is ${state}${since}`);
-  }
+  problems.push(...stateProblems(backends, outOfSlice));
   for (const { key, reason } of refused) problems.push(`entry ${key} is refused: ${reason}`);
   return problems;
+}
+
+function backendProblems(backends: readonly SeenBackend[]): string[] {
+  return backends.length === 0 ? ["HAProxy's metrics name no backend"] : stateProblems(backends);
+}
+
+function stateProblems(
+  backends: readonly { readonly name: string; readonly state: BackendState }[],
+  outOfSlice: UpdaterStatus["outOfSlice"] = [],
+): string[] {
+  return backends
+    .filter(({ state }) => !FINE.has(state))
+    .map(({ name, state }) => {
+      const left = outOfSlice.find((it) => it.name === name);
+      const since =
+        left === undefined ? "" : ` and left the EndpointSlice ${Math.round(left.seconds)} s ago`;
+      return `backend ${name} is ${state}${since}`;
+    });
 }

@@ -7,6 +7,8 @@ export interface StatusQuestion {
   /** The node's own address, on which HAProxy listens. */
   readonly address: string;
   readonly ports: { readonly lb: number; readonly api: number; readonly health: number };
+  /** Is there an updater to ask; without one, HAProxy's own metrics tell the backends. */
+  readonly updater: boolean;
 }
 
 /** Seconds for one HTTP question on the host. */
@@ -16,8 +18,9 @@ const PATIENCE_SECONDS = 3;
  * The script that finds out who serves the LB port of a host; for stdin of `sh -s`, as root. It changes nothing and takes no
  * lock, so it works while others change the host. Output: lines `KEY VALUE...`, see `parseAnswers`.
  */
-export function statusScript({ address, ports }: StatusQuestion): string {
+export function statusScript({ address, ports, updater }: StatusQuestion): string {
   const host = address.includes(":") ? `[${address}]` : address;
+  const url = (path: string) => quote(`http://${host}:${ports.health}${path}`);
   return `set -u
 LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -52,13 +55,20 @@ main() {
   part ${RULES_UNIT} ${RULES_PROGRAM}
   service ${HAPROXY_UNIT}
   service ${UPDATER_UNIT}
-  echo "health $(code ${quote(`http://${host}:${ports.health}/healthz`)})"
+  echo "health $(code ${url("/healthz")})"
   echo "endpoint $(code ${quote(`https://${host}:${ports.lb}/livez/ping`)})"
   echo "api $(code ${quote(`https://${host}:${ports.api}/readyz`)})"
-  echo "updater $(curl --silent --fail --noproxy '*' --max-time ${PATIENCE_SECONDS} ${quote(
-    `http://${host}:${ports.health}/updater/status`,
-  )} | tr -d '\\n')"
+${updater ? UPDATER(url) : METRICS(url)}
 }
 main </dev/null
 `;
 }
+
+type Url = (path: string) => string;
+
+const ASK = `curl --silent --fail --noproxy '*' --max-time ${PATIENCE_SECONDS}`;
+
+const UPDATER = (url: Url) => `  echo "updater $(${ASK} ${url("/updater/status")} | tr -d '\\n')"`;
+
+const METRICS = (url: Url) =>
+  `  ${ASK} ${url("/metrics")} | sed -n 's/^haproxy_server_status{.*state="UP"/metric &/p'`;

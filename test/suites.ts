@@ -40,6 +40,7 @@ export const SUITES: readonly Suite[] = [
     impossible: needsRoot,
     prepare: async (log) => {
       await ensureCommands(log, ["openssl", "socat", "mmdebstrap", "ip", "nft"]);
+      await ensureCommands(log, ["unshare", "perl", "busybox"]);
       haproxyBinaries();
     },
     minutes: 20,

@@ -1,6 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { formatBackend } from "../../haproxy/model";
+import { HAPROXY_CONFIG_KEY } from "../../haproxy/mounted";
 import { BACKENDS_CONFIG_MAP, MASTERS_ANNOTATION, NAMESPACE, POD_LABELS } from "../../names";
 import { componentType } from "../types";
 
@@ -18,6 +19,8 @@ export interface BackendsArgs {
   readonly later?: readonly { readonly name: string }[];
   /** Port of the API servers. */
   readonly apiPort: number;
+  /** Variant `mounted`: this haproxy.cfg stands in the ConfigMap instead of one key per master. */
+  readonly haproxyConfig?: string;
 }
 
 const WHERE = { name: BACKENDS_CONFIG_MAP, namespace: NAMESPACE };
@@ -26,13 +29,13 @@ const WHERE = { name: BACKENDS_CONFIG_MAP, namespace: NAMESPACE };
 const FORCE = { "pulumi.com/patchForce": "true" };
 
 /**
- * The ConfigMap with one key per master.
+ * The ConfigMap with one key per master, or with the whole haproxy.cfg.
  *
  * Each key, and the list of masters, is a patch with a field manager of its own; the ConfigMap itself owns no data and never changes. So
  * keys that others add stay, and a master's key goes with the master.
  */
 export class Backends extends pulumi.ComponentResource {
-  /** One patch per master, in the order of the masters. */
+  /** One patch per key: per master, in the order of the masters, or the one with haproxy.cfg. */
   readonly entries: readonly pulumi.Resource[];
   /** The ConfigMap without its keys. */
   readonly configMap: pulumi.Resource;
@@ -64,19 +67,31 @@ export class Backends extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: [this.configMap] },
     );
-    this.entries = masters.map((master) => this.add(master));
+    const { haproxyConfig } = args;
+    this.entries =
+      haproxyConfig === undefined
+        ? masters.map((master) => this.add(master))
+        : [
+            this.put(
+              HAPROXY_CONFIG_KEY,
+              haproxyConfig,
+              masters.flatMap(({ dependsOn }) => dependsOn),
+            ),
+          ];
     this.registerOutputs({});
   }
 
   /** The key of one master. */
   add(master: Master): pulumi.Resource {
+    const { name, address, dependsOn } = master;
+    return this.put(name, formatBackend({ address, port: this.apiPort }), dependsOn);
+  }
+
+  private put(key: string, value: string, dependsOn: readonly pulumi.Resource[]): pulumi.Resource {
     return new kubernetes.core.v1.ConfigMapPatch(
-      `${this.name}-${master.name}`,
-      {
-        metadata: { ...WHERE, annotations: FORCE },
-        data: { [master.name]: formatBackend({ address: master.address, port: this.apiPort }) },
-      },
-      { parent: this, dependsOn: [this.configMap, ...master.dependsOn] },
+      `${this.name}-${key}`,
+      { metadata: { ...WHERE, annotations: FORCE }, data: { [key]: value } },
+      { parent: this, dependsOn: [this.configMap, ...dependsOn] },
     );
   }
 }

@@ -3,21 +3,23 @@ import * as pulumi from "@pulumi/pulumi";
 import { createHash } from "node:crypto";
 import { NAMESPACE, POD_LABELS, PRODUCT, UPDATER_CONFIG_MAP, WORKLOAD } from "../../names";
 import { componentType } from "../types";
-import { podSpec, type PodArgs } from "./pod";
+import { mountedPod } from "./mounted-pod";
+import type { PodArgs } from "./pod";
+import { sidecarPod, type UpdaterArgs } from "./sidecar-pod";
 import { UPDATER_SCRIPT, UPDATER_SETTINGS, updaterSettings } from "./updater-config";
 
-/** HAProxy with its updater on every master. */
+/** HAProxy on every master. */
 export interface HaproxyDaemonSetArgs extends PodArgs {
-  /** The updater's script. */
-  readonly updaterScript: string;
+  /** The updater beside HAProxy, with its script. Absent: the variant `mounted`, where HAProxy's own container takes what changes. */
+  readonly updater?: UpdaterArgs & { readonly script: string };
   /** What must be there before the first pod: its rights, and the backends to start with. */
   readonly dependsOn: readonly pulumi.Resource[];
 }
 
 /**
- * HAProxy in host network on all masters, the updater beside it, and the ConfigMap with the updater's script and settings.
+ * HAProxy in host network on all masters; with an updater, also the ConfigMap with its script and settings.
  *
- * A change of the backends is no change here: the updater follows them. Pods are replaced one at a time, and while a master has none the
+ * A change of the backends is no change here: the pods follow the ConfigMap with the backends. Pods are replaced one at a time, and while a master has none the
  * forward serves there.
  */
 export class HaproxyDaemonSet extends pulumi.ComponentResource {
@@ -26,15 +28,8 @@ export class HaproxyDaemonSet extends pulumi.ComponentResource {
 
   constructor(name: string, args: HaproxyDaemonSetArgs, options?: pulumi.ComponentResourceOptions) {
     super(componentType("HaproxyDaemonSet"), name, {}, options);
-    const data = {
-      [UPDATER_SCRIPT]: args.updaterScript,
-      [UPDATER_SETTINGS]: `${JSON.stringify(updaterSettings(args.settings), undefined, 2)}\n`,
-    };
-    const config = new kubernetes.core.v1.ConfigMap(
-      `${name}-updater`,
-      { metadata: { name: UPDATER_CONFIG_MAP, namespace: NAMESPACE, labels: POD_LABELS }, data },
-      { parent: this },
-    );
+    const { updater } = args;
+    const config = updater && updaterConfig(name, args, updater, this);
     const daemonSet = new kubernetes.apps.v1.DaemonSet(
       `${name}-daemon-set`,
       {
@@ -49,18 +44,39 @@ export class HaproxyDaemonSet extends pulumi.ComponentResource {
           template: {
             metadata: {
               labels: POD_LABELS,
-              // a mounted ConfigMap restarts nothing by itself
-              annotations: { [`${PRODUCT}/updater-checksum`]: checksum(data) },
+              ...(config === undefined ? {} : { annotations: config.annotations }),
             },
-            spec: podSpec(args),
+            spec: updater === undefined ? mountedPod(args) : sidecarPod(args, updater),
           },
         },
       },
-      { parent: this, dependsOn: [config, ...args.dependsOn] },
+      {
+        parent: this,
+        dependsOn: [...(config === undefined ? [] : [config.resource]), ...args.dependsOn],
+      },
     );
     this.daemonSetName = daemonSet.metadata.name;
     this.registerOutputs({ daemonSetName: this.daemonSetName });
   }
+}
+
+/** The ConfigMap with the updater's script and settings, and what the pods carry of it: a mounted ConfigMap restarts nothing by itself. */
+function updaterConfig(
+  name: string,
+  { settings }: PodArgs,
+  { script, checkConfig }: NonNullable<HaproxyDaemonSetArgs["updater"]>,
+  parent: pulumi.Resource,
+): { readonly resource: pulumi.Resource; readonly annotations: Record<string, string> } {
+  const data = {
+    [UPDATER_SCRIPT]: script,
+    [UPDATER_SETTINGS]: `${JSON.stringify(updaterSettings(settings, checkConfig), undefined, 2)}\n`,
+  };
+  const resource = new kubernetes.core.v1.ConfigMap(
+    `${name}-updater`,
+    { metadata: { name: UPDATER_CONFIG_MAP, namespace: NAMESPACE, labels: POD_LABELS }, data },
+    { parent },
+  );
+  return { resource, annotations: { [`${PRODUCT}/updater-checksum`]: checksum(data) } };
 }
 
 function checksum(data: Readonly<Record<string, string>>): string {

@@ -1,9 +1,10 @@
 import type { types } from "@pulumi/kubernetes";
-import { BACKENDS_CONFIG_MAP, HAPROXY_UID, UPDATER_CONFIG_MAP, WORKLOAD } from "../../names";
-import { PATHS, UPDATER_SCRIPT, UPDATER_SETTINGS, type PodSettings } from "./updater-config";
+import { HAPROXY_UID } from "../../names";
+import { PATHS, type PodSettings } from "./updater-config";
 
-type Container = types.input.core.v1.Container;
-type PodSpec = types.input.core.v1.PodSpec;
+export type Container = types.input.core.v1.Container;
+export type PodSpec = types.input.core.v1.PodSpec;
+export type Volume = NonNullable<Extract<PodSpec["volumes"], readonly unknown[]>>[number];
 type VolumeMount = types.input.core.v1.VolumeMount;
 
 /** CPU and memory of a container. */
@@ -12,38 +13,42 @@ export interface ContainerResources {
   readonly limits: { readonly cpu?: string | undefined; readonly memory?: string | undefined };
 }
 
-/** What operators choose of the pods. */
+/** What operators choose of the pods, whatever the variant. */
 export interface PodArgs {
   readonly settings: PodSettings;
   readonly haproxyImage: string;
   readonly haproxyResources: ContainerResources;
-  /** An image with Node.js 18 or later. */
-  readonly updaterImage: string;
-  readonly updaterResources: ContainerResources;
   readonly imagePullSecrets: readonly string[];
 }
 
 /** Seconds beyond HAProxy's own deadline until the kubelet kills a pod that is stopped. */
 const GRACE_SECONDS = 20;
 
-const MOUNTS = {
-  updater: { name: "updater", mountPath: PATHS.updater, readOnly: true },
+/** The volumes of both variants, in a container that may write where HAProxy does. */
+export const MOUNTS = {
   config: { name: "config", mountPath: PATHS.config },
   run: { name: "run", mountPath: PATHS.run },
-  seed: { name: "seed", mountPath: PATHS.seed, readOnly: true },
   ca: { name: "ca", mountPath: PATHS.ca, readOnly: true },
-  token: { name: "token", mountPath: PATHS.token, readOnly: true },
 } as const satisfies Record<string, VolumeMount>;
 
-/** The pod of one master: its first configuration is prepared, then HAProxy and the updater run. */
-export function podSpec(args: PodArgs): PodSpec {
-  const { settings, imagePullSecrets } = args;
+/** The volumes behind MOUNTS. */
+export const VOLUMES: Volume[] = [
+  // on disk: the last good configuration outlives a power cut
+  { name: "config", emptyDir: {} },
+  { name: "run", emptyDir: { medium: "Memory", sizeLimit: "16Mi" } },
+  {
+    name: "ca",
+    configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] },
+  },
+];
+
+/** What the pod of a master has in both variants; it has no credential. */
+export function basePod({ settings, imagePullSecrets }: PodArgs): Omit<PodSpec, "containers"> {
   return {
     hostNetwork: true,
     // the node's resolver: the cluster's may not be there yet, and we need none
     dnsPolicy: "Default",
     enableServiceLinks: false,
-    serviceAccountName: WORKLOAD,
     automountServiceAccountToken: false,
     ...(imagePullSecrets.length === 0
       ? {}
@@ -61,14 +66,11 @@ export function podSpec(args: PodArgs): PodSpec {
       fsGroup: HAPROXY_UID,
       seccompProfile: { type: "RuntimeDefault" },
     },
-    initContainers: [prepareContainer(args)],
-    containers: [haproxyContainer(args), updaterContainer(args)],
-    volumes: volumes(),
   };
 }
 
 /** The node's address, and what no container may do. */
-function common(): Pick<Container, "env" | "securityContext"> {
+export function baseContainer(): Pick<Container, "env" | "securityContext"> {
   return {
     env: [{ name: "HOST_IP", valueFrom: { fieldRef: { fieldPath: "status.hostIP" } } }],
     securityContext: {
@@ -79,43 +81,19 @@ function common(): Pick<Container, "env" | "securityContext"> {
   };
 }
 
-function updaterCommand(word: "prepare" | "run"): string[] {
-  return [
-    "node",
-    `${PATHS.updater}/${UPDATER_SCRIPT}`,
-    word,
-    `${PATHS.updater}/${UPDATER_SETTINGS}`,
-  ];
-}
-
-function prepareContainer(args: PodArgs): Container {
-  return {
-    ...common(),
-    name: "prepare",
-    image: args.updaterImage,
-    command: updaterCommand("prepare"),
-    resources: resources(args.updaterResources),
-    volumeMounts: [
-      MOUNTS.updater,
-      MOUNTS.config,
-      MOUNTS.run,
-      MOUNTS.seed,
-      MOUNTS.ca,
-      ...(args.settings.checks.authentication === "token" ? [MOUNTS.token] : []),
-    ],
-  };
-}
-
-function haproxyContainer(args: PodArgs): Container {
+/** HAProxy, with its ports and probes. It is stopped by the image's own SIGUSR1. */
+export function haproxyContainer(
+  args: PodArgs,
+  variant: { readonly command: string[]; readonly volumeMounts: VolumeMount[] },
+): Container {
   const { settings } = args;
   // never through the LB port, where the forward answers for a dead HAProxy; and on the address that it listens on
   const httpGet = { path: "/healthz", port: settings.healthPort, scheme: "HTTP" };
   return {
-    ...common(),
+    ...baseContainer(),
     name: "haproxy",
     image: args.haproxyImage,
-    // prettier-ignore
-    command: ["haproxy", "-W", "-db", "-S", `${PATHS.run}/master.sock`, "-f", `${PATHS.config}/haproxy.cfg`],
+    ...variant,
     ports: [
       { name: "endpoint", containerPort: settings.port, hostPort: settings.port, protocol: "TCP" },
       {
@@ -137,44 +115,11 @@ function haproxyContainer(args: PodArgs): Container {
       failureThreshold: 2,
       terminationGracePeriodSeconds: 1,
     },
-    volumeMounts: [MOUNTS.config, MOUNTS.run, MOUNTS.ca],
   };
-}
-
-function updaterContainer(args: PodArgs): Container {
-  return {
-    ...common(),
-    name: "updater",
-    image: args.updaterImage,
-    command: updaterCommand("run"),
-    resources: resources(args.updaterResources),
-    volumeMounts: Object.values(MOUNTS),
-  };
-}
-
-function volumes(): NonNullable<PodSpec["volumes"]> {
-  return [
-    { name: "updater", configMap: { name: UPDATER_CONFIG_MAP } },
-    // on disk: the last good configuration outlives a power cut
-    { name: "config", emptyDir: {} },
-    { name: "run", emptyDir: { medium: "Memory", sizeLimit: "16Mi" } },
-    // optional: without it, the last good configuration counts
-    { name: "seed", configMap: { name: BACKENDS_CONFIG_MAP, optional: true } },
-    {
-      name: "ca",
-      configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] },
-    },
-    {
-      name: "token",
-      projected: {
-        sources: [{ serviceAccountToken: { path: "token", expirationSeconds: 3600 } }],
-      },
-    },
-  ];
 }
 
 /** Nothing stands for nothing: the API drops an empty object, and every later preview would show it as a change. */
-function resources({ requests, limits }: ContainerResources): Container["resources"] {
+export function resources({ requests, limits }: ContainerResources): Container["resources"] {
   const given = Object.entries({ requests: amounts(requests), limits: amounts(limits) });
   return Object.fromEntries(given.filter(([, each]) => Object.keys(each).length > 0));
 }

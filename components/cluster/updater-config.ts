@@ -1,6 +1,7 @@
 import type { HaproxySpec } from "../../haproxy/config";
 import { BACKENDS_CONFIG_MAP, NAMESPACE } from "../../names";
 import type { UpdaterSettings } from "../../updater/settings";
+import { checkCommand } from "./binary-script";
 
 /** Folders in the pods. */
 export const PATHS = {
@@ -12,6 +13,10 @@ export const PATHS = {
   run: "/run/haproxy",
   /** The ConfigMap with the backends. */
   seed: "/etc/control-plane-lb/backends",
+  /** The ConfigMap with haproxy.cfg, in the variant `mounted`. */
+  mounted: "/etc/control-plane-lb/haproxy",
+  /** A copy of HAProxy's binary that runs in any image. */
+  binary: "/opt/haproxy",
   /** The cluster's CA. */
   ca: "/etc/control-plane-lb/ca",
   /** The updater's token. */
@@ -28,20 +33,25 @@ export type PodSettings = Pick<
 > &
   Pick<UpdaterSettings, "apiPort" | "discovery" | "drainSeconds" | "retainSeconds">;
 
+/** What the pods' haproxy.cfg says in both variants, apart from PodSettings. */
+export const POD_HAPROXY = {
+  listen: ["${HOST_IP}"],
+  caFile: `${PATHS.ca}/ca.crt`,
+  adminSocket: `${PATHS.run}/admin.sock`,
+  // after a power cut nothing is known of the servers' health
+  stateFile: `${PATHS.run}/server-state`,
+} as const;
+
 /** settings.json for the pods: one text for all masters, `${HOST_IP}` is the node's own address. */
-export function updaterSettings(pods: PodSettings): UpdaterSettings {
+export function updaterSettings(pods: PodSettings, checkConfig: boolean): UpdaterSettings {
   const { apiPort, discovery, drainSeconds, retainSeconds, ...haproxy } = pods;
   return {
     namespace: NAMESPACE,
     configMap: BACKENDS_CONFIG_MAP,
     discovery,
     haproxy: {
-      listen: ["${HOST_IP}"],
-      caFile: `${PATHS.ca}/ca.crt`,
-      adminSocket: `${PATHS.run}/admin.sock`,
+      ...POD_HAPROXY,
       updaterSocket: `${PATHS.run}/updater.sock`,
-      // after a power cut nothing is known of the servers' health
-      stateFile: `${PATHS.run}/server-state`,
       ...haproxy,
     },
     configFile: `${PATHS.config}/haproxy.cfg`,
@@ -55,5 +65,6 @@ export function updaterSettings(pods: PodSettings): UpdaterSettings {
     localAddress: "${HOST_IP}",
     drainSeconds,
     retainSeconds,
+    ...(checkConfig ? { checkCommand: checkCommand(PATHS.binary) } : {}),
   };
 }

@@ -209,7 +209,7 @@ describe("the DaemonSet", () => {
     const all = [...spec.initContainers, ...spec.containers];
     assert.deepEqual(
       all.map(({ name }) => name),
-      ["prepare", "haproxy", "updater"],
+      ["copy-binary", "prepare", "haproxy", "updater"],
     );
     for (const each of all) {
       assert.deepEqual(each["securityContext"], {
@@ -289,6 +289,41 @@ describe("the DaemonSet", () => {
     assert.notDeepEqual(await annotations({ updater: { drainSeconds: 5 } }), first);
   });
 
+  it("has the updater check haproxy.cfg with a copy of the very binary, unless told not to", async () => {
+    const { recording, spec } = await pod();
+    const copy = container(spec, "copy-binary");
+    assert.equal(copy["image"], container(spec, "haproxy")["image"]);
+    const writers = [...spec.initContainers, ...spec.containers].filter(({ volumeMounts }) =>
+      volumeMounts.some(({ name, readOnly }) => name === "binary" && !readOnly),
+    );
+    assert.deepEqual(writers, [copy]);
+    for (const name of ["prepare", "updater"]) {
+      assert.ok(container(spec, name).volumeMounts.some((mount) => mount.name === "binary"));
+    }
+    const checkCommand = (data: Recorded) =>
+      (
+        JSON.parse((data.inputs["data"] as Record<string, string>)["settings.json"] ?? "") as {
+          checkCommand?: string[];
+        }
+      ).checkCommand;
+    const { mountPath } = copy.volumeMounts[0] as { mountPath?: string };
+    const settings = recording.find(CONFIG_MAP, "haproxy-updater");
+    assert.deepEqual(checkCommand(settings), [
+      `${mountPath}/copy/loader`,
+      "--library-path",
+      `${mountPath}/copy/lib`,
+      `${mountPath}/copy/haproxy`,
+      "-c",
+      "-f",
+    ]);
+    const without = await pod({ updater: { checkConfig: false } });
+    assert.deepEqual(
+      without.spec.initContainers.map(({ name }) => name),
+      ["prepare"],
+    );
+    assert.equal(checkCommand(without.recording.find(CONFIG_MAP, "haproxy-updater")), undefined);
+  });
+
   it("gives the updater settings that hold no secret and no master's own address", async () => {
     const { recording } = await pod();
     const data = recording.find(CONFIG_MAP, "haproxy-updater").inputs["data"] as {
@@ -299,6 +334,107 @@ describe("the DaemonSet", () => {
     const settings = JSON.parse(data["settings.json"]) as Record<string, unknown>;
     assert.deepEqual((settings["haproxy"] as { listen: string[] }).listen, ["${HOST_IP}"]);
     assert.ok(data["updater.js"].length > 1000);
+  });
+});
+
+describe("the DaemonSet with a mounted configuration", () => {
+  const VARIANT = { daemonset: { variant: "mounted" } };
+  const stack = async (changes: Record<string, unknown> = {}) => {
+    const recording = await recordStack({ ...VARIANT, ...changes });
+    const daemonSet = recording.find(DAEMON_SET, "haproxy-daemon-set");
+    const { template } = daemonSet.inputs["spec"] as {
+      template: { metadata: Record<string, unknown>; spec: Pod };
+    };
+    return { recording, daemonSet, template, spec: template.spec };
+  };
+  const config = (recording: { find: (type: string, name: string) => Recorded }) =>
+    (recording.find(PATCH, "backends-haproxy.cfg").inputs["data"] as Record<string, string>)[
+      "haproxy.cfg"
+    ] ?? "";
+
+  it("has no credential in the pod, and no rights in the cluster", async () => {
+    const { recording, spec } = await stack();
+    const types = recording.resources.map(({ type }) => type);
+    assert.deepEqual(
+      types.filter((type) => /rbac|ServiceAccount|core\/v1:Secret/.test(type)),
+      [],
+    );
+    assert.equal(spec["automountServiceAccountToken"], false);
+    assert.equal(spec["serviceAccountName"], undefined);
+    assert.doesNotMatch(JSON.stringify(spec["volumes"]), /projected|secret|hostPath/i);
+    assert.equal(spec["initContainers"], undefined);
+    assert.deepEqual(
+      spec.containers.map(({ name }) => name),
+      ["haproxy"],
+    );
+    assert.equal(recording.resources.filter(({ name }) => name === "haproxy-updater").length, 0);
+  });
+
+  it("is otherwise HAProxy as in the other variant", async () => {
+    const [{ spec: mounted }, other] = [await stack(), await recordStack()];
+    const { template } = other.find(DAEMON_SET, "haproxy-daemon-set").inputs["spec"] as {
+      template: { spec: Pod };
+    };
+    const without = (object: object, ...names: string[]) =>
+      Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)));
+    const common = ({ spec }: { spec: Pod }) => [
+      without(spec, "volumes", "initContainers", "serviceAccountName", "containers"),
+      without(container(spec, "haproxy"), "command", "volumeMounts"),
+    ];
+    assert.deepEqual(common({ spec: mounted }), common(template));
+  });
+
+  it("has haproxy.cfg in the ConfigMap, with the configured masters, after all of them", async () => {
+    const { recording, daemonSet, spec } = await stack({
+      nodes: { m1: { address: "10.0.0.11" }, m2: { address: "fd00::12" } },
+    });
+    const text = config(recording);
+    assert.match(text, /^ {2}server m1:10\.0\.0\.11:6443 10\.0\.0\.11:6443 # m1$/m);
+    assert.match(text, /^ {2}server m2:fd00::12:6443 \[fd00::12\]:6443 # m2$/m);
+    assert.doesNotMatch(text, /updater/);
+    assert.match(text, /\n# End of haproxy\.cfg\n$/);
+    const patches = recording.all(PATCH).map(({ name }) => name);
+    assert.deepEqual(patches.sort(), ["backends-haproxy.cfg", "backends-masters"]);
+    const patch = recording.find(PATCH, "backends-haproxy.cfg");
+    assert.deepEqual(recording.dependencies(patch).sort(), [
+      "backends-config-map",
+      "m1-bootstrap",
+      "m2-bootstrap",
+    ]);
+    assert.deepEqual(recording.dependencies(daemonSet), ["backends-haproxy.cfg"]);
+    const volumes = spec["volumes"] as { name: string; configMap?: Record<string, unknown> }[];
+    assert.equal(
+      volumes.find(({ name }) => name === "mounted")?.configMap?.["name"],
+      "haproxy-backends",
+    );
+  });
+
+  it("changes nothing but the ConfigMap when a backend changes, or a setting of HAProxy", async () => {
+    const inputs = async (changes: Record<string, unknown>) => {
+      const { recording } = await stack(changes);
+      return new Map(
+        recording.resources
+          .filter(({ type }) => type.startsWith("kubernetes:"))
+          .map((resource) => [resource.name, JSON.stringify(resource.inputs)]),
+      );
+    };
+    const first = await inputs({});
+    for (const changes of [
+      {
+        nodes: {
+          m1: { address: "10.0.0.11" },
+          m2: { address: "10.0.0.22" },
+          m3: { address: "10.0.0.13" },
+        },
+      },
+      { haproxy: { timeouts: { connectMs: 900 } } },
+    ]) {
+      const second = await inputs(changes);
+      assert.deepEqual(
+        [...first.keys()].filter((name) => first.get(name) !== second.get(name)),
+        ["backends-haproxy.cfg"],
+      );
+    }
   });
 });
 
@@ -316,7 +452,7 @@ describe("outputs of the stack", () => {
 
 interface Container extends Record<string, unknown> {
   readonly name: string;
-  readonly volumeMounts: readonly { readonly name: string }[];
+  readonly volumeMounts: readonly { readonly name: string; readonly readOnly?: boolean }[];
 }
 
 interface Pod extends Record<string, unknown> {
@@ -325,7 +461,9 @@ interface Pod extends Record<string, unknown> {
 }
 
 function container(spec: Pod, name: string): Container {
-  const found = [...spec.initContainers, ...spec.containers].find((each) => each.name === name);
+  const found = [...(spec.initContainers ?? []), ...spec.containers].find(
+    (each) => each.name === name,
+  );
   assert.ok(found, `container ${name}`);
   return found;
 }

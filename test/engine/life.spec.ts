@@ -245,3 +245,54 @@ describe("on the real engine, a cluster that exists", function () {
     );
   });
 });
+
+describe("on the real engine, the variants of the DaemonSet", function () {
+  this.timeout(300_000);
+  this.bail(true);
+  let bench: Bench;
+  let engine: Engine;
+
+  const MOUNTED = { daemonset: { value: { variant: "mounted" } } };
+  const WITHOUT_RIGHTS = ["configmaps/haproxy-backends", "daemonsets/control-plane-lb"];
+  const nodes = (last: number) => [bench.node("m1", 11), bench.node("m2", last)];
+  const keys = () => Object.keys(bench.api.configMap("haproxy-backends") ?? {});
+
+  before(async () => {
+    bench = await Bench.start("m1", "m2");
+    engine = await bench.engine({ ...bench.existing(nodes(12)), ...MOUNTED });
+  });
+  after(() => bench?.stop());
+
+  it("mounted: makes the ConfigMap and the DaemonSet, and nothing with rights", async () => {
+    await engine.up();
+    assert.deepEqual(bench.api.names(), WITHOUT_RIGHTS);
+    assert.deepEqual(keys(), ["haproxy.cfg"]);
+    assert.deepEqual(Object.keys((await engine.up()).summary), ["same"]);
+    bench.takeJournal();
+  });
+
+  it("mounted: a changed backend is an update of the ConfigMap alone", async () => {
+    engine.setConfig({ ...bench.existing(nodes(22)), ...MOUNTED });
+    const expected = ["update backends-haproxy.cfg", "update m2-preflight"];
+    assert.deepEqual(done((await engine.preview()).steps), expected);
+    assert.deepEqual(done((await engine.up()).steps), expected);
+    assert.deepEqual(bench.takeJournal(), ["m2 m2 apply", "PATCH configmaps/haproxy-backends"]);
+    const text = bench.api.configMap("haproxy-backends")?.["haproxy.cfg"] ?? "";
+    assert.match(text, /server m2:10\.0\.0\.22:6443 /);
+  });
+
+  it("can be changed, there and back: the keys follow, and the DaemonSet is updated in place", async () => {
+    engine.setConfig(bench.existing(nodes(22)));
+    const there = done((await engine.up()).steps);
+    assert.ok(there.includes("update haproxy-daemon-set"), there.join("\n"));
+    assert.deepEqual(bench.api.names(), OBJECTS);
+    assert.deepEqual(keys().sort(), ["m1", "m2"]);
+    engine.setConfig({ ...bench.existing(nodes(22)), ...MOUNTED });
+    const back = done((await engine.up()).steps);
+    assert.ok(back.includes("update haproxy-daemon-set"), back.join("\n"));
+    assert.deepEqual(bench.api.names(), WITHOUT_RIGHTS);
+    assert.deepEqual(keys(), ["haproxy.cfg"]);
+    await engine.destroy();
+    assert.deepEqual(bench.api.names(), []);
+  });
+});

@@ -33,6 +33,18 @@ describe("conflicts between settings", () => {
     );
   });
 
+  it("refuses what only an updater can do where there is none, or where HAProxy's user cannot read its token", () => {
+    const checks = { authentication: "token" };
+    const mounted = { daemonset: { variant: "mounted" }, haproxy: { checks } };
+    assert.deepEqual(
+      mistakes({ ...mounted, discovery: "both" }).map((line) => line.split(":")[0]),
+      ["discovery", "haproxy.checks.authentication"],
+    );
+    const [external] = mistakes({ topology: "external", haproxy: { checks } });
+    assert.match(external ?? "", /^haproxy\.checks\.authentication: token is for pods only/);
+    assert.equal(read({ haproxy: { checks }, discovery: "endpoints" }).discovery, "endpoints");
+  });
+
   it("refuses an allow list that locks a master out", () => {
     assert.deepEqual(mistakes({ allow: ["10.0.0.0/30", "10.0.0.12/31"] }), [
       "allow: does not hold nodes.m1.address 10.0.0.11: its kubelet and kubeadm use the endpoint; add 10.0.0.11/32 or its network",

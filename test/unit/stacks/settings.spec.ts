@@ -17,6 +17,8 @@ describe("readSettings", () => {
     assert.deepEqual(settings.ownAddress, { from: "route" });
     assert.equal(settings.forward.kind, "nftables");
     assert.deepEqual(settings.haproxy.timeouts, HAPROXY_DEFAULTS.timeouts);
+    assert.equal(settings.daemonset.variant, "sidecar");
+    assert.equal(settings.updater.checkConfig, true);
     assert.equal(settings.kubeadm.resetOnDestroy, false);
     assert.deepEqual(settings.kubeadm.fragments, {});
     assert.equal("kubeconfig" in settings, false);
@@ -32,6 +34,14 @@ describe("readSettings", () => {
     });
     assert.deepEqual(haproxy.timeouts, { ...HAPROXY_DEFAULTS.timeouts, connectMs: 900 });
     assert.deepEqual(haproxy.resources.requests, { cpu: "1", memory: "64Mi" });
+  });
+
+  it("knows the two variants of the DaemonSet, and no other", () => {
+    const variant = (word: string) => ({ daemonset: { variant: word } });
+    assert.equal(read(variant("mounted")).daemonset.variant, "mounted");
+    assert.deepEqual(mistakes(variant("reloader")), [
+      'daemonset.variant: got "reloader", expected sidecar or mounted',
+    ]);
   });
 
   it("sorts the nodes as people count", () => {
@@ -95,7 +105,7 @@ describe("readSettings", () => {
         nodse: {},
       }),
       [
-        "nodse: unknown key; known here: topology, discovery, bootstrap, clusterName, endpoint, ssh, ports, allow, ownAddress, forward, kubeadm, haproxy, updater, token, imagePullSecrets, kubeconfig, nodes, loadBalancers",
+        "nodse: unknown key; known here: topology, discovery, bootstrap, clusterName, endpoint, ssh, ports, allow, ownAddress, forward, kubeadm, daemonset, haproxy, updater, token, imagePullSecrets, kubeconfig, nodes, loadBalancers",
         'topology: got "pods", expected daemonset or external',
         'discovery: got "dns", expected configMap or endpoints or both',
         'endpoint.host: got "HOST", expected an IP address or a DNS name in lower case',

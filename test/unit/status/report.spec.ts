@@ -3,9 +3,10 @@ import { renderStatus } from "../../../status/render";
 import { exitCode, parseAnswers, unreachable } from "../../../status/report";
 import { answers, updater } from "./answers";
 
+const PORTS = { lb: 6444, health: 6445 };
 const HOST = { name: "m1", address: "10.77.0.11" };
 const parse = (changes: Parameters<typeof answers>[0] = {}) =>
-  parseAnswers(HOST, { lb: 6444, health: 6445 }, answers(changes));
+  parseAnswers(HOST, { ports: PORTS, updater: true }, answers(changes));
 const SOCAT = '*:6444 users:(("socat",pid=300,fd=5))';
 
 describe("status of a host", () => {
@@ -87,6 +88,36 @@ describe("status of a host", () => {
   });
 });
 
+describe("status of a host without an updater", () => {
+  const metric = (pool: string, server: string, up: 0 | 1) =>
+    `haproxy_server_status{proxy="${pool}",server="${server}",state="UP"} ${up}`;
+  const ask = (...metrics: string[]) =>
+    parseAnswers(HOST, { ports: PORTS, updater: false }, answers({ updater: [], metric: metrics }));
+  const m1 = "m1:10.77.0.11:6443";
+  const m2 = "m2:fd00::12:6443";
+
+  it("has the backends from HAProxy's metrics, and no last sync", () => {
+    const status = ask(
+      metric("ready", m1, 1),
+      metric("ready", m2, 0),
+      metric("alive", m1, 1),
+      metric("alive", m2, 1),
+    );
+    assert.deepEqual(status.backends, [
+      { name: "m1", address: "10.77.0.11", port: 6443, state: "ready" },
+      { name: "m2", address: "fd00::12", port: 6443, state: "alive" },
+    ]);
+    assert.deepEqual(status.problems, ["backend m2 is alive"]);
+    assert.match(renderStatus("x:1", [status]), /yes +m1 ready, m2 alive +- +n\/a\n/);
+  });
+
+  it("has unknown backends when HAProxy tells none", () => {
+    const status = ask();
+    assert.deepEqual(status.problems, ["HAProxy's metrics name no backend"]);
+    assert.match(renderStatus("x:1", [status]), / unknown +- +n\/a\n/);
+  });
+});
+
 describe("table of the status", () => {
   it("has a line for each host and says what is wrong", () => {
     const other = unreachable({ name: "m2", address: "10.77.0.12" }, "cannot connect");
@@ -112,7 +143,7 @@ describe("status of a host of HAProxy outside of the cluster", () => {
   const lb = (changes: Parameters<typeof answers>[0] = {}) =>
     parseAnswers(
       { name: "lb1", address: "10.77.0.11" },
-      { lb: 6444, health: 6445 },
+      { ports: PORTS, updater: true },
       answers({
         listener: '10.77.0.11:6444 users:(("haproxy",pid=812,fd=7))',
         forward: [],

@@ -2,13 +2,16 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { statusScript } from "../../../status/script";
 
-const script = (address: string) =>
-  statusScript({ address, ports: { lb: 6444, api: 6443, health: 6445 } });
+const script = (address: string, updater = true) =>
+  statusScript({ address, ports: { lb: 6444, api: 6443, health: 6445 }, updater });
 
 describe("script of the status", () => {
   it("is sound POSIX sh", () => {
-    const check = spawnSync("shellcheck", ["-s", "sh", "-"], { input: script("10.77.0.11") });
-    assert.equal(check.status, 0, String(check.stdout));
+    for (const updater of [true, false]) {
+      const input = script("10.77.0.11", updater);
+      const check = spawnSync("shellcheck", ["-s", "sh", "-"], { input });
+      assert.equal(check.status, 0, String(check.stdout));
+    }
   });
 
   it("puts IPv6 addresses into brackets", () => {

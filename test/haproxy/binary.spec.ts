@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { checkCommand, copyBinaryScript } from "../../components/cluster/binary-script";
+import { renderHaproxyConfig } from "../../haproxy/config";
+import { makeHaproxyRoot } from "../../lab/src/image-roots";
+import { checkWith, RefusedConfigError } from "../../updater/check";
+import { writeFileAtomically } from "../../updater/files";
+import { createLog } from "../../updater/log";
+import { Metrics } from "../../updater/metrics";
+import { BINARIES, Bench } from "./support/bench";
+
+const UID = 99;
+const FOLDER = "/opt/haproxy";
+
+for (const binary of BINARIES) {
+  describe(`the copy of HAProxy ${binary.version} out of its image`, function () {
+    this.timeout(180_000);
+    let root: string;
+    let bench: Bench;
+    const lines: string[] = [];
+    const report = { log: createLog((line) => lines.push(line)), metrics: new Metrics() };
+
+    before(async () => {
+      root = mkdtempSync(join(tmpdir(), "haproxy-image-"));
+      await makeHaproxyRoot(root, dirname(binary.command[0] ?? ""));
+      mkdirSync(join(root, FOLDER), { recursive: true });
+      chownSync(join(root, FOLDER), UID, UID);
+      bench = await Bench.create(binary);
+    });
+    after(async () => {
+      await bench?.stop();
+      rmSync(root, { recursive: true, force: true });
+    });
+
+    /** As the init container runs: in the image, as HAProxy's user. */
+    const copy = (script = copyBinaryScript(FOLDER), path = "/usr/local/sbin:/usr/bin:/bin") =>
+      spawnSync("/usr/sbin/chroot", [`--userspec=${UID}:${UID}`, root, "/bin/sh", "-c", script], {
+        env: { PATH: path },
+        encoding: "utf8",
+      });
+    const command = (): string[] => checkCommand(join(root, FOLDER));
+    const write = (text: string): void =>
+      writeFileAtomically(bench.settings.configFile, text, { check: checkWith(command(), report) });
+    const good = (connectMs: number): string => {
+      const { haproxy } = bench.settings;
+      const timeouts = { ...haproxy.timeouts, connectMs };
+      return renderHaproxyConfig({ ...haproxy, timeouts }, [
+        { name: "m1", address: "10.0.0.11", port: 6443 },
+      ]);
+    };
+
+    it("runs outside of the image, by its own loader", () => {
+      const made = copy();
+      assert.equal(`${made.stdout}${made.stderr}`, "");
+      const [loader = "", ...args] = command();
+      const run = spawnSync(loader, [...args.slice(0, -2), "-v"], { encoding: "utf8", env: {} });
+      assert.match(run.stdout, new RegExp(`HAProxy version ${binary.version}`));
+      // Nothing comes from outside of the copy: the same, in a root that holds nothing else.
+      const empty = join(root, FOLDER, "copy");
+      const alone = execFileSync(
+        "/usr/sbin/chroot",
+        [empty, "/loader", "--library-path", "/lib", "/haproxy", "-v"],
+        { encoding: "utf8" },
+      );
+      assert.match(alone, new RegExp(`HAProxy version ${binary.version}`));
+    });
+
+    it("can be made again, and leaves nothing half", () => {
+      const half = join(root, FOLDER, ".new/lib");
+      mkdirSync(half, { recursive: true });
+      writeFileSync(join(half, "libhalf.so"), "");
+      chownSync(join(root, FOLDER, ".new"), UID, UID);
+      chownSync(half, UID, UID);
+      const former = statSync(command()[0] ?? "").ctimeMs;
+      assert.equal(copy().stderr, "");
+      assert.notEqual(statSync(command()[0] ?? "").ctimeMs, former);
+      assert.equal(existsSync(join(root, FOLDER, ".new")), false);
+      assert.equal(existsSync(join(root, FOLDER, "copy/lib/libhalf.so")), false);
+    });
+
+    it("lets a good file replace the old one, and refuses a bad one with HAProxy's words", () => {
+      process.env["HOST_IP"] = "127.0.0.1";
+      try {
+        write(good(700));
+        write(good(800));
+        const before = readFileSync(bench.settings.configFile, "utf8");
+        assert.match(before, /timeout connect 800ms/);
+        assert.throws(
+          () => write(good(900).replace("retries 3", "retrise 3")),
+          (error: Error) =>
+            error instanceof RefusedConfigError && /unknown keyword 'retrise'/.test(error.message),
+        );
+        assert.equal(readFileSync(bench.settings.configFile, "utf8"), before);
+      } finally {
+        delete process.env["HOST_IP"];
+      }
+      // The address to listen on comes from the environment.
+      assert.throws(() => write(good(900)), /HOST_IP is not set/);
+      assert.deepEqual(lines, []);
+      assert.equal(report.metrics.configCheckAvailable, true);
+    });
+
+    it("is missing after a copy that failed: files are written unchecked, and it is said", () => {
+      const failed = copy(copyBinaryScript(FOLDER), "/usr/bin:/bin");
+      assert.equal(failed.status, 0);
+      assert.match(failed.stderr, /there is no haproxy on the PATH .*will not be checked/);
+      write("unchecked\n");
+      assert.equal(readFileSync(bench.settings.configFile, "utf8"), "unchecked\n");
+      assert.match(lines.at(-1) ?? "", /WITHOUT a check/);
+      assert.equal(report.metrics.configCheckAvailable, false);
+    });
+  });
+}

@@ -1,0 +1,278 @@
+import { HAPROXY_DEFAULTS } from "../../haproxy/config";
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { BINARIES, Bench } from "./support/bench";
+import { Watch, whoAnswers } from "./support/client";
+import { MountedPod, type Shell } from "./support/mounted";
+import { sleep, waitFor } from "./support/wait";
+
+/** As in Debian's images. */
+const DASH: Shell = {
+  name: "dash",
+  command: ["/bin/dash"],
+  path: () => "/usr/sbin:/usr/bin:/sbin:/bin",
+  perl: true,
+};
+/** As in Alpine's images: busybox and nothing else. */
+const ASH: Shell = {
+  name: "busybox ash",
+  command: ["/bin/busybox", "sh"],
+  path: (folder) => {
+    const tools = join(folder, "busybox");
+    if (!existsSync(tools)) {
+      mkdirSync(tools);
+      execFileSync("/bin/busybox", ["--install", "-s", tools]);
+    }
+    return tools;
+  },
+  perl: false,
+};
+
+const VARIANTS = [
+  ...BINARIES.map((binary) => ({ binary, shell: DASH })),
+  ...BINARIES.slice(-1).map((binary) => ({ binary, shell: ASH })),
+];
+
+for (const { binary, shell } of VARIANTS) {
+  describe(`HAProxy ${binary.version} with a mounted configuration, under ${shell.name}`, function () {
+    this.timeout(180_000);
+    let bench: Bench;
+    let pod: MountedPod;
+
+    beforeEach(async () => {
+      bench = await Bench.create(binary, {
+        checks: { ...HAPROXY_DEFAULTS.checks, slowStartMs: 1000 },
+      });
+      for (const name of ["m1", "m2", "m3"]) await bench.addServer(name);
+      pod = new MountedPod(bench, binary, shell);
+    });
+    afterEach(async function () {
+      if (this.currentTest?.state === "failed") console.error(pod.said);
+      await pod.kill();
+      await bench.stop();
+    });
+
+    const ask = (): Promise<string> => whoAnswers(bench.port, bench.caFile);
+    const lastGood = (): string => readFileSync(pod.configFile, "utf8");
+    const refusals = (): string[] => pod.lines.filter((line) => line.includes(" is refused"));
+    const start = async (...names: string[]): Promise<void> => {
+      pod.mount(pod.config(...names));
+      await pod.start();
+      await pod.ready(...names);
+    };
+
+    it("loads a change without a failed connection, and keeps open ones", async () => {
+      await start("m1", "m2");
+      const watch = await Watch.openOn("m1", bench.port, bench.caFile);
+      let running = true;
+      let count = 0;
+      const load = (async () => {
+        for (; running; count++) {
+          await ask();
+          await sleep(5);
+        }
+      })();
+      let failed: unknown;
+      load.catch((error: unknown) => (failed = error));
+      const served = (more: number): Promise<true> => {
+        const then = count;
+        return waitFor(`${more} connections`, () => failed !== undefined || count >= then + more);
+      };
+      const former = await pod.worker();
+      await served(20);
+      pod.mount(pod.config("m1", "m3"));
+      await pod.ready("m1", "m3");
+      await waitFor("m3 serves", async () => (await ask()) === "m3");
+      assert.notEqual(await pod.worker(), former);
+      await served(20);
+      running = false;
+      await load;
+      assert.ok(watch.open);
+      watch.close();
+      assert.equal(lastGood(), pod.config("m1", "m3"));
+    });
+
+    it("does not reload for a file that says the same", async () => {
+      await start("m1", "m2");
+      const worker = await pod.worker();
+      pod.mount(pod.config("m1", "m2"));
+      pod.mount("global\n");
+      await waitFor("the other one is refused", () => refusals()[0]);
+      pod.mount(pod.config("m1", "m2"));
+      await sleep(2500);
+      assert.equal(await pod.worker(), worker);
+    });
+
+    const bad: [string, (good: string) => string | undefined, RegExp][] = [
+      [
+        "that HAProxy refuses",
+        (good) => good.replace("retries 3", "retries 3\n  nonsense here"),
+        /haproxy -c ends with 1: .*unknown keyword 'nonsense'/,
+      ],
+      ["that is empty", () => "", /it is empty/],
+      ["that is gone", () => undefined, /it is empty/],
+      [
+        "that was cut off between two lines",
+        (good) => good.slice(0, good.indexOf("# HAProxy's own health")),
+        /it is not whole/,
+      ],
+    ];
+    for (const [title, spoil, reason] of bad) {
+      it(`refuses a file ${title}: says so once, serves on, and takes the next good one`, async () => {
+        await start("m1", "m2");
+        const [before, worker] = [lastGood(), await pod.worker()];
+        pod.mount(spoil(pod.config("m3")));
+        await waitFor("it is said", () => refusals()[0]);
+        await sleep(2500);
+        assert.equal(refusals().length, 1, pod.said);
+        assert.match(refusals()[0] ?? "", /the key haproxy\.cfg is refused/);
+        assert.match(refusals()[0] ?? "", reason);
+        assert.equal(lastGood(), before);
+        assert.equal(await pod.worker(), worker);
+        assert.match(await ask(), /m[12]/);
+        pod.mount(pod.config("m3"));
+        await pod.ready("m3");
+        assert.equal(refusals().length, 1, pod.said);
+      });
+    }
+
+    it("comes up on the last good file when the mounted one is bad after a power cut", async () => {
+      await start("m1", "m2");
+      const before = lastGood();
+      pod.mount(`${pod.config("m3")}nonsense\n`);
+      await waitFor("it is refused", () => refusals()[0]);
+      await pod.kill();
+      await pod.start();
+      assert.equal(refusals().length, 1, pod.said);
+      assert.equal(lastGood(), before);
+      await pod.ready("m1", "m2");
+      assert.match(await ask(), /m[12]/);
+    });
+
+    it("starts with the changed file when it changed while HAProxy was away", async () => {
+      await start("m1", "m2");
+      await pod.kill();
+      pod.mount(pod.config("m3"));
+      await pod.start();
+      assert.equal(await ask(), "m3");
+    });
+
+    it("does not start, nor listen, with a bad file and no last good one", async () => {
+      pod.mount(pod.config("m1").replace("connect 700ms", "connect soon"));
+      pod.run();
+      assert.equal(await pod.end(), 1);
+      assert.match(pod.said, /is refused.*timeout/);
+      assert.match(pod.lines.at(-1) ?? "", /no good configuration to start with/);
+      assert.equal(existsSync(pod.configFile), false);
+      await assert.rejects(ask(), /ECONNREFUSED/);
+    });
+
+    // busybox may take its own tools instead of those on the PATH
+    const cuts: [string, string, string][] = !shell.perl
+      ? []
+      : [
+          ["half of the copy is written", "cp", 'head -c 300 "$1" >"$2"'],
+          ["the copy waits for the disk", "sync", ":"],
+        ];
+    for (const [title, tool, half] of cuts) {
+      it(`keeps a whole last good file when it is killed while ${title}`, async () => {
+        pod.makeCuttable(tool, half);
+        await start("m1", "m2");
+        const before = lastGood();
+        pod.cut();
+        pod.mount(pod.config("m3"));
+        await pod.hangs();
+        assert.match(await ask(), /m[12]/);
+        pod.mount(`${pod.config("m3")}nonsense\n`);
+        await pod.kill();
+        assert.equal(lastGood(), before);
+        pod.repair();
+        await pod.start();
+        assert.equal(lastGood(), before);
+        assert.match(await ask(), /m[12]/);
+      });
+    }
+
+    if (shell.perl) {
+      it("goes back to the former file when HAProxy cannot start with one that passed the check", async () => {
+        await start("m1", "m2");
+        const [before, worker] = [lastGood(), await pod.worker()];
+        // Somebody else has this port: only a start can find that out.
+        const { healthPort } = bench.settings.haproxy;
+        const taken = (config: string): string =>
+          config.replace(`bind "\${HOST_IP}:${healthPort}"`, `bind ${bench.server("m1").address}`);
+        pod.mount(taken(pod.config("m3")));
+        await waitFor("it is said", () => refusals()[0]);
+        assert.match(refusals()[0] ?? "", /does not start with it/);
+        assert.equal(lastGood(), before);
+        assert.equal(await pod.worker(), worker);
+        assert.match(await ask(), /m[12]/);
+        await pod.kill();
+        // The same after a restart, and with a change that came while HAProxy was away.
+        await pod.start();
+        assert.equal(lastGood(), before);
+        await pod.kill();
+        pod.mount(taken(pod.config("m2")));
+        pod.run();
+        assert.notEqual(await pod.end(), 0);
+        assert.match(refusals()[0] ?? "", /does not start with it/);
+        await pod.start();
+        assert.equal(lastGood(), before);
+        assert.match(await ask(), /m[12]/);
+      });
+
+      it("knows after a reload which servers were not ready: nothing is sent to them", async () => {
+        await start("m1", "m2");
+        await bench.server("m2").order({ readyz: 500 });
+        await pod.ready("m1");
+        const reached = (await bench.server("m2").report()).requests.length;
+        const former = await pod.worker();
+        pod.mount(pod.config("m1", "m2", "m3"));
+        await waitFor("a new worker", async () => (await pod.worker()) !== former);
+        for (let i = 0; i < 60; i++) assert.match(await ask(), /m[13]/);
+        const requests = (await bench.server("m2").report()).requests.slice(reached);
+        assert.deepEqual(requests, []);
+      });
+    } else {
+      it("says that health is not known after a reload", async () => {
+        await start("m1", "m2");
+        pod.mount(pod.config("m1"));
+        await waitFor("it is said", () => pod.lines.at(-1)?.includes("until their first check"));
+        await pod.ready("m1");
+      });
+    }
+
+    it("stops softly on SIGUSR1: no new connection, open ones end by themselves", async () => {
+      await start("m1", "m2");
+      const watch = await Watch.openOn("m1", bench.port, bench.caFile);
+      await pod.signal("SIGUSR1");
+      await waitFor("nobody listens", () =>
+        ask().then(
+          () => false,
+          (error: Error) => /ECONNREFUSED/.test(error.message),
+        ),
+      );
+      // A change now must not bring it back.
+      pod.mount(pod.config("m3"));
+      await sleep(2000);
+      await assert.rejects(ask(), /ECONNREFUSED/);
+      assert.ok(watch.open);
+      assert.equal(pod.ended, undefined);
+      watch.close();
+      await pod.end();
+    });
+
+    it("ends at once on SIGTERM, and when HAProxy dies", async () => {
+      await start("m1");
+      await pod.signal("SIGTERM");
+      await pod.end();
+      await pod.start();
+      const worker = execFileSync("/usr/bin/pgrep", ["-f", `haproxy .*-f ${pod.configFile}$`]);
+      const [master = 0] = worker.toString().trim().split("\n").map(Number);
+      process.kill(master, "SIGKILL");
+      assert.notEqual(await pod.end(), 0);
+    });
+  });
+}
