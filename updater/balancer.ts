@@ -2,10 +2,11 @@
 import { readFileSync } from "node:fs";
 import { fingerprintSpec, POOLS, renderHaproxyConfig, type Pool } from "../haproxy/config";
 import type { MasterApi } from "../haproxy/master";
-import { formatBackend, sameBackend, type Backend } from "../haproxy/model";
+import { formatBackend, type Backend } from "../haproxy/model";
 import { ADMIN, type RuntimeApi, type Snapshot } from "../haproxy/runtime";
 import { renderServerState } from "../haproxy/server-state";
 import { describeStep, firstSlots, planSlots } from "../haproxy/slots";
+import { pause } from "./backoff";
 import { checkWith, RefusedConfigError } from "./check";
 import { writeFileAtomically } from "./files";
 import { backendsOf, readLastGood, saveLastGood } from "./last-good";
@@ -18,6 +19,9 @@ import { allowedConnections, Warnings } from "./warnings";
 
 /** After a reload that failed the next one waits so long. */
 const RELOAD_PAUSE_MS = 60_000;
+
+/** A new server answers our own check within this, or waits for HAProxy's: whatever else is to be done waits meanwhile. */
+const RAISE_MS = 300;
 
 /** What the balancer works with. */
 export interface BalancerParts {
@@ -234,6 +238,7 @@ export class Balancer {
       if (action.kind === "close") this.#draining.delete(action.slot);
       if (action.kind === "cut") this.#parts.metrics.sessionsCut += 1;
     }
+    await this.#raise(actions.filter((action) => action.kind === "fill"));
     this.#forgetClosed(snapshot);
     if (actions.length > 0) this.#snapshot = await this.#parts.runtime.snapshot();
   }
@@ -251,7 +256,6 @@ export class Balancer {
     const { runtime } = this.#parts;
     switch (action.kind) {
       case "fill":
-        void this.#raiseWhenReady(action.slot, action.backend);
         return runtime.fill(action.slot, action.backend);
       case "reopen":
         return runtime.reopen(action.slot);
@@ -264,19 +268,21 @@ export class Balancer {
     }
   }
 
-  /** HAProxy's own first check of a new server comes up to a second later, and it wants two of them. */
-  async #raiseWhenReady(slot: number, backend: Backend): Promise<void> {
-    const { probe, runtime, log } = this.#parts;
-    try {
-      const verdict = await probe(backend);
-      await this.#enqueue(async () => {
-        if (!sameBackend(this.#slots[slot], backend)) return;
-        for (const pool of POOLS) if (verdict[pool]) await runtime.raise(pool, slot);
-        this.#snapshot = await runtime.snapshot();
-      });
-    } catch (error) {
-      log.warn("HAProxy checks a new server alone", { slot, error: errorText(error) });
-    }
+  /**
+   * New servers that pass a check of our own at once serve at once: HAProxy's first check comes up to a second later, and it wants two. The
+   * others wait for HAProxy's.
+   */
+  async #raise(filled: readonly Extract<Action, { kind: "fill" }>[]): Promise<void> {
+    const { probe, runtime } = this.#parts;
+    const patience = new AbortController();
+    const timeUp = pause(RAISE_MS, patience.signal).then(() => undefined);
+    await Promise.all(
+      filled.map(async ({ slot, backend }) => {
+        const verdict = await Promise.race([probe(backend).catch(() => undefined), timeUp]);
+        for (const pool of POOLS) if (verdict?.[pool]) await runtime.raise(pool, slot);
+      }),
+    );
+    patience.abort();
   }
 
   /** A reload only for more slots than HAProxy has, or for another spec than it runs. */
