@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { acts } from "../../demo/acts";
+import { judge } from "../../demo/report";
+import { Lab } from "../../lab/src/index";
+import { bringUp } from "./cluster/bring-up";
+import { clients } from "./cluster/clients";
+import { ControlPlane, MASTERS } from "./cluster/control-plane";
+import { faults } from "./cluster/faults";
+import { life } from "./cluster/life";
+
+describe("a control plane of three masters", function () {
+  this.timeout(15 * 60_000);
+  // each test goes on from what the one before it has left
+  this.bail(true);
+  let lab: Lab | undefined;
+  let made: ControlPlane | undefined;
+
+  const plane = () => {
+    assert.ok(made !== undefined);
+    return made;
+  };
+
+  before(async () => {
+    lab = await Lab.up({ name: "cluster-test", machines: MASTERS.length + 1 });
+    made = await ControlPlane.create(lab);
+  });
+
+  after(async () => {
+    await made?.dispose();
+    await lab?.down();
+  });
+
+  bringUp(plane);
+
+  // the names only: the machines are known when the lab is up
+  const placeholders = MASTERS.map((name) => ({ name, address: "10.0.0.1" }));
+  for (const { name } of acts(placeholders, 6443)) {
+    it(`keeps its promise: ${name}`, async () => {
+      const { stage } = plane();
+      const { masters, ports } = stage.cluster;
+      const act = acts(masters, ports.api).find((candidate) => candidate.name === name);
+      assert.ok(act !== undefined);
+      const report = await plane().underLoad(name, () => act.run(stage));
+      assert.deepEqual(judge(report, act.promise).broken, [], JSON.stringify(report.failures));
+    });
+  }
+
+  clients(plane);
+  faults(plane);
+  life(plane);
+});

@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { whole } from "../../../demo/acts";
+import { feedCredentials } from "../../../demo/credentials";
+import { KUBEADM_UNIT } from "../../../names";
+import { eventually } from "../support";
+import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
+
+const BACKENDS = "-n kube-system get configmap haproxy-backends -o jsonpath={.data}";
+const KUBEADM_RUNS = `systemctl is-active --quiet ${KUBEADM_UNIT}`;
+
+/** From bare machines to the cluster, and what further runs of `up` leave alone. */
+export function bringUp(plane: () => ControlPlane): void {
+  it("comes up although the first up was killed in the middle of kubeadm init; after the first answer no request fails", async () => {
+    const { lab, engine, load, endpoint, stage } = plane();
+    const fed = feedCredentials(lab, load, new AbortController().signal);
+    const first = engine.spawnUp("stacks/program.ts");
+    const ended = first.done.then(({ output }) => {
+      throw new Error(`the first up ended before it could be killed: ${output}`);
+    });
+    const midway = eventually("kubeadm init at its API server", 300, async () => {
+      await lab.exec("m1", `${KUBEADM_RUNS} && ls /etc/kubernetes/manifests/kube-apiserver.yaml`);
+      return true;
+    });
+    await Promise.race([midway, ended]);
+    ended.catch(() => undefined);
+    await first.kill();
+    await lab.exec("m1", KUBEADM_RUNS);
+    const ca = await plane().caOf("m1");
+    await engine.cancel();
+    const up = engine.up();
+    const [{ outputs }] = await Promise.all([up, fed]);
+    assert.equal(outputs.endpoint?.value, `https://${endpoint.host}:6444`);
+    assert.equal(outputs.kubeconfig?.secret, true);
+    for (const name of MASTERS) {
+      assert.equal(await plane().caOf(name), ca, `${name} has another cluster`);
+    }
+    await whole(stage);
+    assertNothingFailed(await plane().endPhase("bring-up"));
+    const { stdout: rules } = await lab.exec("m1", "iptables-save -t nat");
+    assert.match(rules, /KUBE-SERVICES/, "kube-proxy has no rules here");
+  });
+
+  it("keeps keys, tokens and certificates out of the state's plain text", async () => {
+    const { lab, engine } = plane();
+    const { stdout: key } = await lab.exec(
+      "m1",
+      "sed -n 's/.*client-key-data: //p' /etc/kubernetes/admin.conf",
+    );
+    const stored = engine.storedText();
+    for (const secret of [key.trim(), lab.ssh.privateKey.split("\n")[2] ?? "none"]) {
+      assert.ok(secret.length > 20);
+      assert.ok(!stored.includes(secret), "a secret stands in the state in plain text");
+    }
+  });
+
+  it("has nothing to do in a second up", async () => {
+    const { steps } = await plane().engine.up();
+    assert.deepEqual(steps, []);
+  });
+
+  it("leaves a master alone that kubectl has added to the ConfigMap", async () => {
+    const { engine } = plane();
+    const patch = (type: string, text: string) =>
+      plane().kubectl(
+        "m1",
+        `-n kube-system patch configmap haproxy-backends --type=${type} -p '${text}'`,
+      );
+    await patch("merge", `{"data":{"extra":"10.77.99.9:6443"}}`);
+    await engine.up({ refresh: true });
+    assert.match(await plane().kubectl("m1", BACKENDS), /"extra":"10\.77\.99\.9:6443"/);
+    await patch("json", `[{"op":"remove","path":"/data/extra"}]`);
+  });
+}

@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { exitCode } from "../../../status/report";
+import { eventually } from "../support";
+import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
+
+// A network namespace behind a bridge of the machine is what a pod with a network of its own is.
+const POD_NETWORK = `
+  ip netns add probe; ip link add probe0 type veth peer name eth0 netns probe
+  ip addr add 10.244.250.1/24 dev probe0; ip link set probe0 up
+  ip -n probe addr add 10.244.250.2/24 dev eth0; ip -n probe link set eth0 up; ip -n probe link set lo up
+  ip -n probe route add default via 10.244.250.1; sysctl -qw net.ipv4.ip_forward=1
+  iptables -t nat -A POSTROUTING -s 10.244.250.0/24 ! -o probe0 -j MASQUERADE`;
+const NO_POD_NETWORK = `ip netns del probe
+  iptables -t nat -D POSTROUTING -s 10.244.250.0/24 ! -o probe0 -j MASQUERADE`;
+
+/** Clients on the masters themselves and in pods on them; the forward's rules after others have flushed them. */
+export function clients(plane: () => ControlPlane): void {
+  it("answers clients on every master and in pods on them, by HAProxy or by the forward, and status says by which", async () => {
+    const { lab, endpoint } = plane();
+    const version = `curl -sf --max-time 5 --cacert /etc/kubernetes/pki/ca.crt https://${endpoint.host}:6444/version`;
+    // the certificate names the machine whose API server it is
+    const names = `openssl s_client -connect ${endpoint.host}:6444 </dev/null 2>/dev/null | openssl x509 -noout -ext subjectAltName`;
+    const inPod = (command: string) => `ip netns exec probe sh -c '${command}'`;
+    const answered = async (name: string) => {
+      await lab.exec(name, version);
+      await lab.exec(name, inPod(version));
+    };
+    await Promise.all(MASTERS.map((name) => lab.exec(name, POD_NETWORK)));
+    try {
+      await servedBy(plane(), "HAProxy");
+      for (const name of MASTERS) await answered(name);
+      await plane().withoutApiServer("m1", () => answered("m1"));
+      await plane().withoutHaproxy(async () => {
+        await servedBy(plane(), "forward");
+        for (const name of MASTERS) await answered(name);
+        // m2's own forward must not take what is meant for m1
+        for (const command of [names, inPod(names)]) {
+          assert.match((await lab.exec("m2", command)).stdout, /DNS:m1\b/);
+        }
+      });
+      await servedBy(plane(), "HAProxy");
+    } finally {
+      await Promise.all(MASTERS.map((name) => lab.exec(name, NO_POD_NETWORK)));
+    }
+  });
+
+  for (const flush of [
+    "nft flush ruleset",
+    "systemctl start nftables && systemctl reload nftables",
+  ]) {
+    it(`has its forward back after ${flush}, and no request fails`, async () => {
+      const { lab } = plane();
+      const report = await plane().underLoad(flush, async () => {
+        await lab.exec("m1", flush);
+        await eventually(`rules after ${flush}`, 60, async () => {
+          return (await lab.exec("m1", "nft list ruleset")).stdout.includes("6443");
+        });
+      });
+      assertNothingFailed(report);
+    });
+  }
+}
+
+/** Waits until status names this server on every master, and checks its exit code. */
+async function servedBy(plane: ControlPlane, server: "HAProxy" | "forward"): Promise<void> {
+  // a pod just started has not seen all checks pass yet
+  await eventually(`status says ${server} everywhere`, 120, async () => {
+    const hosts = await plane.status();
+    assert.deepEqual(new Set(hosts.map((host) => host.server)), new Set([server]));
+    assert.equal(exitCode(hosts), server === "HAProxy" ? 0 : 1, JSON.stringify(hosts));
+    return true;
+  });
+}

@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import type { Stage } from "../../../demo/acts";
+import { DemoCluster } from "../../../demo/cluster";
+import { clusterConfig, type ClusterOverrides } from "../../../demo/stack";
+import type { Lab } from "../../../lab/src/index";
+import { startLoad, type Load, type PhaseReport } from "../../../load/index";
+import { DEFAULT_PORTS } from "../../../names";
+import { Engine } from "../../../pulumi-test-utils/src/index";
+import { program } from "../../../stacks/program";
+import { settingsFromConfig } from "../../../stacks/source";
+import { askHosts } from "../../../status/ask";
+import type { HostStatus } from "../../../status/report";
+import { eventually, kubectl } from "../support";
+
+/** The masters of the cluster; the lab has one machine more. */
+export const MASTERS: readonly string[] = ["m1", "m2", "m3"];
+
+/** Phase of the load in which nothing is promised: the test prepares something or cleans up. */
+const BETWEEN = "between";
+
+/** With kube-proxy, whose rules stand in the same hooks as the forward's; its limit of connections belongs to the host of the lab. */
+const KUBE_PROXY = {
+  skipPhases: ["addon/coredns"],
+  kubeProxyConfiguration: { mode: "iptables", conntrack: { maxPerCore: 0 } },
+};
+
+/** A control plane on a lab, made by the real engine, under load from the first answer on. */
+export class ControlPlane {
+  readonly stage: Stage;
+  readonly endpoint: { readonly host: string; readonly port: number };
+
+  private constructor(
+    readonly lab: Lab,
+    readonly engine: Engine,
+    readonly load: Load,
+  ) {
+    const signal = new AbortController().signal;
+    const cluster = new DemoCluster(lab, DEFAULT_PORTS, MASTERS);
+    const changeSettings = async () => {
+      this.configure(MASTERS, { haproxy: { timeouts: { queueMs: 2500 } } });
+      await engine.up();
+    };
+    this.stage = { cluster, load, signal, log: () => undefined, changeSettings };
+    this.endpoint = endpointOf(lab);
+  }
+
+  /** The stack and the load are there; no machine has been touched. */
+  static async create(lab: Lab): Promise<ControlPlane> {
+    const engine = await Engine.create({
+      program,
+      projectFile: "Pulumi.yaml",
+      stack: "cluster",
+      config: config(lab, MASTERS),
+    });
+    const load = startLoad({ endpoint: endpointOf(lab), firstPhase: "bring-up" });
+    return new ControlPlane(lab, engine, load);
+  }
+
+  async dispose(): Promise<void> {
+    await this.load.kill();
+    await this.engine.dispose();
+  }
+
+  address(name: string): string {
+    return addressOf(this.lab, name);
+  }
+
+  /** Changes the configuration: other masters, other settings. */
+  configure(names: readonly string[], overrides: ClusterOverrides = {}): void {
+    this.engine.setConfig(config(this.lab, names, overrides));
+  }
+
+  /** `nodes` of the configuration, `extra` by name. */
+  nodes(names: readonly string[], extra: Readonly<Record<string, object>> = {}) {
+    return nodesOf(this.lab, names, extra);
+  }
+
+  kubectl(machine: string, command: string): Promise<string> {
+    return kubectl(this.lab, machine, command);
+  }
+
+  /** Checksum of a master's cluster CA: another one is another cluster. */
+  async caOf(name: string): Promise<string> {
+    return (await this.lab.exec(name, "sha256sum </etc/kubernetes/pki/ca.crt")).stdout;
+  }
+
+  /** Runs `action` as a phase of the load, which meets at least 20 requests after it too. */
+  async underLoad(name: string, action: () => Promise<unknown>): Promise<PhaseReport> {
+    await this.load.phase(name, { reconnect: true });
+    await action();
+    const before = (await this.load.current()).ok;
+    await eventually(`20 more requests in ${name}`, 60, async () => {
+      return (await this.load.current()).ok >= before + 20;
+    });
+    return this.endPhase(name);
+  }
+
+  /** Ends the phase that runs and gives its report, when each request of it has its outcome. */
+  async endPhase(name: string): Promise<PhaseReport> {
+    await this.load.phase(BETWEEN);
+    const report = (await this.load.phases()).findLast((phase) => phase.name === name);
+    assert.ok(report !== undefined, `no phase ${name}`);
+    return report;
+  }
+
+  /** HAProxy itself, and not the forward, has the LB port of these machines. */
+  async haproxyServes(...names: readonly string[]): Promise<boolean> {
+    for (const name of names) {
+      const { stdout } = await this.lab.exec(name, "ss -Hltnp 'sport = :6444'");
+      const own = stdout.split("\n").some((line) => {
+        return line.includes(`${this.address(name)}:6444`) && line.includes("haproxy");
+      });
+      if (!own) return false;
+    }
+    return true;
+  }
+
+  /** What `npm run status` knows of each master. */
+  status(): Promise<HostStatus[]> {
+    const texts = Object.entries(config(this.lab, MASTERS)).map(([key, given]) => {
+      const value = typeof given === "object" ? given.value : given;
+      const text = typeof value === "string" ? value : JSON.stringify(value);
+      return [`control-plane-lb:${key}`, text] as const;
+    });
+    return askHosts(settingsFromConfig(Object.fromEntries(texts), "control-plane-lb"));
+  }
+
+  /** Takes the pods of HAProxy away from all masters while `action` runs. */
+  async withoutHaproxy(action: () => Promise<void>): Promise<void> {
+    const selector = (value: string) =>
+      `{"spec":{"template":{"spec":{"nodeSelector":{"test/absent":${value}}}}}}`;
+    const patch = (value: string) =>
+      this.kubectl("m1", `-n kube-system patch daemonset control-plane-lb -p '${selector(value)}'`);
+    await patch('"yes"');
+    try {
+      await eventually("no HAProxy", 180, async () => {
+        const states = await Promise.all(MASTERS.map((name) => this.haproxyServes(name)));
+        return !states.some(Boolean);
+      });
+      await action();
+    } finally {
+      await patch("null");
+      await eventually("HAProxy again", 180, () => this.haproxyServes(...MASTERS));
+    }
+  }
+
+  /** Stops the API server of a machine, as kubelet does, while `action` runs. */
+  async withoutApiServer(name: string, action: () => Promise<void>): Promise<void> {
+    const manifest = "/etc/kubernetes/manifests/kube-apiserver.yaml";
+    await this.lab.exec(name, `mv ${manifest} /root/`);
+    try {
+      await eventually(`no API server on ${name}`, 240, async () => {
+        const { stdout } = await this.lab.exec(name, "ss -Hltn 'sport = :6443'");
+        return stdout.trim() === "";
+      });
+      await action();
+    } finally {
+      await this.lab.exec(name, `mv /root/kube-apiserver.yaml ${manifest}`);
+      await eventually(`API server on ${name}`, 240, async () => {
+        await this.kubectl(name, "get --raw /readyz");
+        return true;
+      });
+    }
+  }
+}
+
+/** No request failed in a phase, and there were some. */
+export function assertNothingFailed(report: PhaseReport): void {
+  assert.deepEqual(report.failures, [], `${report.name}: requests failed`);
+  assert.ok(report.ok > 0, "there was no load");
+}
+
+function config(lab: Lab, names: readonly string[], overrides: ClusterOverrides = {}) {
+  return clusterConfig(lab, { nodes: nodesOf(lab, names), kubeadm: KUBE_PROXY, ...overrides });
+}
+
+function nodesOf(lab: Lab, names: readonly string[], extra: Readonly<Record<string, object>> = {}) {
+  return Object.fromEntries(
+    names.map((name) => [name, { address: addressOf(lab, name), ...extra[name] }]),
+  );
+}
+
+function endpointOf(lab: Lab) {
+  return { host: addressOf(lab, "m1"), port: DEFAULT_PORTS.lb };
+}
+
+function addressOf(lab: Lab, name: string): string {
+  const machine = lab.machines.find((candidate) => candidate.name === name);
+  assert.ok(machine !== undefined, `no machine ${name}`);
+  return machine.address;
+}

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { whole } from "../../../demo/acts";
+import { clusterConfig } from "../../../demo/stack";
+import { eventually, traces } from "../support";
+import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
+
+const BACKENDS = "-n kube-system get configmap haproxy-backends -o jsonpath={.data}";
+
+/** Masters come, go and are made anew; in the end the load balancer leaves, and comes back to a cluster that exists. */
+export function life(plane: () => ControlPlane): void {
+  it("takes a fourth master in without a failed request", async () => {
+    plane().configure([...MASTERS, "m4"]);
+    const report = await plane().underLoad("grow", async () => {
+      await plane().engine.up();
+      await eventually("HAProxy on m4", 120, () => plane().haproxyServes("m4"));
+    });
+    assertNothingFailed(report);
+    assert.equal(report.watchBreaks, 0);
+    assert.match(await plane().kubectl("m1", BACKENDS), /m4/);
+  });
+
+  it("previews a changed address as an update of that host and its key, and touches no pod", async () => {
+    const elsewhere = plane().address("m4").replace(/\d+$/, "99");
+    const moved = plane().nodes([...MASTERS, "m4"], { m4: { address: elsewhere } });
+    plane().configure(MASTERS, { nodes: moved });
+    const { steps } = await plane().engine.preview();
+    assert.deepEqual([...new Set(steps.map(({ op }) => op))], ["update"]);
+    assert.ok(steps.some(({ name }) => name === "backends-m4"));
+    assert.deepEqual(
+      steps.filter(({ type }) => /DaemonSet|Provider|ConfigMap$/.test(type)),
+      [],
+    );
+  });
+
+  it("lets the fourth master go without a failed request", async () => {
+    plane().configure(MASTERS);
+    const report = await plane().underLoad("shrink", () => plane().engine.up());
+    assertNothingFailed(report);
+    await eventually("Node m4 is gone", 60, async () => {
+      return !(await plane().kubectl("m1", "get nodes -o name")).includes("m4");
+    });
+    assert.doesNotMatch(await plane().kubectl("m1", BACKENDS), /m4/);
+    assert.equal(await traces(plane().lab, "m4"), "");
+  });
+
+  it("takes a wiped first master in again: one cluster, the same CA", async () => {
+    const ca = await plane().caOf("m2");
+    await plane().lab.wipe("m1");
+    const nodes = plane().nodes(MASTERS, { m1: { generation: 2 } });
+    plane().configure(MASTERS, { nodes });
+    await plane().engine.up();
+    assert.equal(await plane().caOf("m1"), ca);
+    await eventually("all masters are known", 180, async () => {
+      const known = await plane().kubectl("m1", "get nodes -o name");
+      return MASTERS.every((name) => known.includes(`node/${name}`));
+    });
+    await whole(plane().stage);
+  });
+
+  it("is destroyed: the cluster stays, of the load balancer there is no trace", async () => {
+    await plane().load.stop();
+    await plane().engine.destroy();
+    await assertNoTrace(plane());
+  });
+
+  it("gets a load balancer again as a cluster that exists, by its kubeconfig", async () => {
+    const { lab, engine } = plane();
+    const { stdout: admin } = await lab.exec("m1", "cat /etc/kubernetes/admin.conf");
+    const direct = admin.replace(/server: .*/, `server: https://${plane().address("m1")}:6443`);
+    engine.setConfig({
+      ...clusterConfig(lab, {
+        nodes: plane().nodes(MASTERS),
+        bootstrap: "none",
+        kubeadm: undefined,
+      }),
+      kubeconfig: { value: direct, secret: true },
+    });
+    await engine.up();
+    await whole(plane().stage);
+    assert.deepEqual((await engine.up()).steps, []);
+    await engine.destroy();
+    await assertNoTrace(plane());
+  });
+}
+
+async function assertNoTrace(plane: ControlPlane): Promise<void> {
+  for (const { name } of plane.lab.machines) assert.equal(await traces(plane.lab, name), "", name);
+  const known = await plane.kubectl("m2", "get nodes -o name");
+  for (const name of MASTERS) assert.match(known, new RegExp(`node/${name}\\b`));
+  const objects = await plane.kubectl(
+    "m2",
+    "-n kube-system get all,configmap,serviceaccount,role,rolebinding,secret -o name",
+  );
+  assert.doesNotMatch(objects, /control-plane-lb|haproxy-backends/);
+}
