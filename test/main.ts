@@ -9,19 +9,26 @@ import { SUITES, type Suite } from "./suites";
 
 const log = (line: string) => console.log(line);
 
-/** Runs a command in a process group of its own; resolves with its exit code, or "timeout" after it was killed. */
+/**
+ * Runs a command of a suite in a process group of its own; resolves with its exit code, or "timeout" after it was killed. What a suite
+ * says that runs beside others is shown when it has ended.
+ */
 function run(
+  suite: Suite,
   command: string,
   args: readonly string[],
-  minutes: number,
   env: NodeJS.ProcessEnv = {},
 ): Promise<number | "timeout"> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
-      stdio: ["ignore", "inherit", "inherit"],
+      stdio: suite.beside === true ? ["ignore", "pipe", "pipe"] : ["ignore", "inherit", "inherit"],
       detached: true,
       env: { ...process.env, ...env },
     });
+    const said: Buffer[] = [];
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on("data", (data: Buffer) => said.push(data));
+    }
     const endGroup = (signal: NodeJS.Signals) => {
       try {
         if (child.pid !== undefined) process.kill(-child.pid, signal);
@@ -33,7 +40,7 @@ function run(
     const timer = setTimeout(() => {
       timedOut = true;
       endGroup("SIGKILL");
-    }, minutes * 60_000);
+    }, suite.minutes * 60_000);
     const interrupt = () => endGroup("SIGINT");
     process.once("SIGINT", interrupt);
     process.once("SIGTERM", interrupt);
@@ -42,7 +49,16 @@ function run(
       clearTimeout(timer);
       process.off("SIGINT", interrupt);
       process.off("SIGTERM", interrupt);
-      resolve(timedOut ? "timeout" : (code ?? 1));
+      const end = () => {
+        process.stdout.write(Buffer.concat(said.splice(0)));
+        resolve(timedOut ? "timeout" : (code ?? 1));
+      };
+      // whoever it left behind may hold the pipes open
+      const late = setTimeout(end, 2000);
+      child.once("close", () => {
+        clearTimeout(late);
+        end();
+      });
     });
   });
 }
@@ -53,6 +69,7 @@ async function runMocha(suite: Suite): Promise<SuiteResult> {
   const resultFile = path.join(folder, "result.json");
   try {
     const code = await run(
+      suite,
       process.execPath,
       [
         "--import=tsx",
@@ -62,7 +79,6 @@ async function runMocha(suite: Suite): Promise<SuiteResult> {
         "--exit",
         suite.files as string,
       ],
-      suite.minutes,
       { TEST_RESULT: resultFile },
     );
     const result = readResult(resultFile);
@@ -102,10 +118,37 @@ async function runSuite(suite: Suite): Promise<SuiteResult> {
   }
   if (suite.command === undefined) return runMocha(suite);
   const [command, ...args] = suite.command;
-  const code = await run(`node_modules/.bin/${command}`, args, suite.minutes);
+  const code = await run(suite, `node_modules/.bin/${command}`, args);
   return code === 0
     ? { passed: 1, failed: [], skipped: [] }
     : { passed: 0, failed: [`${suite.name}: ended with ${code}`], skipped: [] };
+}
+
+async function runTold(suite: Suite): Promise<SuiteResult> {
+  const start = Date.now();
+  log(`\n=== ${suite.name}${suite.beside === true ? " (beside the others)" : ""}`);
+  const result = await runSuite(suite);
+  const seconds = Math.round((Date.now() - start) / 1000);
+  log(`=== ${suite.name}: ${result.passed} passed, ${result.failed.length} failed, ${seconds} s`);
+  return result;
+}
+
+/** One suite after the other; those that mostly wait run beside them, and are over before a suite that must be alone. */
+async function runAll(suites: readonly Suite[]): Promise<SuiteResult[]> {
+  const results: SuiteResult[] = [];
+  let beside: Promise<SuiteResult>[] = [];
+  for (const suite of suites) {
+    if (suite.beside === true) {
+      beside.push(runTold(suite));
+      continue;
+    }
+    if (suite.alone === true) {
+      results.push(...(await Promise.all(beside)));
+      beside = [];
+    }
+    results.push(await runTold(suite));
+  }
+  return [...results, ...(await Promise.all(beside))];
 }
 
 async function main(): Promise<number> {
@@ -116,23 +159,13 @@ async function main(): Promise<number> {
     console.error(`unknown suite: ${unknown.join(", ")}; there are: ${known}`);
     return 2;
   }
-  const passed: number[] = [];
-  const failed: string[] = [];
-  const skipped: string[] = [];
-  for (const suite of SUITES) {
-    if (names.length > 0 && !names.includes(suite.name)) continue;
-    const start = Date.now();
-    log(`\n=== ${suite.name}`);
-    const result = await runSuite(suite);
-    passed.push(result.passed);
-    failed.push(...result.failed);
-    skipped.push(...result.skipped);
-    const seconds = Math.round((Date.now() - start) / 1000);
-    log(`=== ${suite.name}: ${result.passed} passed, ${result.failed.length} failed, ${seconds} s`);
-  }
-  for (const title of skipped) log(`skipped: ${title}`);
+  const results = await runAll(
+    SUITES.filter((suite) => names.length === 0 || names.includes(suite.name)),
+  );
+  for (const title of results.flatMap(({ skipped }) => skipped)) log(`skipped: ${title}`);
+  const failed = results.flatMap((result) => result.failed);
   for (const title of failed) log(`failed: ${title}`);
-  const total = passed.reduce((sum, count) => sum + count, 0);
+  const total = results.reduce((sum, { passed }) => sum + passed, 0);
   log(`\n${total} passed, ${failed.length} failed`);
   return failed.length === 0 && total > 0 ? 0 : 1;
 }

@@ -15,6 +15,10 @@ export interface Suite {
   readonly impossible?: () => string | undefined;
   /** Makes what the tests need, so that no test's deadline includes a build. */
   readonly prepare?: (log: Log) => Promise<void>;
+  /** Waits more than it computes: runs beside the suites that follow. */
+  readonly beside?: boolean;
+  /** Has a load that must not be disturbed: begins when all others have ended. */
+  readonly alone?: boolean;
   /** A suite that takes longer than this is stopped and has failed. */
   readonly minutes: number;
 }
@@ -22,8 +26,20 @@ export interface Suite {
 const needsRoot = () =>
   process.getuid?.() === 0 ? undefined : "needs root (network namespaces, systemd-nspawn)";
 
-/** All suites, the quick ones first. */
+/** All suites. Those that wait beside the others come first, then the quick ones. */
 export const SUITES: readonly Suite[] = [
+  {
+    name: "haproxy",
+    files: "test/haproxy/**/*.spec.ts",
+    impossible: needsRoot,
+    prepare: async (log) => {
+      await ensureCommands(log, ["openssl", "socat", "mmdebstrap", "ip", "nft"]);
+      await ensureCommands(log, ["unshare", "perl", "busybox"]);
+      haproxyBinaries();
+    },
+    beside: true,
+    minutes: 20,
+  },
   { name: "format", command: ["prettier", "--check", "."], minutes: 5 },
   { name: "lint", command: ["eslint", "."], minutes: 10 },
   { name: "types", command: ["tsc", "--noEmit"], minutes: 10 },
@@ -34,17 +50,6 @@ export const SUITES: readonly Suite[] = [
     minutes: 10,
   },
   { name: "components", files: "test/components/**/*.spec.ts", minutes: 10 },
-  {
-    name: "haproxy",
-    files: "test/haproxy/**/*.spec.ts",
-    impossible: needsRoot,
-    prepare: async (log) => {
-      await ensureCommands(log, ["openssl", "socat", "mmdebstrap", "ip", "nft"]);
-      await ensureCommands(log, ["unshare", "perl", "busybox"]);
-      haproxyBinaries();
-    },
-    minutes: 20,
-  },
   {
     name: "host",
     files: "test/{host,host-kubeadm}/**/*.spec.ts",
@@ -82,6 +87,7 @@ export const SUITES: readonly Suite[] = [
       await makeParts(log);
       await ensurePulumiHome(log);
     },
+    alone: true,
     minutes: 40,
   },
 ];

@@ -63,7 +63,7 @@ function copyBinaryContainer({ haproxyImage }: PodArgs, updater: UpdaterArgs): C
     image: haproxyImage,
     command: ["sh", "-c", copyBinaryScript(PATHS.binary)],
     resources: resources(updater.resources),
-    volumeMounts: [{ ...UPDATER_MOUNTS.binary, readOnly: false }],
+    volumeMounts: [{ name: "binary", mountPath: PATHS.binary }],
   };
 }
 

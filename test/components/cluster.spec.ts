@@ -147,6 +147,34 @@ describe("resources in the cluster", () => {
   });
 });
 
+// pointers, maps and lists: here the API keeps a false, 0, {} or "" that was said
+const KEPT =
+  /(automountServiceAccountToken|enableServiceLinks|allowPrivilegeEscalation|maxSurge|emptyDir|apiGroups\[0\]|\.nodeSelector\..*)$/;
+
+/** Paths of all that is false, 0 or empty. */
+function emptyPaths(value: unknown, path: string): string[] {
+  if (value === false || value === 0 || value === "") return [path];
+  if (typeof value !== "object" || value === null) return [];
+  const entries: [string, unknown][] = Array.isArray(value)
+    ? value.map((item, index) => [`[${index}]`, item as unknown])
+    : Object.entries(value).map(([key, item]) => [`.${key}`, item]);
+  if (entries.length === 0) return [path];
+  return entries.flatMap(([key, item]) => emptyPaths(item, path + key));
+}
+
+describe("objects in the cluster", () => {
+  for (const changes of [{}, { discovery: "both" }, { daemonset: { variant: "mounted" } }]) {
+    it(`say nothing that the API drops, as each later preview would show it: ${JSON.stringify(changes)}`, async () => {
+      const recording = await recordStack(changes);
+      const dropped = recording.resources
+        .filter(({ type }) => type.startsWith("kubernetes:"))
+        .flatMap(({ name, inputs }) => emptyPaths(inputs, name))
+        .filter((path) => !KEPT.test(path));
+      assert.deepEqual(dropped, []);
+    });
+  }
+});
+
 describe("a cluster that exists", () => {
   it("is used by its kubeconfig, and kubeadm runs nowhere", async () => {
     const recording = await recordStack({ bootstrap: "none", kubeconfig: "given" });

@@ -7,6 +7,7 @@ import { clients } from "./cluster/clients";
 import { ControlPlane, MASTERS } from "./cluster/control-plane";
 import { faults } from "./cluster/faults";
 import { life } from "./cluster/life";
+import { updater } from "./cluster/updater";
 
 describe("a control plane of three masters", function () {
   this.timeout(15 * 60_000);
@@ -46,6 +47,7 @@ describe("a control plane of three masters", function () {
   }
 
   clients(plane);
+  updater(plane);
   faults(plane);
   life(plane);
 });

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { BalancerView } from "../../../bench/balancer-view";
+import { underLoad, whole } from "../../../demo/acts";
+import { eventually } from "../support";
+import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
+
+const CHANGES = 50;
+
+/** Changes that are bad, many, or come while the updater dies; and a reload while API servers are dead. */
+export function updater(plane: () => ControlPlane): void {
+  const patch = (key: string, value: string | null) =>
+    plane().stage.cluster.patchBackend("m1", key, value);
+
+  it("refuses a bad entry, says so in an Event, and nobody notices", async () => {
+    const report = await plane().underLoad("bad entry", async () => {
+      await patch("bad", "no-address");
+      await eventually("an Event that names key and reason", 60, async () => {
+        const events = await plane().kubectl(
+          "m1",
+          "-n kube-system get events --field-selector reason=BackendRefused -o jsonpath={.items[*].message}",
+        );
+        return /bad: "no-address": expected ADDRESS:PORT/.test(events);
+      });
+      const hosts = await plane().status();
+      assert.ok(hosts.every(({ problems }) => problems.some((text) => text.includes("entry bad"))));
+      await patch("bad", null);
+      await eventually("nothing is refused", 30, async () => {
+        return (await plane().status()).every(({ problems }) => problems.length === 0);
+      });
+    });
+    assertNothingFailed(report);
+    assert.equal(report.watchBreaks, 0);
+  });
+
+  it(`follows ${CHANGES} changes with the same processes, while the updaters are killed`, async () => {
+    const { lab, stage } = plane();
+    const processes = () =>
+      Promise.all(MASTERS.map((name) => stage.cluster.pids(name, "haproxy").then(String)));
+    const before = await processes();
+    const report = await plane().underLoad("changes", async () => {
+      for (let turn = 0; turn < CHANGES; turn += 1) {
+        // nobody listens there: it never serves, and comes and goes all the same
+        await patch("other", turn % 2 === 0 ? `${plane().address("m4")}:7443` : null);
+        // not more often: kubelet would wait longer and longer before it starts the container again
+        if (turn === 20) {
+          for (const name of MASTERS) await lab.exec(name, "pkill -KILL -f 'updater.js run'");
+        }
+      }
+      await whole(stage);
+    });
+    assertNothingFailed(report);
+    assert.equal(report.watchBreaks, 0, report.breaks.join("; "));
+    assert.deepEqual(await processes(), before);
+  });
+
+  it("sends nothing to two dead API servers after a reload of HAProxy", async () => {
+    const { lab, load, stage } = plane();
+    const dead = ["m2", "m3"];
+    const alone = `${plane().address("m1")}:6443`;
+    for (const name of dead) await stage.cluster.signal(name, "kube-apiserver", "STOP");
+    try {
+      const view = await BalancerView.of(lab, "m1");
+      await view.settles((routes) => routes.size === 1 && routes.has(alone), 30);
+      await load.phase("reload", { reconnect: true });
+      await underLoad(stage, 20);
+      await view.master.reload();
+      await underLoad(stage, 100);
+      assertNothingFailed(await plane().endPhase("reload"));
+    } finally {
+      for (const name of dead) await lab.exec(name, "kill -CONT $(pidof kube-apiserver)");
+    }
+    await whole(stage);
+  });
+}
