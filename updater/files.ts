@@ -6,7 +6,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
@@ -29,7 +29,8 @@ export function writeFileAtomically(file: string, text: string, options: WriteOp
   try {
     const descriptor = openSync(temporary, "w", options.mode ?? 0o644);
     try {
-      writeSync(descriptor, text);
+      // all of it or an error: a disk that is nearly full takes the beginning of a text without one
+      writeFileSync(descriptor, text);
       if (durable) fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import {
   mkdirSync,
   mkdtempSync,
@@ -50,6 +51,21 @@ describe("the updater's files", () => {
         throw new Error("no");
       };
       assert.throws(() => writeFileAtomically(at("f"), "bad", { check }), /no/);
+      assert.equal(readFileSync(at("f"), "utf8"), "good");
+      assert.deepEqual(readdirSync(folder), ["f"]);
+    });
+
+    it("keeps the old file when the disk takes only the beginning of the new one", () => {
+      writeFileAtomically(at("f"), "good");
+      const module = join(__dirname, "../../../updater/files");
+      const program = `require("tsx/cjs");
+        require(${JSON.stringify(module)}).writeFileAtomically(${JSON.stringify(at("f"))}, "x\\n".repeat(20000));`;
+      // files of more than 16 blocks cannot be written: the first write is cut short, and only a second one fails
+      const run = spawnSync("sh", ["-c", 'ulimit -f 16; exec node -e "$1"', "sh", program], {
+        encoding: "utf8",
+        env: { ...process.env, TSX_DISABLE_CACHE: "1" },
+      });
+      assert.match(run.stderr, /EFBIG/);
       assert.equal(readFileSync(at("f"), "utf8"), "good");
       assert.deepEqual(readdirSync(folder), ["f"]);
     });
