@@ -9,6 +9,7 @@ import { Balancer } from "./balancer";
 import { probeCheck } from "./check";
 import { CheckToken } from "./check-token";
 import { Discovery } from "./discovery";
+import { orderEndpoints } from "./endpoints";
 import { EventReporter } from "./events";
 import { removeLeftovers, writeFileAtomically } from "./files";
 import type { Endpoint, Trust } from "./http";
@@ -137,17 +138,13 @@ class Updater {
     this.#server.closeAllConnections();
   }
 
-  /** The API server of this host first, then the backends; those that HAProxy's checks get no answer from come last. */
   #endpoints(): Endpoint[] {
     if (this.#metrics.waitingForToken) return [];
     const { localAddress, apiPort, seedDir } = this.#settings;
     const known = this.#balancer.states();
-    const local = known.find(({ address }) => address === localAddress);
-    const others = known.filter((backend) => backend !== local);
-    const all: Endpoint[] = [local ?? { address: localAddress, port: apiPort }, ...others];
-    if (known.length === 0) all.push(...parseBackends(readSeed(seedDir)?.data ?? {}).backends);
-    const dead = all.filter((endpoint) => this.#isDown(endpoint));
-    return [...all.filter((endpoint) => !dead.includes(endpoint)), ...dead];
+    const endpoints = orderEndpoints(known, { address: localAddress, port: apiPort });
+    if (known.length > 0) return endpoints;
+    return [...endpoints, ...parseBackends(readSeed(seedDir)?.data ?? {}).backends];
   }
 
   /** One look at HAProxy; its messages (server down, server up) bring the next look forward. */
