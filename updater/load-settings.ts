@@ -17,6 +17,10 @@ const STRINGS = [
   "localAddress",
 ] as const;
 
+const NUMBERS = ["apiPort", "drainSeconds", "retainSeconds"] as const;
+const OPTIONAL_STRINGS = ["tokenVariable", "reloadRequestFile"] as const;
+const OPTIONAL_NUMBERS = ["prepareWaitSeconds"] as const;
+
 /**
  * The settings, with `${NAME}` in localAddress replaced from the environment.
  * @throws Error that names the file and the field.
@@ -31,21 +35,27 @@ export function loadSettings(
   } catch (error) {
     throw new Error(`${file}: cannot be read as JSON: ${String(error)}`, { cause: error });
   }
-  for (const field of STRINGS) {
-    const value: unknown = settings[field];
-    if (typeof value !== "string" || value === "") {
-      throw new Error(`${file}: ${field}: got ${JSON.stringify(value)}, expected a text`);
-    }
+  if (typeof settings !== "object" || settings === null) {
+    throw new Error(`${file}: got ${JSON.stringify(settings)}, expected an object`);
   }
-  for (const field of ["apiPort", "drainSeconds", "retainSeconds"] as const) {
+  const isSet = (field: keyof UpdaterSettings): boolean => settings[field] !== undefined;
+  const refuse = (field: keyof UpdaterSettings, expected: string): never => {
+    const got = JSON.stringify(settings[field]);
+    throw new Error(`${file}: ${field}: got ${got}, expected ${expected}`);
+  };
+  for (const field of [...STRINGS, ...OPTIONAL_STRINGS.filter(isSet)]) {
     const value: unknown = settings[field];
-    if (!Number.isInteger(value) || (value as number) < 0) {
-      throw new Error(`${file}: ${field}: got ${JSON.stringify(value)}, expected a whole number`);
-    }
+    if (typeof value !== "string" || value === "") refuse(field, "a text");
+  }
+  for (const field of [...NUMBERS, ...OPTIONAL_NUMBERS.filter(isSet)]) {
+    const value: unknown = settings[field];
+    if (!Number.isInteger(value) || (value as number) < 0) refuse(field, "a whole number");
+  }
+  if (isSet("checkCommand") && !isCommand(settings.checkCommand)) {
+    refuse("checkCommand", 'a list such as ["haproxy", "-c", "-f"]');
   }
   if (!DISCOVERY_MODES.includes(settings.discovery)) {
-    const got = JSON.stringify(settings.discovery);
-    throw new Error(`${file}: discovery: got ${got}, expected ${DISCOVERY_MODES.join(", ")}`);
+    refuse("discovery", DISCOVERY_MODES.join(", "));
   }
   const localAddress = settings.localAddress.replace(
     /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g,
@@ -65,4 +75,10 @@ export function loadSettings(
     throw new Error(`${file}: ${String(error)}`, { cause: error });
   }
   return { ...settings, localAddress };
+}
+
+function isCommand(value: unknown): boolean {
+  return (
+    Array.isArray(value) && value.length > 0 && value.every((word) => typeof word === "string")
+  );
 }

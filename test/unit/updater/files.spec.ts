@@ -274,6 +274,15 @@ describe("the updater's files", () => {
     it("names the file and the field of a mistake", () => {
       assert.throws(() => load({ tokenFile: "" }), /settings\.json: tokenFile: got ""/);
       assert.throws(() => load({ apiPort: "6443" }), /settings\.json: apiPort: got "6443"/);
+      for (const [field, value] of Object.entries({
+        checkCommand: "haproxy -c -f",
+        prepareWaitSeconds: "10",
+        tokenVariable: "",
+        reloadRequestFile: 1,
+      })) {
+        const message = new RegExp(`settings\\.json: ${field}: got ${JSON.stringify(value)}, exp`);
+        assert.throws(() => load({ [field]: value }), message);
+      }
       assert.throws(() => load({ retainSeconds: -1 }), /settings\.json: retainSeconds: got -1/);
       assert.throws(
         () => load({ discovery: "dns" }),
