@@ -20,6 +20,9 @@ import { allowedConnections, Warnings } from "./warnings";
 /** After a reload that failed the next one waits so long. */
 const RELOAD_PAUSE_MS = 60_000;
 
+/** A file that HAProxy's own check refused is tried again after this: the reason may have been the host's, not the file's. */
+export const REFUSED_PAUSE_MS = 60_000;
+
 /** A new server answers our own check within this, or waits for HAProxy's: whatever else is to be done waits meanwhile. */
 const RAISE_MS = 300;
 
@@ -52,6 +55,9 @@ export class Balancer {
   #revision: string;
   #snapshot: Snapshot | undefined;
   #unwritten = false;
+  #writeNotBefore = 0;
+  #refused = false;
+  #said = "";
   #stateText = "";
   #reloadNotBefore = 0;
   #reachable = true;
@@ -87,8 +93,11 @@ export class Balancer {
     return [...wanted, ...leaving].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** Makes these the wanted backends. Never called with none. */
-  want(backends: readonly Backend[], revision: string): Promise<void> {
+  /**
+   * Makes these the wanted backends. Never called with none.
+   * @returns false when HAProxy refuses the file with them: the former ones stay
+   */
+  want(backends: readonly Backend[], revision: string): Promise<boolean> {
     return this.#enqueue(() => this.#want(backends, revision));
   }
 
@@ -97,13 +106,16 @@ export class Balancer {
     return this.#enqueue(() => this.#tick());
   }
 
-  #enqueue(step: () => Promise<void>): Promise<void> {
+  #enqueue<T>(step: () => Promise<T>): Promise<T> {
     const next = this.#last.then(step);
-    this.#last = next.catch(() => undefined);
+    this.#last = next.then(
+      () => undefined,
+      () => undefined,
+    );
     return next;
   }
 
-  async #want(backends: readonly Backend[], revision: string): Promise<void> {
+  async #want(backends: readonly Backend[], revision: string): Promise<boolean> {
     const { metrics, log, settings } = this.#parts;
     if (backends.length === 0) throw new Error("no backends: an empty set is never applied");
     // A slot that serves must not be given to another backend, only because our own file was lost.
@@ -115,7 +127,7 @@ export class Balancer {
     if (!renamed && plan.steps.length === 0) {
       this.#revision = revision;
       metrics.revision = revision;
-      return;
+      return true;
     }
     const draining = new Map(this.#draining);
     for (const { kind, slot, backend } of plan.steps) {
@@ -129,20 +141,29 @@ export class Balancer {
     this.#draining = draining;
     this.#revision = revision;
     const steps = plan.steps.map(describeStep);
-    // Clients come first: HAProxy's check of the file takes longer than the change. One that it refuses is taken back.
-    if (!plan.needsReload) await this.#tick();
+    // Clients come first: HAProxy's check of the file takes longer than the change. One that it refuses is taken back. After that the file
+    // comes first, or each further attempt would open and drain servers.
+    if (!plan.needsReload && !this.#refused) await this.#tick();
     if (!this.#write(steps.join(", "))) {
-      this.#slots = before.slots;
-      this.#draining = before.draining;
-      this.#revision = before.revision;
-      await this.#tick();
-      return;
+      // The file has settings that HAProxy does not run: that it refuses them must not keep a dead master in rotation.
+      if (plan.needsReload || !this.#runsOtherSettings()) {
+        this.#refused = true;
+        this.#slots = before.slots;
+        this.#draining = before.draining;
+        this.#revision = before.revision;
+        await this.#tick();
+        return false;
+      }
+      this.#unwritten = true;
+      this.#writeNotBefore = this.#now() + REFUSED_PAUSE_MS;
     }
+    this.#refused = false;
     metrics.applies += 1;
     metrics.revision = revision;
     metrics.backends = backends.length;
     log.info("applying", { revision, steps });
     await this.#tick();
+    return true;
   }
 
   /**
@@ -160,6 +181,7 @@ export class Balancer {
       const revision = this.#revision;
       saveLastGood(settings.lastGoodFile, { savedAtMs: Date.now(), revision, slots: this.#slots });
       this.#unwritten = false;
+      this.#said = "";
     } catch (error) {
       this.#problem("write", "ConfigurationNotWritten", error, change);
       if (error instanceof RefusedConfigError) return false;
@@ -180,6 +202,15 @@ export class Balancer {
     if (text === this.#stateText) return;
     writeFileAtomically(this.#parts.settings.haproxy.stateFile, text, { durable: false });
     this.#stateText = text;
+  }
+
+  /** A full disk keeps nobody from looking after HAProxy. */
+  #keepState(): void {
+    try {
+      this.#writeState();
+    } catch (error) {
+      this.#problem("write", "ServerStateNotWritten", error);
+    }
   }
 
   /** Health counts only for the very address that it was seen at. */
@@ -203,8 +234,10 @@ export class Balancer {
       this.#warnings.look(snapshot);
       await this.#limitConnections(snapshot);
       await this.#reconcile(snapshot);
-      this.#writeState();
-      if (this.#unwritten) this.#write();
+      this.#keepState();
+      if (this.#unwritten && this.#now() >= this.#writeNotBefore && !this.#write()) {
+        this.#writeNotBefore = this.#now() + REFUSED_PAUSE_MS;
+      }
     } catch (error) {
       this.#snapshot = undefined;
       if (this.#reachable) log.warn("HAProxy does not answer", { error: errorText(error) });
@@ -289,11 +322,10 @@ export class Balancer {
   async #reloadIfNeeded(snapshot: Snapshot): Promise<boolean> {
     const { settings, metrics, master, log } = this.#parts;
     const count = snapshot.servers.filter(({ pool }) => pool === POOLS[0]).length;
-    const fingerprint = `spec-${fingerprintSpec(settings.haproxy)}`;
     const reason =
       count < this.#slots.length
         ? `HAProxy has ${count} slots, ${this.#slots.length} are needed`
-        : snapshot.description !== fingerprint
+        : this.#runsOtherSettings()
           ? "the settings changed"
           : undefined;
     if (reason === undefined || this.#now() < this.#reloadNotBefore) return false;
@@ -317,6 +349,12 @@ export class Balancer {
     }
   }
 
+  /** Does the HAProxy that was seen last run another spec than ours? */
+  #runsOtherSettings(): boolean {
+    const fingerprint = `spec-${fingerprintSpec(this.#parts.settings.haproxy)}`;
+    return this.#snapshot !== undefined && this.#snapshot.description !== fingerprint;
+  }
+
   #stateOf(slot: number): BackendState {
     if (this.#snapshot === undefined) return "unknown";
     if (this.#isUp("ready", slot)) return "ready";
@@ -327,7 +365,9 @@ export class Balancer {
     const { metrics, log, onProblem } = this.#parts;
     const text = `${change === "" ? "" : `${change}: `}${errorText(error)}`;
     metrics.countError(kind);
-    log.warn(reason, { error: text });
+    // What is tried each second is said once.
+    if (this.#said !== text) log.warn(reason, { error: text });
+    this.#said = text;
     onProblem(reason, text);
   }
 }

@@ -5,7 +5,7 @@ import { MasterApi } from "../haproxy/master";
 import { parseBackends, type Refused } from "../haproxy/model";
 import { RuntimeApi } from "../haproxy/runtime";
 import type { Subscription } from "../haproxy/socket";
-import { Balancer } from "./balancer";
+import { Balancer, REFUSED_PAUSE_MS } from "./balancer";
 import { probeCheck } from "./check";
 import { CheckToken } from "./check-token";
 import { Discovery } from "./discovery";
@@ -65,6 +65,7 @@ class Updater {
   #refused: readonly Refused[] = [];
   #messages: Subscription | undefined;
   #hint: NodeJS.Timeout | undefined;
+  #later: NodeJS.Timeout | undefined;
   #server: Server | undefined;
   #looksWaiting = 0;
 
@@ -133,6 +134,7 @@ class Updater {
     await this.#discovery.run(signal);
     clearInterval(timer);
     clearTimeout(this.#hint);
+    clearTimeout(this.#later);
     this.#messages?.stop();
     this.#server.close();
     this.#server.closeAllConnections();
@@ -210,10 +212,17 @@ class Updater {
     }
     if (backends.length === 0) return;
     try {
-      await this.#balancer.want(backends, revision);
+      if (!(await this.#balancer.want(backends, revision))) this.#applyLater();
     } catch (error) {
       this.#log.warn("not applied", { revision, error: errorText(error) });
     }
+  }
+
+  #applyLater(): void {
+    this.#later ??= setTimeout(() => {
+      this.#later = undefined;
+      this.#changes.put(undefined);
+    }, REFUSED_PAUSE_MS);
   }
 
   #tellRefused(refused: readonly Refused[]): void {
