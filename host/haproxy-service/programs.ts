@@ -56,10 +56,18 @@ prepare() {
   HOST_IP=\${line#HOST_IP=}
   export HOST_IP
   if [ ! -e ${STATE_FILE} ] || [ ! -e ${CONFIG_FILE} ]; then
-    node ${updater.script} prepare ${updater.settings} ||
-      echo "the preparation failed: the last good configuration serves" >&2
+    first_configuration
+  elif ! ${HAPROXY} -c -q -f ${CONFIG_LINK}; then
+    echo "HAProxy refuses ${CONFIG_FILE}: it is written anew from the settings and the last good backends" >&2
+    first_configuration
+  else
+    return 0
   fi
   exec ${HAPROXY} -c -q -f ${CONFIG_LINK}
+}
+first_configuration() {
+  node ${updater.script} prepare ${updater.settings} ||
+    echo "the preparation failed: the last good configuration serves" >&2
 }
 stopped() {
   [ "\${SERVICE_RESULT:-}" != success ] || rm -f ${STATE_FILE}
