@@ -78,7 +78,8 @@ describe("units of the services", () => {
       );
       return /^LimitNOFILE=(\d+)$/m.exec(file?.content ?? "")?.[1];
     };
-    assert.equal(limit(4000), "8200");
-    assert.equal(limit(10_000), "20200");
+    // two for each connection and each of the 50 to the health port, and HAProxy's own 1000
+    assert.equal(limit(4000), "9100");
+    assert.equal(limit(10_000), "21100");
   });
 });
