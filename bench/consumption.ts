@@ -22,7 +22,7 @@ export async function updaterConsumption(
   seconds: number,
   action: () => Promise<void>,
 ): Promise<Consumption> {
-  const pid = (await lab.exec(machine, "pgrep -f 'updater.js run'")).stdout.trim().split("\n")[0];
+  const pid = (await lab.exec(machine, "pgrep -f '[u]pdater.js run'")).stdout.trim().split("\n")[0];
   const folder = path.join(lab.rootOf(machine), "proc", pid ?? "");
   const began = performance.now();
   const before = ticks(folder);

@@ -43,7 +43,7 @@ export function updater(plane: () => ControlPlane): void {
         await patch("other", turn % 2 === 0 ? `${plane().address("m4")}:7443` : null);
         // not more often: kubelet would wait longer and longer before it starts the container again
         if (turn === 20) {
-          for (const name of MASTERS) await lab.exec(name, "pkill -KILL -f 'updater.js run'");
+          for (const name of MASTERS) await lab.exec(name, "pkill -KILL -f '[u]pdater.js run'");
         }
       }
       await whole(stage);
