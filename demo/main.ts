@@ -11,7 +11,7 @@ options:
   --machines N    masters m1, m2, ... (default 3)
   --topology T    daemonset (default), or external: HAProxy as a service of the masters
   --name LAB      name of the lab (default dev)
-  exit code: 0 every promise was kept, 1 not so, 130 interrupted`;
+  exit code: 0 every promise was kept, 1 not so, 2 wrong options, 130 interrupted`;
 
 const log = (line: string) => console.log(line);
 

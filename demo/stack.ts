@@ -85,7 +85,7 @@ export interface Cluster {
   readonly load?: Load;
 }
 
-/** Makes a cluster on a lab by `up`, with THE LOAD from its first answer on if asked for. @throws EngineError */
+/** Makes a cluster on a lab by `up`, with a load of API requests from its first answer on if asked for. @throws EngineError */
 export async function startCluster(
   lab: Lab,
   options: ClusterOptions & { readonly load?: boolean },

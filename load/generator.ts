@@ -39,7 +39,7 @@ export function withDefaults(options: LoadOptions) {
   };
 }
 
-/** THE LOAD itself: runs in a process of its own, see `startLoad`. No request is ever tried a second time. */
+/** Makes the requests of the load: runs in a process of its own, see `startLoad`. No request is ever tried a second time. */
 export class Generator {
   private readonly options: ReturnType<typeof withDefaults>;
   private readonly ledger = new Ledger(CLOCK);

@@ -9,7 +9,7 @@ export type * from "./types";
 
 const STOP_MS = 60_000;
 
-/** THE LOAD under way, in a process of its own. */
+/** A load of API requests under way, in a process of its own. */
 export class Load {
   private readonly child: ChildProcess;
   private readonly waiting = new Map<
@@ -143,7 +143,7 @@ function prefer(pid: number): void {
 }
 
 /**
- * Starts THE LOAD: new TLS connections at a fixed rate spread over GET, LIST and PATCH of a ConfigMap of its own,
+ * Starts the load: new TLS connections at a fixed rate spread over GET, LIST and PATCH of a ConfigMap of its own,
  * clients that keep their connection, and open watches. Until the first good answer nothing counts; without a
  * kubeconfig it asks GET /version anonymously, `setCredentials` brings the rest.
  */

@@ -6,7 +6,7 @@ import { readStackSettings } from "./stack";
 
 const USAGE = `usage: npm run status -- --stack NAME [--json]
   Says for each LB host who serves the LB port (HAProxy or the forward), the state of the backends and the
-  updater's last sync. Reads the stack's configuration like pulumi does (its environment variables count), and asks
+  updater's last sync; then what is wrong, in words. --json prints the same for programs. Reads the stack's configuration like pulumi does (its environment variables count), and asks
   the hosts by SSH. A stack that runs in a lab is found by itself.
   exit code: 0 all well, 1 something is not as it should be, 2 cannot tell`;
 

@@ -5,7 +5,9 @@ import path from "node:path";
 import type { SuiteResult } from "./reporter";
 import { SUITES, type Suite } from "./suites";
 
-// usage: npm test [-- SUITE...]; no name runs all suites that this machine can run
+const USAGE = `usage: npm test [-- SUITE...]
+  No name runs all suites that this machine can run. Suites: ${SUITES.map(({ name }) => name).join(", ")}
+  exit code: 0 all passed, 1 not so, 2 no such suite`;
 
 const log = (line: string) => console.log(line);
 
@@ -153,10 +155,13 @@ async function runAll(suites: readonly Suite[]): Promise<SuiteResult[]> {
 
 async function main(): Promise<number> {
   const names = process.argv.slice(2);
+  if (names.includes("--help")) {
+    log(USAGE);
+    return 0;
+  }
   const unknown = names.filter((name) => !SUITES.some((suite) => suite.name === name));
   if (unknown.length > 0) {
-    const known = SUITES.map((suite) => suite.name).join(", ");
-    console.error(`unknown suite: ${unknown.join(", ")}; there are: ${known}`);
+    console.error(`unknown suite: ${unknown.join(", ")}\n${USAGE}`);
     return 2;
   }
   const results = await runAll(

@@ -18,7 +18,7 @@ export interface KubeadmClusterArgs {
   readonly resetOnDestroy: boolean;
   /** Seconds that a leaving master's clients have to go elsewhere. */
   readonly drainSeconds: number;
-  /** What must be there before kubeadm runs anywhere: the forwards. */
+  /** What must be there before kubeadm runs anywhere: the forwards, or HAProxy as a service. */
   readonly dependsOn: readonly pulumi.Resource[];
 }
 

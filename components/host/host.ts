@@ -4,7 +4,7 @@ import { componentType } from "../types";
 import { remoteScript, type RemoteScriptArgs } from "./remote-script";
 import type { SshTarget } from "./ssh-target";
 
-/** A machine that is to be a master. */
+/** A machine that is to be a master, or a host of HAProxy. */
 export interface HostArgs {
   /** Its address inside the cluster. */
   readonly address: string;

@@ -121,7 +121,7 @@ function removeHeader(options: BootstrapOptions): string {
  *
  * `remove` asks the cluster: when the ConfigMap `haproxy-backends` is gone (the whole configuration is destroyed), or still names this
  * master, the host stays as it is, or is reset where `resetOnRemove` says so; when it names other masters only, this one leaves: refused
- * without quorum, drained, etcd member removed, reset, Node deleted. A host without a cluster is left alone.
+ * without quorum, drained, etcd member removed, Node deleted, reset. A host without a cluster is left alone.
  *
  * The host needs kubeadm, kubelet, kubectl, curl, systemd; for a head that joins again while it is the endpoint also socat and setpriv.
  */

@@ -17,7 +17,8 @@ options:
   --name LAB            which lab (default ${DEFAULT_LAB})
   --machines N          up: number of masters m1, m2, ... (default 3)
   --workers N           up: number of workers w1, w2, ... (default 0)
-  --hard                power-off: like a power cut`;
+  --hard                power-off: like a power cut
+  exit code: 0 done, 1 failed, 2 wrong command; of ssh that of the command`;
 
 async function main(argv: string[]): Promise<number> {
   // What follows `ssh NAME` is the user's own command, options and all.
