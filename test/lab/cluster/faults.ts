@@ -8,7 +8,7 @@ import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane
 const OUT_MS = 3000;
 
 /** Requests that must go well once the server is out. */
-const REQUESTS = 200;
+const REQUESTS = 100;
 
 // what a firewall or a dead switch does: packets for the API server vanish
 const BLACK_HOLE = `nft -f - <<'EOF'
