@@ -39,6 +39,9 @@ export const FORWARD_UNIT = `${PRODUCT}-forward.service`;
 /** Transient unit in which kubeadm runs, so that a second run attaches to it. */
 export const KUBEADM_UNIT = `${PRODUCT}-kubeadm.service`;
 
+/** Transient unit of the tunnel by which a host that has the endpoint's address joins. */
+export const TUNNEL_UNIT = `${PRODUCT}-endpoint.service`;
+
 /** UID of HAProxy in the official image, and of the forward's fallback listener: only equal UIDs may share the port. */
 export const HAPROXY_UID = 99;
 

@@ -6,6 +6,7 @@ import {
   MASTERS_ANNOTATION,
   NAMESPACE,
   PRODUCT,
+  TUNNEL_UNIT,
 } from "../../names";
 import { hostScript, quote } from "../shell";
 import { hostPort, initConfig, joinConfig } from "./config";
@@ -85,7 +86,7 @@ export function applyHeader(options: BootstrapOptions): string {
   const ca = Buffer.from(tickets[0]?.caCert ?? "", "base64").toString("utf8");
   return [
     variables({
-      PRODUCT,
+      TUNNEL_UNIT,
       HAPROXY_UID,
       LB_PORT: settings.endpoint.port,
       ENDPOINT_HOST: settings.endpoint.host,
@@ -103,6 +104,7 @@ export function applyHeader(options: BootstrapOptions): string {
 /** Values that only `remove` uses. */
 function removeHeader(options: BootstrapOptions): string {
   return variables({
+    TUNNEL_UNIT,
     NAMESPACE,
     BACKENDS: BACKENDS_CONFIG_MAP,
     MASTERS_ANNOTATION,

@@ -1,7 +1,5 @@
 # kubeadm join as a further master, with a ticket that another master made.
 
-TUNNEL_UNIT="$PRODUCT-endpoint.service"
-
 # The address of this host that the endpoint's name stands for; nothing when it is elsewhere.
 own_endpoint_address() {
   { getent ahosts "$ENDPOINT_HOST" || echo "$ENDPOINT_HOST"; } | cut -d ' ' -f 1 | while read -r candidate; do
@@ -43,6 +41,7 @@ open_endpoint() {
 }
 
 close_endpoint() {
+  # connections that go through it live on, until the host is no longer ours
   systemctl stop "$TUNNEL_UNIT" 2>/dev/null || true
 }
 

@@ -8,9 +8,21 @@ remove_master() {
   (
     trap 'rm -rf "$RUN"' EXIT
     decide_and_remove
+    end_tunnel
     rm -rf "$LOG" "$GIVEN"
     unmark "$STARTED" "$MADE" "$LEAVING"
   )
+}
+
+# Connections that were opened through the tunnel of a join keep its unit alive.
+end_tunnel() {
+  systemctl kill --signal=KILL "$TUNNEL_UNIT" 2>/dev/null || return 0
+  wait_for 10 tunnel_is_gone || warn "$TUNNEL_UNIT is still there: systemctl status $TUNNEL_UNIT"
+}
+
+tunnel_is_gone() {
+  systemctl reset-failed "$TUNNEL_UNIT" || true
+  [ "$(systemctl show --property LoadState --value "$TUNNEL_UNIT")" != loaded ]
 }
 
 decide_and_remove() {
