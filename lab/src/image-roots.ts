@@ -9,8 +9,11 @@ import { run } from "./process";
 /** Raise it when a root file system below changes: cached images are made anew. */
 export const ROOTS_RECIPE = "1";
 
-/** What a Debian "slim" image has at least: a shell and the small tools that entrypoints and probes call. */
-const SLIM = ["base-files", "base-passwd", "bash", "coreutils", "dash", "findutils", "grep", "sed"];
+/** What a Debian "slim" image has at least: a shell, the small tools that entrypoints and probes call, and the perl of every Debian. */
+const SLIM = [
+  ...["base-files", "base-passwd", "bash", "coreutils", "dash", "findutils", "grep", "perl-base"],
+  "sed",
+];
 
 const HAPROXY_TREES: Readonly<Record<HaproxyVersion, DebianTree>> = {
   "2.6": { suite: "bookworm", variant: "extract", packages: [...SLIM, "haproxy"] },
