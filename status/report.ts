@@ -141,7 +141,9 @@ function parseUpdater(text: string): UpdaterStatus | undefined {
 
 function updaterProblems(updater: UpdaterStatus | undefined): string[] {
   if (updater === undefined) return ["the updater does not answer"];
+  // while pods roll, an older updater may answer: it tells less
   const { lastSyncSeconds, waitingForToken, backends, refused, outOfSlice } = updater;
+  const { problems: told = [] } = updater as Partial<UpdaterStatus>;
   const problems: string[] = [];
   if (waitingForToken) problems.push("the updater waits for its token");
   else if (lastSyncSeconds === null) problems.push("the updater has not reached an API server yet");
@@ -149,6 +151,7 @@ function updaterProblems(updater: UpdaterStatus | undefined): string[] {
     problems.push(`the updater's last sync was ${Math.round(lastSyncSeconds)} s ago`);
   }
   problems.push(...stateProblems(backends, outOfSlice));
+  problems.push(...told);
   for (const { key, reason } of refused) problems.push(`entry ${key} is refused: ${reason}`);
   return problems;
 }

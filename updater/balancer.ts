@@ -57,7 +57,8 @@ export class Balancer {
   #unwritten = false;
   #writeNotBefore = 0;
   #refused = false;
-  #said = "";
+  /** What is wrong at the moment, by its reason. */
+  readonly #problems = new Map<string, string>();
   #stateText = "";
   #reloadNotBefore = 0;
   #reachable = true;
@@ -91,6 +92,11 @@ export class Balancer {
       state: "draining" as const,
     }));
     return [...wanted, ...leaving].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** What keeps files or HAProxy from being as wanted, with the reason of its Event. */
+  problems(): string[] {
+    return [...this.#problems].map(([reason, text]) => `${reason}: ${text}`);
   }
 
   /**
@@ -181,7 +187,7 @@ export class Balancer {
       const revision = this.#revision;
       saveLastGood(settings.lastGoodFile, { savedAtMs: Date.now(), revision, slots: this.#slots });
       this.#unwritten = false;
-      this.#said = "";
+      this.#problems.delete("ConfigurationNotWritten");
     } catch (error) {
       this.#problem("write", "ConfigurationNotWritten", error, change);
       if (error instanceof RefusedConfigError) return false;
@@ -208,6 +214,7 @@ export class Balancer {
   #keepState(): void {
     try {
       this.#writeState();
+      this.#problems.delete("ServerStateNotWritten");
     } catch (error) {
       this.#problem("write", "ServerStateNotWritten", error);
     }
@@ -337,6 +344,7 @@ export class Balancer {
     try {
       const pid = await master.reload();
       metrics.reloads += 1;
+      this.#problems.delete("ReloadFailed");
       log.info("reloaded", { reason, pid });
       this.#snapshot = undefined;
       return true;
@@ -366,8 +374,8 @@ export class Balancer {
     const text = `${change === "" ? "" : `${change}: `}${errorText(error)}`;
     metrics.countError(kind);
     // What is tried each second is said once.
-    if (this.#said !== text) log.warn(reason, { error: text });
-    this.#said = text;
+    if (this.#problems.get(reason) !== text) log.warn(reason, { error: text });
+    this.#problems.set(reason, text);
     onProblem(reason, text);
   }
 }

@@ -249,6 +249,7 @@ class Updater {
         .states()
         .map(({ name, address, port, state }) => ({ name, address, port, state })),
       refused: this.#refused,
+      problems: this.#balancer.problems(),
       discovery: this.#settings.discovery,
       outOfSlice: this.#discovery.outOfSlice(this.#balancer.backends()),
     };

@@ -23,6 +23,8 @@ export interface UpdaterStatus {
     readonly state: BackendState;
   }[];
   readonly refused: readonly Refused[];
+  /** What keeps files or HAProxy from being as wanted, with the reason of its Event. */
+  readonly problems: readonly string[];
   /** Where the backends come from. */
   readonly discovery: DiscoveryMode;
   /** Backends that have left the EndpointSlice, and how long ago. */

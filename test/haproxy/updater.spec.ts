@@ -295,6 +295,8 @@ for (const binary of BINARIES) {
       const metrics = (await bench.health("/updater/metrics")).body;
       assert.match(metrics, /errors_total\{kind="write"\} [1-9]/);
       assert.match(metrics, /_config_check_available 1/);
+      const { problems } = await bench.status();
+      assert.match(problems.join(), /^ConfigurationNotWritten: .*m3/);
     });
 
     it("keeps the old configuration on disk and serving when HAProxy refuses a new one", async () => {

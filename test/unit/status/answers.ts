@@ -26,6 +26,7 @@ export function updater(changes: object): string {
   return JSON.stringify({
     lastSyncSeconds: 12.3,
     waitingForToken: false,
+    problems: [],
     token: "0123456789ab",
     revision: "812",
     backends: [

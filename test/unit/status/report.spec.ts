@@ -69,6 +69,8 @@ describe("status of a host", () => {
     assert.equal(problems({ backends: [{ ...m1, state: "draining" }] }), "");
     assert.match(problems({ lastSyncSeconds: null }), /has not reached an API server yet/);
     assert.match(problems({ lastSyncSeconds: 4000 }), /last sync was 4000 s ago/);
+    assert.match(problems({ problems: ["ReloadFailed: no worker"] }), /^ReloadFailed: no worker$/);
+    assert.equal(problems({ problems: undefined }), "");
     const refused = [{ key: "m9", value: "x", reason: "no address" }];
     assert.match(problems({ refused }), /entry m9 is refused: no address/);
     const backends = [{ name: "m3", address: "10.77.0.13", port: 6443, state: "down" }];
