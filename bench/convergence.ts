@@ -2,6 +2,7 @@ import { underLoad, whole, type Stage } from "../demo/acts";
 import { DemoCluster } from "../demo/cluster";
 import { clusterConfig, startCluster, type ClusterOverrides } from "../demo/stack";
 import type { Lab } from "../lab/src/index";
+import { startLoad, type Load } from "../load/index";
 import { DEFAULT_PORTS } from "../names";
 import { Bench } from "./bench";
 import type { ConvergenceReport } from "./report";
@@ -17,41 +18,52 @@ export async function convergence(
   lab: Lab,
   { changes, log }: ConvergenceOptions,
 ): Promise<ConvergenceReport> {
-  const { engine, kubeconfig, load } = await startCluster(lab, { log, load: true });
-  if (load === undefined) throw new Error("there is no load");
+  const {
+    engine,
+    kubeconfig,
+    endpoint,
+    load: first,
+  } = await startCluster(lab, { log, load: true });
+  if (first === undefined) throw new Error("there is no load");
+  let load: Load = first;
   try {
+    const stageOf = (present: Load): Stage => ({
+      cluster: new DemoCluster(lab, DEFAULT_PORTS),
+      load: present,
+      signal: new AbortController().signal,
+      log,
+      changeSettings: () => change({ haproxy: { timeouts: { queueMs: 2500 } } }),
+    });
     const change = async (settings: ClusterOverrides) => {
       log(`pulumi up with ${JSON.stringify(settings)}`);
       engine.setConfig(clusterConfig(lab, settings));
       await engine.up();
-      await whole(stage);
+      await whole(stageOf(load));
     };
-    const stage: Stage = {
-      cluster: new DemoCluster(lab, DEFAULT_PORTS),
-      load,
-      signal: new AbortController().signal,
-      log,
-      changeSettings: () => change({ haproxy: { timeouts: { queueMs: 2500 } } }),
-    };
-    const bench = new Bench(lab, stage, kubeconfig);
-    await whole(stage);
-    await underLoad(stage);
+    const bench = new Bench(lab, stageOf(first), kubeconfig);
+    await whole(stageOf(first));
+    await underLoad(stageOf(first));
     const configMap = await bench.configMap(changes);
     const reloads = await bench.reloads();
     const restarts = await bench.restarts();
-    await change({ discovery: "endpoints" });
-    const real = await bench.apiStops();
+    await first.stop();
+    const consumption = await bench.consumption();
     // each measured address is to be a new one, so the former one must not stay
     await change({ discovery: "endpoints", updater: { retainSeconds: 0 } });
-    const endpoints = await bench.endpoints(Math.ceil(changes / 3));
-    await change({ discovery: "configMap" });
+    load = startLoad({ endpoint, kubeconfig });
+    await underLoad(stageOf(load));
+    const endpoints = await new Bench(lab, stageOf(load), kubeconfig).endpoints(
+      Math.ceil(changes / 3),
+    );
     await load.stop();
+    await change({ discovery: "endpoints" });
+    const real = await bench.apiStops();
     return {
       machines: lab.machines.map(({ name }) => name),
       plugins: engine.plugins,
       series: [...configMap.series, ...endpoints.series, ...real],
       costs: [configMap.cost, endpoints.cost, reloads, restarts],
-      consumption: await bench.consumption(),
+      consumption,
     };
   } finally {
     await load.kill();
