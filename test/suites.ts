@@ -26,17 +26,27 @@ export interface Suite {
 const needsRoot = () =>
   process.getuid?.() === 0 ? undefined : "needs root (network namespaces, systemd-nspawn)";
 
+async function prepareHaproxy(log: Log): Promise<void> {
+  await ensureCommands(log, ["openssl", "socat", "mmdebstrap", "ip", "nft"]);
+  await ensureCommands(log, ["unshare", "perl", "busybox"]);
+  haproxyBinaries();
+}
+
 /** All suites. Those that wait beside the others come first, then the quick ones. */
 export const SUITES: readonly Suite[] = [
   {
     name: "haproxy",
-    files: "test/haproxy/**/*.spec.ts",
+    files: "test/haproxy/!(updater|discovery|mounted).spec.ts",
     impossible: needsRoot,
-    prepare: async (log) => {
-      await ensureCommands(log, ["openssl", "socat", "mmdebstrap", "ip", "nft"]);
-      await ensureCommands(log, ["unshare", "perl", "busybox"]);
-      haproxyBinaries();
-    },
+    prepare: prepareHaproxy,
+    beside: true,
+    minutes: 20,
+  },
+  {
+    name: "updater",
+    files: "test/haproxy/{updater,discovery,mounted}.spec.ts",
+    impossible: needsRoot,
+    prepare: prepareHaproxy,
     beside: true,
     minutes: 20,
   },

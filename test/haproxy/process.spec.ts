@@ -131,7 +131,10 @@ describe("the updater's process", function () {
     await bench.startAll("m1", "m2");
     await bench.setConfigMap(bench.data("m1", "m2", "m3"));
     await live("m1", "m2", "m3");
-    const before = readFileSync(bench.settings.configFile, "utf8");
+    const file = (): string => readFileSync(bench.settings.configFile, "utf8");
+    // clients come first, the file after them
+    await waitFor("the file has it too", () => file().includes(bench.server("m3").address));
+    const before = file();
     const { revision } = await bench.status();
     // HAProxy refuses every file now.
     rmSync(caFile);
