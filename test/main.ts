@@ -11,6 +11,9 @@ const USAGE = `usage: npm test [-- SUITE...]
 
 const log = (line: string) => console.log(line);
 
+/** Ctrl-C: what runs is ended and cleaned up, and nothing more begins. */
+const interruption = new AbortController();
+
 /**
  * Runs a command of a suite in a process group of its own; resolves with its exit code, or "timeout" after it was killed. What a suite
  * says that runs beside others is shown when it has ended.
@@ -44,13 +47,11 @@ function run(
       endGroup("SIGKILL");
     }, suite.minutes * 60_000);
     const interrupt = () => endGroup("SIGINT");
-    process.once("SIGINT", interrupt);
-    process.once("SIGTERM", interrupt);
+    interruption.signal.addEventListener("abort", interrupt);
     child.once("error", reject);
     child.once("exit", (code) => {
       clearTimeout(timer);
-      process.off("SIGINT", interrupt);
-      process.off("SIGTERM", interrupt);
+      interruption.signal.removeEventListener("abort", interrupt);
       const end = () => {
         process.stdout.write(Buffer.concat(said.splice(0)));
         resolve(timedOut ? "timeout" : (code ?? 1));
@@ -85,6 +86,7 @@ async function runMocha(suite: Suite): Promise<SuiteResult> {
     );
     const result = readResult(resultFile);
     if (result === undefined) {
+      await suite.cleanUp?.(log);
       return { passed: 0, failed: [`${suite.name}: no result (${code})`], skipped: [] };
     }
     if (code !== 0 && result.failed.length === 0) {
@@ -140,6 +142,7 @@ async function runAll(suites: readonly Suite[]): Promise<SuiteResult[]> {
   const results: SuiteResult[] = [];
   let beside: Promise<SuiteResult>[] = [];
   for (const suite of suites) {
+    if (interruption.signal.aborted) break;
     if (suite.beside === true) {
       beside.push(runTold(suite));
       continue;
@@ -163,6 +166,9 @@ async function main(): Promise<number> {
   if (unknown.length > 0) {
     console.error(`unknown suite: ${unknown.join(", ")}\n${USAGE}`);
     return 2;
+  }
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => interruption.abort());
   }
   const results = await runAll(
     SUITES.filter((suite) => names.length === 0 || names.includes(suite.name)),

@@ -1,4 +1,4 @@
-import { haproxyBinaries, makeParts } from "../lab/src/index";
+import { haproxyBinaries, Lab, makeParts } from "../lab/src/index";
 import { ensureCommands } from "../lab/src/packages";
 import { ensurePulumiHome } from "../pulumi-test-utils/src/index";
 
@@ -15,6 +15,8 @@ export interface Suite {
   readonly impossible?: () => string | undefined;
   /** Makes what the tests need, so that no test's deadline includes a build. */
   readonly prepare?: (log: Log) => Promise<void>;
+  /** Removes what the suite leaves behind when its process is ended from outside. */
+  readonly cleanUp?: (log: Log) => Promise<void>;
   /** Waits more than it computes: runs beside the suites that follow. */
   readonly beside?: boolean;
   /** Has a load that must not be disturbed: begins when all others have ended. */
@@ -25,6 +27,9 @@ export interface Suite {
 
 const needsRoot = () =>
   process.getuid?.() === 0 ? undefined : "needs root (network namespaces, systemd-nspawn)";
+
+/** The labs that specs of the lab make. */
+const TEST_LABS = ["cluster-test", "refusals-test", "spec-machines", "spec-other"];
 
 async function prepareHaproxy(log: Log): Promise<void> {
   await ensureCommands(log, ["openssl", "socat", "mmdebstrap", "ip", "nft"]);
@@ -96,6 +101,9 @@ export const SUITES: readonly Suite[] = [
     prepare: async (log) => {
       await makeParts(log);
       await ensurePulumiHome(log);
+    },
+    cleanUp: async (log) => {
+      for (const name of TEST_LABS) await Lab.remove(name, log);
     },
     alone: true,
     minutes: 40,
