@@ -1,6 +1,8 @@
+import { HAPROXY_DEFAULTS } from "../haproxy/config";
 import type { Load } from "../load/index";
 import { HAPROXY_UNIT } from "../names";
 import type { DemoCluster } from "./cluster";
+import { UPDATER_DEFAULTS } from "../updater/settings";
 import { waitUntil } from "./wait";
 
 /** What a phase promises. */
@@ -157,7 +159,11 @@ function backendActs(
     name: title,
     promise: NOTHING_FAILS,
     async run(stage) {
+      const patchedAt = Date.now();
       await stage.cluster.patchBackend(head, name, value);
+      if (value === null) {
+        await keptUntilCut(stage, patchedAt, UPDATER_DEFAULTS.drainSeconds * 1000);
+      }
       const what = `every HAProxy to ${value === null ? "be rid of" : "use"} ${name}`;
       await until(stage, what, () => seen(stage, value !== null));
       await underLoad(stage);
@@ -166,17 +172,28 @@ function backendActs(
   return [act("key removed", null), act("key put back", `${address}:${apiPort}`)];
 }
 
+/**
+ * Connections from before `since` are ended after `drainMs`. TLS passes through, so nobody can see whether one of them has a request on its
+ * way then: it is lost in flight.
+ */
+function keptUntilCut(stage: Stage, since: number, drainMs: number): Promise<void> {
+  const cut = since + drainMs;
+  return stage.load.markKill({ from: cut - 1000, to: cut + 5000, openedBefore: since });
+}
+
 function podsDeleted(head: string, count: number): Act {
   return {
     name: "pods deleted",
     promise: NOTHING_FAILS,
     async run(stage) {
       const old = new Set((await stage.cluster.pods(head)).map(({ uid }) => uid));
+      const deletedAt = Date.now();
       await stage.cluster.deletePods(head);
       await until(stage, `${count} new pods`, async () => {
         const fresh = (await stage.cluster.pods(head)).filter(({ uid }) => !old.has(uid));
         return fresh.length === count;
       });
+      await keptUntilCut(stage, deletedAt, HAPROXY_DEFAULTS.timeouts.hardStopAfterMs);
       await whole(stage);
       await underLoad(stage);
     },

@@ -232,9 +232,11 @@ export class Ledger {
     if (!BROKEN_BY_KILL.has(failure.kind)) return false;
     const end = failure.at + failure.afterMs;
     return this.kills.some(
-      ({ from, to }) =>
+      ({ from, to, openedBefore }) =>
         end >= from &&
-        (failure.at <= to || (failure.connectedAt <= to && failure.at <= to + NEWS_MS)),
+        (openedBefore === undefined
+          ? failure.at <= to || (failure.connectedAt <= to && failure.at <= to + NEWS_MS)
+          : failure.at <= to && failure.connectedAt < openedBefore),
     );
   }
 

@@ -141,4 +141,6 @@ export interface LoadReport {
 export interface KillWindow {
   readonly from: number;
   readonly to: number;
+  /** Only connections from before this time are killed: those that a soft stop has kept until its time was over. @default all */
+  readonly openedBefore?: number;
 }

@@ -49,7 +49,7 @@ export const SUITES: readonly Suite[] = [
   },
   {
     name: "updater",
-    files: "test/haproxy/{updater,discovery,mounted}.spec.ts",
+    files: "test/haproxy/@(updater|discovery|mounted).spec.ts",
     impossible: needsRoot,
     prepare: prepareHaproxy,
     beside: true,

@@ -77,11 +77,12 @@ describe("renderHaproxyConfig", () => {
       [
         'bind "${HOST_IP}:6444"',
         "maxconn 4000",
+        "tcp-request connection set-var(sess.ready) bool(true) if { nbsrv(ready) gt 0 }",
         "tcp-request connection reject if { nbsrv(ready) eq 0 } { nbsrv(alive) eq 0 } !{ stopping }",
         "tcp-request inspect-delay 10000ms",
         "tcp-request content accept if { req.len gt 0 }",
         "tcp-request content reject",
-        "use_backend ready if { nbsrv(ready) gt 0 } || { stopping }",
+        "use_backend ready if { var(sess.ready) -m found }",
         "default_backend alive",
       ],
     );

@@ -79,6 +79,22 @@ describe("ledger of the load", () => {
     assert.deepEqual([phases()[0]!.failed, phases()[0]!.inFlightLost], [2, 1]);
   });
 
+  it("counts only connections from before a soft stop as lost when its time is over", () => {
+    const { clock, ledger, phases } = counting();
+    const stopped = clock.now;
+    ledger.markKill({ from: stopped + 900, to: stopped + 1100, openedBefore: stopped });
+    const fail = (after: number, connectedAt: number) => {
+      clock.now = stopped + after;
+      ledger.fail(ledger.begin("reused", "GET", "a:1"), "reset", "gone", connectedAt);
+    };
+    fail(1000, stopped - 10);
+    assert.deepEqual([phases()[0]!.failed, phases()[0]!.inFlightLost], [0, 1]);
+    fail(1000, stopped);
+    fail(800, stopped - 10);
+    fail(1101, stopped - 10);
+    assert.deepEqual([phases()[0]!.failed, phases()[0]!.inFlightLost], [3, 1]);
+  });
+
   it("counts what was over before the kill as failed", () => {
     const { clock, ledger, begin, phases } = counting();
     ledger.fail(begin(), "reset", "gone");
