@@ -33,6 +33,8 @@ export interface Stat {
   readonly checkStatus: string;
   /** HTTP status of the last check; 0 if it got none. */
   readonly checkCode: number;
+  /** How long it has been up, or down. */
+  readonly sinceSeconds: number;
   /** Sessions now. */
   readonly sessions: number;
 }
@@ -241,6 +243,7 @@ export function parseStats(answer: string): Stat[] {
       // A star marks a check that is under way.
       checkStatus: at("check_status").replace("* ", ""),
       checkCode: Number(at("check_code")),
+      sinceSeconds: Number(at("lastchg")),
       sessions: Number(at("scur")),
     };
   });

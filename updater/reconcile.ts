@@ -92,6 +92,9 @@ function leave(
  */
 const NO_ANSWER: ReadonlySet<string> = new Set(["L4TOUT", "L6TOUT", "L7TOUT"]);
 
+/** A server that is only slow for a moment, on a machine that is too busy, keeps its sessions; one that hangs loses them after this. */
+const CUT_AFTER_SECONDS = 2;
+
 /** Both pools must have lost the server, the liveness pool for want of an answer: a 5xx never cuts. */
 function release(slot: number, stats: readonly Stat[]): Action | undefined {
   const lost = (pool: Pool): Stat | undefined =>
@@ -99,6 +102,7 @@ function release(slot: number, stats: readonly Stat[]): Action | undefined {
   const alive = lost("alive");
   if (alive === undefined || lost("ready") === undefined) return undefined;
   if (!NO_ANSWER.has(alive.checkStatus)) return undefined;
+  if (alive.sinceSeconds < CUT_AFTER_SECONDS) return undefined;
   return stats.some(({ sessions }) => sessions > 0) ? { kind: "cut", slot } : undefined;
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { whole } from "../../../demo/acts";
 import { exitCode } from "../../../status/report";
 import { eventually } from "../support";
 import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
@@ -49,7 +50,9 @@ export function clients(plane: () => ControlPlane): void {
     "systemctl start nftables && systemctl reload nftables",
   ]) {
     it(`has its forward back after ${flush}, and no request fails`, async () => {
-      const { lab } = plane();
+      const { lab, stage } = plane();
+      // pods that have just started leave the machines no time for anything else
+      await whole(stage);
       const report = await plane().underLoad(flush, async () => {
         await lab.exec("m1", flush);
         await eventually(`rules after ${flush}`, 60, async () => {

@@ -13,11 +13,11 @@ const STATE = `1
 6 updater 1 updater - 2 0 1 1 3 1 0 2 0 0 0 0 - 0 - 0 0 - - 0
 
 `;
-const STAT = `# pxname,svname,qcur,scur,status,check_status,check_code,
-endpoint,FRONTEND,,3,OPEN,,,
-ready,s1,0,2,UP,* L7OK,200,
-ready,BACKEND,0,2,UP,,,
-alive,s2,0,0,DOWN 1/2,L4TOUT,,
+const STAT = `# pxname,svname,qcur,scur,status,lastchg,check_status,check_code,
+endpoint,FRONTEND,,3,OPEN,,,,
+ready,s1,0,2,UP,60,* L7OK,200,
+ready,BACKEND,0,2,UP,60,,,
+alive,s2,0,0,DOWN 1/2,3,L4TOUT,,
 
 `;
 
@@ -32,13 +32,22 @@ describe("answers of HAProxy", () => {
 
   it("gives status, check and sessions of show stat", () => {
     assert.deepEqual(parseStats(STAT), [
-      { pool: "ready", slot: 0, status: "UP", checkStatus: "L7OK", checkCode: 200, sessions: 2 },
+      {
+        pool: "ready",
+        slot: 0,
+        status: "UP",
+        checkStatus: "L7OK",
+        checkCode: 200,
+        sinceSeconds: 60,
+        sessions: 2,
+      },
       {
         pool: "alive",
         slot: 1,
         status: "DOWN 1/2",
         checkStatus: "L4TOUT",
         checkCode: 0,
+        sinceSeconds: 3,
         sessions: 0,
       },
     ]);

@@ -86,6 +86,7 @@ class FakeHaproxy {
         status: this.#failed.has(address) ? "DOWN" : "UP",
         checkStatus: "L7OK",
         checkCode: 200,
+        sinceSeconds: 10,
         sessions: 1,
       })),
     };

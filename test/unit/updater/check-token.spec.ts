@@ -68,7 +68,15 @@ describe("warnings", () => {
   const snapshot = (maxConnections: number, checkCode: number): Snapshot => ({
     ...{ pid: 1, description: "", maxConnections, servers: [] },
     stats: [
-      { pool: "ready", slot: 0, status: "DOWN", checkStatus: "L7STS", checkCode, sessions: 0 },
+      {
+        pool: "ready",
+        slot: 0,
+        status: "DOWN",
+        checkStatus: "L7STS",
+        checkCode,
+        sinceSeconds: 10,
+        sessions: 0,
+      },
     ],
   });
 

@@ -17,6 +17,7 @@ interface Slot {
   readonly ready?: string;
   readonly alive?: string;
   readonly check?: string;
+  readonly sinceSeconds?: number;
 }
 
 /** One slot in both pools. */
@@ -30,7 +31,8 @@ const snapshot = (...slots: Slot[]): Snapshot => {
       servers.push({ pool, slot, address, port, operational: 2, admin });
       const status = it[pool] ?? "UP";
       const sessions = pool === "ready" ? (it.sessions ?? 0) : 0;
-      stats.push({ pool, slot, status, checkStatus: it.check ?? "L7OK", checkCode: 200, sessions });
+      const { check: checkStatus = "L7OK", sinceSeconds = 10 } = it;
+      stats.push({ pool, slot, status, checkStatus, checkCode: 200, sinceSeconds, sessions });
     }
   });
   return { pid: 1, description: "", maxConnections: 5000, servers, stats };
@@ -99,6 +101,14 @@ describe("planActions", () => {
       assert.deepEqual(plan(seen, [M1]), [{ kind: "cut", slot: 0 }]);
     });
   }
+
+  it("keeps the sessions of a server that has given no answer for a moment only", () => {
+    const hung = { backend: M1, sessions: 2, ready: "DOWN", alive: "DOWN", check: "L7TOUT" };
+    assert.deepEqual(plan(snapshot({ ...hung, sinceSeconds: 1 }), [M1]), []);
+    assert.deepEqual(plan(snapshot({ ...hung, sinceSeconds: 2 }), [M1]), [
+      { kind: "cut", slot: 0 },
+    ]);
+  });
 
   for (const check of ["L4CON", "L6RSP", "L7RSP", "L7STS", "SOCKERR", "INI", ""]) {
     it(`keeps the sessions when there was an answer, or no check (${check})`, () => {
