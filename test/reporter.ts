@@ -17,6 +17,10 @@ export default class ResultReporter extends Mocha.reporters.Spec {
     let passed = 0;
     runner.on("pass", () => (passed += 1));
     runner.on("fail", (test) => failed.push(test.fullTitle()));
+    // also a test that passes at its second try has something to say
+    runner.on("retry", (test: Mocha.Test, error: Error) => {
+      console.log(`    tried again: ${test.fullTitle()}: ${error.message.slice(0, 2000)}`);
+    });
     runner.on("pending", (test) => skipped.push(test.fullTitle()));
     runner.once("end", () => {
       const file = process.env.TEST_RESULT;
