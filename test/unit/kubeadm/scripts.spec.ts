@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { bootstrapScript, caScript, kubeconfigScript, ticketScript } from "../../../host/kubeadm";
 import { headOptions, KEY, SETTINGS, ticketLine, TOKEN } from "./example";
+import { assertSoundSh } from "../shell";
 
 const scripts: Record<string, string> = {
   "bootstrap of the head": bootstrapScript(headOptions()),
@@ -26,13 +26,7 @@ describe("kubeadm's host scripts", function () {
   this.timeout(120_000);
 
   for (const [name, text] of Object.entries(scripts)) {
-    it(`${name}: is sound POSIX sh`, () => {
-      const parsed = spawnSync("sh", ["-n"], { input: text, encoding: "utf8" });
-      assert.equal(parsed.status, 0, parsed.stderr);
-      const checked = spawnSync("shellcheck", ["-s", "sh", "-"], { input: text, encoding: "utf8" });
-      assert.equal(checked.error, undefined, "shellcheck is missing: apt-get install shellcheck");
-      assert.equal(checked.status, 0, checked.stdout);
-    });
+    it(`${name}: is sound POSIX sh`, () => assertSoundSh(text));
   }
 
   it("is a new text for a new generation, so that it runs again", () => {

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { describe, it } from "mocha";
 import { haproxyServiceFiles, haproxyServiceScript } from "../../../host/haproxy-service";
 import {
@@ -9,6 +8,7 @@ import {
 } from "../../../host/updater-service";
 import { preflightScript } from "../../../host/preflight";
 import { CA, haproxySettings, TOKEN, tokenSettings, updaterSettings } from "./example";
+import { assertSoundSh } from "../shell";
 
 const scripts: Record<string, string> = {
   "HAProxy's script": haproxyServiceScript(haproxySettings(), { generation: 1 }),
@@ -55,13 +55,7 @@ for (const { path, content } of programs) scripts[path] = content;
 
 describe("scripts of the services", () => {
   for (const [name, text] of Object.entries(scripts)) {
-    it(`${name}: is sound POSIX sh`, () => {
-      const parsed = spawnSync("sh", ["-n"], { input: text, encoding: "utf8" });
-      assert.equal(parsed.status, 0, parsed.stderr);
-      const checked = spawnSync("shellcheck", ["-s", "sh", "-"], { input: text, encoding: "utf8" });
-      assert.equal(checked.error, undefined, "shellcheck is missing: apt-get install shellcheck");
-      assert.equal(checked.status, 0, checked.stdout);
-    });
+    it(`${name}: is sound POSIX sh`, () => assertSoundSh(text));
   }
 
   it("are the same on all hosts, but for the checks at the end", () => {
