@@ -5,8 +5,8 @@ import { formatBackend } from "../haproxy/model";
 import { ADMIN, RuntimeApi } from "../haproxy/runtime";
 import type { Lab } from "../lab/src/index";
 
-/** srv_op_state of a server that takes connections. */
-const RUNNING = 2;
+/** srv_op_state of servers that take connections: in slow start (1) a part of their share, then (2) all of it. */
+const USED: ReadonlySet<number> = new Set([1, 2]);
 
 const POLL_MS = 3;
 
@@ -36,7 +36,7 @@ export class BalancerView {
     const servers = await this.runtime.serversState();
     const used = servers.filter(
       ({ pool, admin, operational }) =>
-        pool === "ready" && operational === RUNNING && (admin & CLOSED) === 0,
+        pool === "ready" && USED.has(operational) && (admin & CLOSED) === 0,
     );
     return new Set(used.map(formatBackend));
   }

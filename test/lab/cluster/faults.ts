@@ -109,6 +109,7 @@ export function faults(plane: () => ControlPlane): void {
   ): Promise<void> {
     const { load, stage } = plane();
     await whole(stage);
+    await routes((seen) => seen.has(target(machine)));
     await load.phase(`${machine} breaks`, { reconnect: true });
     await underLoad(stage, 40);
     const out = routes((seen) => !seen.has(target(machine)), seenBy);
