@@ -1,31 +1,22 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { acts, whole, type Stage } from "../demo/acts";
-import { waitUntil } from "../demo/wait";
+import { acts, type Stage } from "../demo/acts";
 import type { Lab } from "../lab/src/index";
 import { Api } from "./api";
 import { BalancerView } from "./balancer-view";
 import { addAliases, BACKENDS_PATH, Changer, SLICE_PATH, type Measured } from "./changes";
-import { updaterConsumption } from "./consumption";
-import type { ConsumptionRow, Cost, Series } from "./report";
+import type { Cost, Series } from "./report";
 import { Rivals, type Rival } from "./rivals";
 import { untilAllLooked } from "./statistics";
 
 const ALIASES = 100;
 const RELOADS = 10;
 const RESTARTS = 2;
-const API_STOPS = 3;
 
 /** Between two changes: no longer than an impatient operator takes, and never in step with anything that ticks. */
 const PAUSE_MS = { least: 100, spread: 400 };
 
 /** Kubelet's volumes follow within this, so that the last changes get their figure too. */
 const VOLUME_MS = 100_000;
-
-const CONSUMPTION_SECONDS = 60;
-const CHANGES_A_MINUTE = 100;
-
-/** Backends beside the three real ones when the updater has many; nothing listens there, which HAProxy learns at once. */
-const MANY = { count: 197, firstPort: 20_001 };
 
 /** What is measured together. */
 export interface Part {
@@ -35,7 +26,7 @@ export interface Part {
 
 /** The parts of the benchmark, on a cluster that is whole and under load. */
 export class Bench {
-  private readonly api: Api;
+  readonly api: Api;
   private readonly masters: readonly { name: string; address: string }[];
 
   constructor(
@@ -117,31 +108,6 @@ export class Bench {
     });
   }
 
-  /** What the updater of the endpoint's machine uses; the load has ended. */
-  async consumption(): Promise<ConsumptionRow[]> {
-    const rows: ConsumptionRow[] = [];
-    const measure = async (backends: number, changes: number) => {
-      this.stage.log(`consumption: ${backends} backends, ${changes} changes a minute`);
-      const used = await updaterConsumption(this.lab, this.names[0]!, CONSUMPTION_SECONDS, () =>
-        this.changeOften(changes),
-      );
-      rows.push({ backends, changesPerMinute: changes, ...used });
-    };
-    for (const changes of [0, CHANGES_A_MINUTE]) await measure(this.masters.length, changes);
-    const keys = Array.from({ length: MANY.count }, (_, index) => `many-${index}`);
-    const many = keys.map((key, index) => [key, `${this.last.address}:${MANY.firstPort + index}`]);
-    await this.api.mergePatch(BACKENDS_PATH, { data: Object.fromEntries(many) as unknown });
-    const total = this.masters.length + MANY.count;
-    await waitUntil(`${total} backends`, { seconds: 60 }, async () => {
-      const { backends } = await this.stage.cluster.updater(this.names[0]!);
-      return backends.length === total;
-    });
-    for (const changes of [0, CHANGES_A_MINUTE]) await measure(total, changes);
-    const none: unknown = Object.fromEntries(keys.map((key) => [key, null]));
-    await this.api.mergePatch(BACKENDS_PATH, { data: none });
-    return rows;
-  }
-
   private get last() {
     return this.masters.at(-1)!;
   }
@@ -186,64 +152,6 @@ export class Bench {
       }),
     );
     return counts.reduce((sum, count) => sum + count, 0);
-  }
-
-  /** Times until all load balancers have noticed that an API server has stopped, and that it is back. */
-  async apiStops(): Promise<Series[]> {
-    const { name, address } = this.last;
-    const target = `${address}:${this.apiPort}`;
-    const manifest = "/etc/kubernetes/manifests/kube-apiserver.yaml";
-    const gone: number[] = [];
-    const back: number[] = [];
-    const settles = async (there: boolean) =>
-      Math.max(
-        ...(await Promise.all(
-          (await this.views()).map((view) =>
-            view.settles((routes) => routes.has(target) === there, 300),
-          ),
-        )),
-      );
-    for (let index = 0; index < API_STOPS; index += 1) {
-      this.stage.log(`real stop and start of an API server: ${index + 1} of ${API_STOPS}`);
-      const noticed = settles(false);
-      await this.lab.exec(name, `mv ${manifest} /root/`);
-      const closed = await waitUntil(
-        "the port to close",
-        { seconds: 120, everyMs: 20 },
-        async () => ((await this.ready(address)) === 0 ? performance.now() : undefined),
-      );
-      gone.push(Math.max(0, (await noticed) - closed));
-      const routed = settles(true);
-      await this.lab.exec(name, `mv /root/kube-apiserver.yaml ${manifest}`);
-      const ready = await waitUntil("readyz", { seconds: 240, everyMs: 20 }, async () =>
-        (await this.ready(address)) === 200 ? performance.now() : undefined,
-      );
-      back.push(Math.max(0, (await routed) - ready));
-      await whole(this.stage);
-    }
-    return [
-      { name: "endpoints: real stop, from its port closed", times: gone },
-      { name: "endpoints: real start, from its first 200 on /readyz", times: back },
-    ];
-  }
-
-  /** HTTP status of /readyz of an API server; 0 without an answer. */
-  private async ready(address: string): Promise<number> {
-    const url = `https://${address}:${this.apiPort}/readyz`;
-    const { stdout } = await this.lab.exec(
-      this.names[0]!,
-      `curl -sk -o /dev/null -w '%{http_code}' --max-time 1 ${url} || :`,
-    );
-    return Number(stdout);
-  }
-
-  private async changeOften(perMinute: number): Promise<void> {
-    const { name, address } = this.last;
-    for (let index = 0; index < perMinute; index += 1) {
-      const value = index % 2 === 0 ? null : `${address}:${this.apiPort}`;
-      await this.api.mergePatch(BACKENDS_PATH, { data: { [name]: value } });
-      await sleep(60_000 / perMinute);
-    }
   }
 }
 

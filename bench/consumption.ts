@@ -1,7 +1,56 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Stage } from "../demo/acts";
+import { waitUntil } from "../demo/wait";
 import type { Lab } from "../lab/src/index";
+import type { Api } from "./api";
+import { BACKENDS_PATH } from "./changes";
+import type { ConsumptionRow } from "./report";
+
+const SECONDS = 60;
+const CHANGES_A_MINUTE = 100;
+
+/** Backends beside the three real ones when the updater has many; nothing listens there, which HAProxy learns at once. */
+const MANY = { count: 197, firstPort: 20_001 };
+
+/** What the updater of the endpoint's machine uses, idle and busy, with few and with many backends. Without a load. */
+export async function consumption(stage: Stage, api: Api): Promise<ConsumptionRow[]> {
+  const { lab, masters } = stage.cluster;
+  const { name } = masters[0]!;
+  const { address } = masters.at(-1)!;
+  const rows: ConsumptionRow[] = [];
+  const measure = async (backends: number, changesPerMinute: number) => {
+    stage.log(`consumption: ${backends} backends, ${changesPerMinute} changes a minute`);
+    const used = await updaterConsumption(lab, name, SECONDS, () =>
+      changeOften(stage, api, changesPerMinute),
+    );
+    rows.push({ backends, changesPerMinute, ...used });
+  };
+  for (const changes of [0, CHANGES_A_MINUTE]) await measure(masters.length, changes);
+  const keys = Array.from({ length: MANY.count }, (_, index) => `many-${index}`);
+  const many = keys.map((key, index) => [key, `${address}:${MANY.firstPort + index}`]);
+  await api.mergePatch(BACKENDS_PATH, { data: Object.fromEntries(many) as unknown });
+  const total = masters.length + MANY.count;
+  await waitUntil(`${total} backends`, { seconds: 60 }, async () => {
+    const { backends } = await stage.cluster.updater(name);
+    return backends.length === total;
+  });
+  for (const changes of [0, CHANGES_A_MINUTE]) await measure(total, changes);
+  const none: unknown = Object.fromEntries(keys.map((key) => [key, null]));
+  await api.mergePatch(BACKENDS_PATH, { data: none });
+  return rows;
+}
+
+/** Removes the last master's key and puts it back, in turn, over one minute. */
+async function changeOften({ cluster }: Stage, api: Api, perMinute: number): Promise<void> {
+  const { name, address } = cluster.masters.at(-1)!;
+  for (let index = 0; index < perMinute; index += 1) {
+    const value = index % 2 === 0 ? null : `${address}:${cluster.ports.api}`;
+    await api.mergePatch(BACKENDS_PATH, { data: { [name]: value } });
+    await sleep(60_000 / perMinute);
+  }
+}
 
 /** What a process used over some time. */
 export interface Consumption {
@@ -16,7 +65,7 @@ const TICKS = 100;
 const PAGE = 4096;
 
 /** What a machine's updater uses while `action` runs and until `seconds` are over. */
-export async function updaterConsumption(
+async function updaterConsumption(
   lab: Lab,
   machine: string,
   seconds: number,

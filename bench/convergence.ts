@@ -4,7 +4,9 @@ import { clusterConfig, startCluster, type ClusterOverrides } from "../demo/stac
 import type { Lab } from "../lab/src/index";
 import { startLoad, type Load } from "../load/index";
 import { DEFAULT_PORTS } from "../names";
+import { apiStops } from "./api-stops";
 import { Bench } from "./bench";
+import { consumption } from "./consumption";
 import type { ConvergenceReport } from "./report";
 
 export interface ConvergenceOptions {
@@ -47,7 +49,7 @@ export async function convergence(
     const reloads = await bench.reloads();
     const restarts = await bench.restarts();
     await first.stop();
-    const consumption = await bench.consumption();
+    const used = await consumption(stageOf(first), bench.api);
     // each measured address is to be a new one, so the former one must not stay
     await change({ discovery: "endpoints", updater: { retainSeconds: 0 } });
     load = startLoad({ endpoint, kubeconfig });
@@ -57,13 +59,13 @@ export async function convergence(
     );
     await load.stop();
     await change({ discovery: "endpoints" });
-    const real = await bench.apiStops();
+    const real = await apiStops(stageOf(load));
     return {
       machines: lab.machines.map(({ name }) => name),
       plugins: engine.plugins,
       series: [...configMap.series, ...endpoints.series, ...real],
       costs: [configMap.cost, endpoints.cost, reloads, restarts],
-      consumption,
+      consumption: used,
     };
   } finally {
     await load.kill();
