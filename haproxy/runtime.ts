@@ -250,9 +250,10 @@ export function parseStats(answer: string): Stat[] {
 }
 
 function columns(names: readonly string[]): (name: string) => number {
+  const indices = new Map(names.map((name, index) => [name, index]));
   return (name) => {
-    const index = names.indexOf(name);
-    if (index < 0) throw new RuntimeError(`HAProxy's answer has no column ${name}`);
+    const index = indices.get(name);
+    if (index === undefined) throw new RuntimeError(`HAProxy's answer has no column ${name}`);
     return index;
   };
 }

@@ -36,11 +36,12 @@ export type Action =
 
 /** The actions that lead from what HAProxy does to what is wanted; none if they agree. */
 export function planActions(snapshot: Snapshot, wanted: Wanted): Action[] {
-  const count = Math.max(-1, ...snapshot.servers.map(({ slot }) => slot)) + 1;
+  const serversBySlot = bySlot(snapshot.servers);
+  const statsBySlot = bySlot(snapshot.stats);
   const actions: Action[] = [];
-  for (let slot = 0; slot < count; slot++) {
-    const servers = snapshot.servers.filter((server) => server.slot === slot);
-    const stats = snapshot.stats.filter((stat) => stat.slot === slot);
+  for (let slot = 0; slot < serversBySlot.length; slot++) {
+    const servers = serversBySlot[slot] ?? [];
+    const stats = statsBySlot[slot] ?? [];
     const backend = wanted.slots[slot];
     const action =
       backend === undefined
@@ -49,6 +50,12 @@ export function planActions(snapshot: Snapshot, wanted: Wanted): Action[] {
     if (action !== undefined) actions.push(action);
   }
   return actions;
+}
+
+function bySlot<T extends { readonly slot: number }>(entries: readonly T[]): T[][] {
+  const groups: T[][] = [];
+  for (const entry of entries) (groups[entry.slot] ??= []).push(entry);
+  return groups;
 }
 
 function enter(

@@ -1,5 +1,6 @@
 import type { types } from "@pulumi/kubernetes";
 import { BACKENDS_CONFIG_MAP, UPDATER_CONFIG_MAP, WORKLOAD } from "../../names";
+import { updaterArguments } from "../../updater/command";
 import { copyBinaryScript } from "./binary-script";
 import {
   baseContainer,
@@ -95,12 +96,8 @@ function updaterContainer(updater: UpdaterArgs): Container {
 }
 
 function updaterCommand(word: "prepare" | "run"): string[] {
-  return [
-    "node",
-    `${PATHS.updater}/${UPDATER_SCRIPT}`,
-    word,
-    `${PATHS.updater}/${UPDATER_SETTINGS}`,
-  ];
+  const at = (file: string) => `${PATHS.updater}/${file}`;
+  return ["node", ...updaterArguments(at(UPDATER_SCRIPT), word, at(UPDATER_SETTINGS))];
 }
 
 function volumes(): Volume[] {

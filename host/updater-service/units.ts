@@ -1,8 +1,11 @@
 import { HAPROXY_UNIT, UPDATER_USER } from "../../names";
+import { updaterArguments } from "../../updater/command";
 import { ADDRESS_FILE, ADDRESS_PROGRAM } from "../haproxy-service/settings";
 import { UNPRIVILEGED } from "../haproxy-service/units";
 import { DIGEST_LINE, unitWithDigest } from "../services";
 import { TOKEN_ENV_FILE, UPDATER_SCRIPT_FILE, UPDATER_SETTINGS_FILE } from "./settings";
+
+const COMMAND = updaterArguments(UPDATER_SCRIPT_FILE, "run", UPDATER_SETTINGS_FILE);
 
 /**
  * The unit of the updater. It needs no token to start: without one it keeps HAProxy as the files say, and says that it waits.
@@ -24,7 +27,7 @@ export function updaterUnit(runs: readonly string[]): string {
       `EnvironmentFile=-${ADDRESS_FILE}`,
       `EnvironmentFile=-${TOKEN_ENV_FILE}`,
       `ExecStartPre=${ADDRESS_PROGRAM}`,
-      `ExecStart=/usr/bin/env node ${UPDATER_SCRIPT_FILE} run ${UPDATER_SETTINGS_FILE}`,
+      `ExecStart=/usr/bin/env node ${COMMAND.join(" ")}`,
       `SyslogIdentifier=${UPDATER_USER}-updater`,
       "Restart=always",
       "RestartSec=1s",

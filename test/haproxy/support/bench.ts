@@ -20,6 +20,7 @@ import { renderServerState, type Health } from "../../../haproxy/server-state";
 import { firstSlots } from "../../../haproxy/slots";
 import { haproxyBinaries } from "../../../lab/src/haproxy-binaries";
 import { bundleUpdater } from "../../../updater/bundle";
+import { updaterArguments } from "../../../updater/command";
 import type { UpdaterStatus } from "../../../updater/server";
 import type { UpdaterSettings } from "../../../updater/settings";
 import { ApiServer, type Orders } from "./api-server";
@@ -342,8 +343,12 @@ export class Bench {
     if (pid !== undefined) process.kill(pid, "SIGKILL");
   }
 
-  #updaterArgs(command: string): string[] {
-    return [join(this.folder, "updater.js"), command, join(this.folder, "settings.json")];
+  #updaterArgs(word: "prepare" | "run"): string[] {
+    return updaterArguments(
+      join(this.folder, "updater.js"),
+      word,
+      join(this.folder, "settings.json"),
+    );
   }
 
   #env(): NodeJS.ProcessEnv {
