@@ -1,5 +1,5 @@
 import { parseServerStates, type SeenBackend } from "../haproxy/server-metrics";
-import type { BackendState } from "../updater/balancer";
+import type { BackendState } from "../updater/health";
 import type { UpdaterStatus } from "../updater/server";
 
 /** Who answers on the LB port of a host. */

@@ -1,5 +1,5 @@
 /** Which API server the updater asks first. Pure. */
-import type { BackendState } from "./balancer";
+import type { BackendState } from "./health";
 import type { Endpoint } from "./http";
 
 /**

@@ -5,7 +5,7 @@ import { MasterApi } from "../haproxy/master";
 import { parseBackends, type Refused } from "../haproxy/model";
 import { RuntimeApi } from "../haproxy/runtime";
 import type { Subscription } from "../haproxy/socket";
-import { Balancer, REFUSED_PAUSE_MS } from "./balancer";
+import { Balancer } from "./balancer";
 import { probeCheck } from "./check";
 import { CheckToken } from "./check-token";
 import { Discovery } from "./discovery";
@@ -22,6 +22,7 @@ import { readSeed } from "./seed";
 import { serveStatus, type UpdaterStatus } from "./server";
 import type { UpdaterSettings } from "./settings";
 import type { SourceTimes } from "./source";
+import { REFUSED_PAUSE_MS } from "./start-files";
 import { TokenReader } from "./token";
 
 /** HAProxy is looked at so often when it says nothing. */

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { dirname } from "node:path";
 import type { Refused } from "../haproxy/model";
-import type { BackendState } from "./balancer";
+import type { BackendState } from "./health";
 import type { DiscoveryMode } from "./settings";
 
 /** What `/status` gives. */

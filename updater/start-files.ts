@@ -1,0 +1,100 @@
+/** What HAProxy's next start reads, haproxy.cfg and the server-state file, and beside them the last good backends for our own. */
+import { renderHaproxyConfig } from "../haproxy/config";
+import type { Snapshot } from "../haproxy/runtime";
+import { renderServerState } from "../haproxy/server-state";
+import { checkWith, RefusedConfigError } from "./check";
+import { writeFileAtomically } from "./files";
+import { healthOf } from "./health";
+import { saveLastGood } from "./last-good";
+import type { Log } from "./log";
+import type { Metrics } from "./metrics";
+import type { Problems } from "./problems";
+import type { UpdaterSettings } from "./settings";
+import type { WantedSlots } from "./wanted";
+
+/** A file that HAProxy's own check refused is tried again after this: the reason may have been the host's, not the file's. */
+export const REFUSED_PAUSE_MS = 60_000;
+
+/** What the files are written with. */
+export interface StartFilesParts {
+  readonly settings: UpdaterSettings;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly problems: Problems;
+  /** Milliseconds on a clock that nobody sets. */
+  readonly now: () => number;
+}
+
+/** Keeps the files at what is wanted, and at what HAProxy knows of it. */
+export class StartFiles {
+  readonly #parts: StartFilesParts;
+  #behind = false;
+  #notBeforeMs = 0;
+  #stateText = "";
+
+  constructor(parts: StartFilesParts) {
+    this.#parts = parts;
+  }
+
+  /** Something that is wanted does not stand in the files yet. */
+  get behind(): boolean {
+    return this.#behind;
+  }
+
+  /**
+   * False when HAProxy itself refuses the file: then the last good one stays.
+   * @param change what an operator should read beside HAProxy's own words
+   */
+  write(wanted: WantedSlots, snapshot: Snapshot | undefined, change = ""): boolean {
+    const { settings, log, metrics, problems } = this.#parts;
+    const { slots, revision } = wanted;
+    try {
+      // The state first: at no moment does a slot's old health stand beside its new address.
+      this.#writeState(wanted, snapshot);
+      writeFileAtomically(settings.configFile, renderHaproxyConfig(settings.haproxy, slots), {
+        check: checkWith(settings.checkCommand, { log, metrics }),
+      });
+      saveLastGood(settings.lastGoodFile, { savedAtMs: Date.now(), revision, slots });
+      this.#behind = false;
+      problems.end("ConfigurationNotWritten");
+    } catch (error) {
+      problems.begin("write", "ConfigurationNotWritten", error, change);
+      if (error instanceof RefusedConfigError) return false;
+      // A full disk must not keep a dead master in rotation: go on at run time, and write again later.
+      if (!this.#behind) log.warn("will write again", { file: settings.configFile });
+      this.#behind = true;
+    }
+    return true;
+  }
+
+  /** What was refused stays wanted all the same: it is written after a pause. */
+  writeLater(): void {
+    this.#behind = true;
+    this.#notBeforeMs = this.#parts.now() + REFUSED_PAUSE_MS;
+  }
+
+  /** Writes what is behind, if there is something and its pause is over. */
+  catchUp(wanted: WantedSlots, snapshot: Snapshot | undefined): void {
+    if (!this.#behind || this.#parts.now() < this.#notBeforeMs) return;
+    if (!this.write(wanted, snapshot)) this.writeLater();
+  }
+
+  /** A full disk keeps nobody from looking after HAProxy. */
+  keepState(wanted: WantedSlots, snapshot: Snapshot | undefined): void {
+    const { problems } = this.#parts;
+    try {
+      this.#writeState(wanted, snapshot);
+      problems.end("ServerStateNotWritten");
+    } catch (error) {
+      problems.begin("write", "ServerStateNotWritten", error);
+    }
+  }
+
+  /** What HAProxy knows of its servers' health. Only a hint, so not synced to the disk. */
+  #writeState({ slots }: WantedSlots, snapshot: Snapshot | undefined): void {
+    const text = renderServerState(slots, healthOf(slots, snapshot));
+    if (text === this.#stateText) return;
+    writeFileAtomically(this.#parts.settings.haproxy.stateFile, text, { durable: false });
+    this.#stateText = text;
+  }
+}
