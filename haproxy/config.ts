@@ -1,6 +1,7 @@
 /** haproxy.cfg: ONE renderer for the program and the updater, so the two never fight. Pure; equal input gives equal bytes. */
 import { createHash } from "node:crypto";
-import { formatBackend, type Backend } from "./model";
+import type { Backend } from "./model";
+import { renderServerLines } from "./server-lines";
 import { backendServerName } from "./server-name";
 import {
   CHECK_TOKEN_KEY,
@@ -15,9 +16,6 @@ import {
 export { HAPROXY_DEFAULTS } from "./spec";
 export type { HaproxyChecks, HaproxySpec, HaproxyTimeouts } from "./spec";
 
-/** Where an empty slot points to: nothing listens on the discard port, and the slot is in maintenance anyway. */
-export const EMPTY_SLOT_ADDRESS = "127.0.0.1:9";
-
 /** HAProxy's two backends over the same slots: `ready` is used while it has a server, else `alive`. */
 export const POOLS = ["ready", "alive"] as const;
 export type Pool = (typeof POOLS)[number];
@@ -27,11 +25,6 @@ export const EVENT_RING = "events";
 
 /** The frontend of the LB port. */
 export const ENDPOINT = "endpoint";
-
-/** Name of a slot, as HAProxy's server: slot 0 is `s1`. */
-export function slotName(slot: number): string {
-  return `s${slot + 1}`;
-}
 
 /**
  * Renders the whole haproxy.cfg. TCP passthrough: TLS is between client and API server.
@@ -55,15 +48,22 @@ export function renderHaproxyConfig(
   return `${sections.map((lines) => lines.join("\n")).join("\n\n")}\n`;
 }
 
-/**
- * Fingerprint of everything but the slots. HAProxy shows it as its `description`, so the updater can ask the running
- * process whether it runs this spec.
- */
+/** HAProxy's `description` with this spec: the updater can ask the running process whether it runs it. */
+export function describeSpec(spec: HaproxySpec): string {
+  return `spec-${fingerprintSpec(spec)}`;
+}
+
+/** Fingerprint of everything but the slots. */
 export function fingerprintSpec(spec: HaproxySpec): string {
-  const text = [renderGlobal(spec, ""), renderDefaults(spec), renderEndpoint(spec)]
+  const text = [renderGlobal(spec, "spec-"), renderDefaults(spec), renderEndpoint(spec)]
     .concat(POOLS.map((pool) => renderPool(pool, spec, [undefined])))
     .concat([renderHealth(spec)]);
   return createHash("sha256").update(JSON.stringify(text)).digest("hex").slice(0, 16);
+}
+
+/** Whether a rendered file is of this spec, whatever its slots. */
+export function isOfSpec(config: string, spec: HaproxySpec): boolean {
+  return config.includes(`\n  description ${describeSpec(spec)}\n`);
 }
 
 const HEADER = "# Written by control-plane-lb. Changes by hand are lost.";
@@ -81,14 +81,14 @@ function renderEnvironmentGuard(spec: HaproxySpec): string[] {
   });
 }
 
-function renderGlobal(spec: HaproxySpec, fingerprint = fingerprintSpec(spec)): string[] {
+function renderGlobal(spec: HaproxySpec, description = describeSpec(spec)): string[] {
   return [
     `ring ${EVENT_RING}`,
     "  format raw",
     "  size 16384",
     "",
     "global",
-    `  description spec-${fingerprint}`,
+    `  description ${description}`,
     `  log ring@${EVENT_RING} local0`,
     "  # HAProxy derives its own limit of connections from this, or from the system's limit of open files where that is lower.",
     `  fd-hard-limit ${openFiles(spec.maxConnections)}`,
@@ -171,11 +171,7 @@ function renderPool(
     `  http-check send meth GET uri ${check.path} ver HTTP/1.1 hdr Host ${SERVER_NAME} hdr User-Agent control-plane-lb${authorization(pool, spec)}`,
     `  http-check expect ${check.expect}`,
     `  default-server check check-ssl verify required ca-file ${spec.caFile} verifyhost ${SERVER_NAME} check-sni ${SERVER_NAME} observe layer4 error-limit 2 on-error fastinter`,
-    ...slots.map((backend, slot) =>
-      backend === undefined
-        ? `  server ${slotName(slot)} ${EMPTY_SLOT_ADDRESS} disabled`
-        : `  server ${serverName(spec, slot, backend)} ${formatBackend(backend)} # ${backend.name}`,
-    ),
+    ...renderServerLines(slots, spec.updaterSocket === undefined ? backendServerName : undefined),
   ];
 }
 
@@ -184,10 +180,6 @@ function authorization(pool: Pool, spec: HaproxySpec): string {
   if (pool === "alive" || spec.checks.authentication === "anonymous") return "";
   const token = `str(${CHECK_TOKEN_KEY}),map(${checkTokenFile(spec)})`;
   return ` hdr Authorization "Bearer %[${token}]"`;
-}
-
-function serverName(spec: HaproxySpec, slot: number, backend: Backend): string {
-  return spec.updaterSocket === undefined ? backendServerName(backend) : slotName(slot);
 }
 
 /** Name in every API server's certificate. */

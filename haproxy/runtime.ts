@@ -1,6 +1,7 @@
 /** Client of HAProxy's runtime API (management guide, section 9.3), as far as the updater needs it. */
-import { ENDPOINT, EVENT_RING, POOLS, slotName, type Pool } from "./config";
+import { ENDPOINT, EVENT_RING, POOLS, type Pool } from "./config";
 import type { Backend } from "./model";
+import { slotName } from "./server-lines";
 import { ask, follow, RuntimeError, type Subscription } from "./socket";
 
 export { RuntimeError } from "./socket";
@@ -49,6 +50,11 @@ export interface Snapshot {
   readonly maxConnections: number;
   readonly servers: ServerState[];
   readonly stats: Stat[];
+}
+
+/** How many slots the configuration has that HAProxy runs. */
+export function slotCount({ servers }: Snapshot): number {
+  return servers.filter(({ pool }) => pool === POOLS[0]).length;
 }
 
 /** Without a time limit of its own a hung HAProxy would hang its updater. */

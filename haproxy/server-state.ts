@@ -2,8 +2,9 @@
  * HAProxy's server-state file (management guide, "show servers state", version 1). HAProxy takes a server as up before its
  * first check, and neither 2.6 nor 3.0 has `init-state`: what this file says is what holds until the first check. Pure.
  */
-import { POOLS, slotName, type Pool } from "./config";
+import { POOLS, type Pool } from "./config";
 import type { Backend } from "./model";
+import { slotName } from "./server-lines";
 
 /** Whether a slot's server is up in a pool. */
 export type Health = (pool: Pool, slot: number) => boolean;

@@ -2,9 +2,10 @@
  * What the running HAProxy must be told so that it does what is wanted. Pure, and looks at the state instead of at changes:
  * it holds after a restart of HAProxy, of the updater, or after somebody's command on the socket.
  */
-import { EMPTY_SLOT_ADDRESS, POOLS, type Pool } from "../haproxy/config";
+import { POOLS, type Pool } from "../haproxy/config";
 import { formatBackend, sameBackend, type Backend } from "../haproxy/model";
 import { ADMIN, type ServerState, type Snapshot, type Stat } from "../haproxy/runtime";
+import { EMPTY_SLOT_ADDRESS } from "../haproxy/server-lines";
 
 /** A slot whose backend has gone and whose sessions may still end by themselves. */
 export interface Draining {

@@ -1,9 +1,7 @@
 /** Reloads of HAProxy, with proof: only for what cannot be told it while it runs. */
-import { readFileSync } from "node:fs";
-import { fingerprintSpec, POOLS, type HaproxySpec } from "../haproxy/config";
+import { describeSpec, type HaproxySpec } from "../haproxy/config";
 import type { MasterApi } from "../haproxy/master";
-import type { Snapshot } from "../haproxy/runtime";
-import { writeFileAtomically } from "./files";
+import { slotCount, type Snapshot } from "../haproxy/runtime";
 import type { Log } from "./log";
 import type { Metrics } from "./metrics";
 import type { Problems } from "./problems";
@@ -37,52 +35,41 @@ export class Reloader {
 
   /** True when a new worker has taken over. */
   async reloadIfNeeded(wanted: WantedSlots, snapshot: Snapshot): Promise<boolean> {
-    const { settings, metrics, master, files, log, problems } = this.#parts;
+    const { metrics, master, files, log, problems } = this.#parts;
     const reason = this.#reason(wanted, snapshot);
+    if (reason === undefined) files.release();
     if (reason === undefined || this.#parts.now() < this.#notBeforeMs) return false;
-    const old = readText(settings.configFile);
-    if (!files.write(wanted, snapshot) || files.behind) {
-      this.#pause();
-      return false;
-    }
+    const former = files.config;
+    const isWritten = files.writeForReload(wanted, snapshot);
     try {
-      const pid = await master.reload();
-      metrics.reloads += 1;
-      problems.end("ReloadFailed");
-      log.info("reloaded", { reason, pid });
-      return true;
+      if (isWritten) {
+        const pid = await master.reload();
+        metrics.reloads += 1;
+        files.release();
+        problems.end("ReloadFailed");
+        log.info("reloaded", { reason, pid });
+        return true;
+      }
     } catch (error) {
-      this.#pause();
       problems.begin("reload", "ReloadFailed", error);
-      // HAProxy's next start must find what it runs now.
-      if (old !== undefined) writeFileAtomically(settings.configFile, old);
-      return false;
     }
+    this.#notBeforeMs = this.#parts.now() + PAUSE_MS;
+    files.hold(former, snapshot);
+    if (isWritten) files.write(wanted, snapshot);
+    return false;
   }
 
   /** More slots than HAProxy has, or another spec than it runs. */
   #reason({ slots }: WantedSlots, snapshot: Snapshot): string | undefined {
-    const count = snapshot.servers.filter(({ pool }) => pool === POOLS[0]).length;
+    const count = slotCount(snapshot);
     if (count < slots.length) return `HAProxy has ${count} slots, ${slots.length} are needed`;
     return runsOtherSettings(this.#parts.settings.haproxy, snapshot)
       ? "the settings changed"
       : undefined;
   }
-
-  #pause(): void {
-    this.#notBeforeMs = this.#parts.now() + PAUSE_MS;
-  }
 }
 
 /** Whether HAProxy, as it was seen, runs another spec than this. */
 export function runsOtherSettings(spec: HaproxySpec, snapshot: Snapshot | undefined): boolean {
-  return snapshot !== undefined && snapshot.description !== `spec-${fingerprintSpec(spec)}`;
-}
-
-function readText(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return undefined;
-  }
+  return snapshot !== undefined && snapshot.description !== describeSpec(spec);
 }

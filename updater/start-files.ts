@@ -1,6 +1,9 @@
 /** What HAProxy's next start reads, haproxy.cfg and the server-state file, and beside them the last good backends for our own. */
-import { renderHaproxyConfig } from "../haproxy/config";
-import type { Snapshot } from "../haproxy/runtime";
+import { readFileSync } from "node:fs";
+import { isOfSpec, renderHaproxyConfig } from "../haproxy/config";
+import type { Backend } from "../haproxy/model";
+import { slotCount, type Snapshot } from "../haproxy/runtime";
+import { replaceServerLines } from "../haproxy/server-lines";
 import { renderServerState } from "../haproxy/server-state";
 import { checkWith, RefusedConfigError } from "./check";
 import { writeFileAtomically } from "./files";
@@ -25,12 +28,22 @@ export interface StartFilesParts {
   readonly now: () => number;
 }
 
-/** Keeps the files at what is wanted, and at what HAProxy knows of it. */
+/** What HAProxy stays with. */
+interface Held {
+  readonly config: string | undefined;
+  readonly slotCount: number;
+}
+
+/**
+ * Keeps the files at what is wanted, and at what HAProxy knows of it. HAProxy must be able to start with the file at any moment: other settings
+ * come into it for a reload only, and go out of it again when that fails.
+ */
 export class StartFiles {
   readonly #parts: StartFilesParts;
   #behind = false;
   #notBeforeMs = 0;
   #stateText = "";
+  #held: Held | undefined;
 
   constructor(parts: StartFilesParts) {
     this.#parts = parts;
@@ -41,22 +54,62 @@ export class StartFiles {
     return this.#behind;
   }
 
+  /** haproxy.cfg as it stands there; undefined when it cannot be read. */
+  get config(): string | undefined {
+    try {
+      return readFileSync(this.#parts.settings.configFile, "utf8");
+    } catch {
+      return undefined;
+    }
+  }
+
   /**
-   * False when HAProxy itself refuses the file: then the last good one stays.
+   * Writes the wanted backends into the settings that the file has. False when HAProxy itself refuses it: then the last good one stays.
    * @param change what an operator should read beside HAProxy's own words
    */
   write(wanted: WantedSlots, snapshot: Snapshot | undefined, change = ""): boolean {
+    const { haproxy } = this.#parts.settings;
+    const config = this.#held?.config ?? this.config;
+    const slots = wanted.slots.slice(0, this.#held?.slotCount);
+    const isOurs = config === undefined || isOfSpec(config, haproxy);
+    const text = isOurs ? renderHaproxyConfig(haproxy, slots) : replaceServerLines(config, slots);
+    return this.#put(text, wanted, snapshot, change);
+  }
+
+  /** Writes all that is wanted, for a reload that follows. False when it is not written. */
+  writeForReload(wanted: WantedSlots, snapshot: Snapshot): boolean {
+    return this.#put(this.#wholeText(wanted.slots), wanted, snapshot) && !this.#behind;
+  }
+
+  /**
+   * HAProxy could not be brought to all that is wanted: until `release`, the file keeps its settings and number of slots.
+   * @param config the file with these settings
+   */
+  hold(config: string | undefined, snapshot: Snapshot): void {
+    this.#held = { config, slotCount: slotCount(snapshot) };
+  }
+
+  /** HAProxy has read the file of a reload, or needs none any more. */
+  release(): void {
+    this.#held = undefined;
+  }
+
+  #wholeText(slots: readonly (Backend | undefined)[]): string {
+    return renderHaproxyConfig(this.#parts.settings.haproxy, slots);
+  }
+
+  #put(text: string, wanted: WantedSlots, snapshot: Snapshot | undefined, change = ""): boolean {
     const { settings, log, metrics, problems } = this.#parts;
     const { slots, revision } = wanted;
     try {
       // The state first: at no moment does a slot's old health stand beside its new address.
       this.#writeState(wanted, snapshot);
-      writeFileAtomically(settings.configFile, renderHaproxyConfig(settings.haproxy, slots), {
+      writeFileAtomically(settings.configFile, text, {
         check: checkWith(settings.checkCommand, { log, metrics }),
       });
       saveLastGood(settings.lastGoodFile, { savedAtMs: Date.now(), revision, slots });
       this.#behind = false;
-      problems.end("ConfigurationNotWritten");
+      if (text === this.#wholeText(slots)) problems.end("ConfigurationNotWritten");
     } catch (error) {
       problems.begin("write", "ConfigurationNotWritten", error, change);
       if (error instanceof RefusedConfigError) return false;

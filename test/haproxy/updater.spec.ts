@@ -318,6 +318,15 @@ for (const binary of BINARIES) {
         (await bench.health("/updater/metrics")).body,
         /errors_total\{kind="reload"\} 1/,
       );
+      // Its next start is by the settings that it takes, with the newest backends.
+      const m3 = bench.server("m3").address;
+      await waitFor("the file has m3", () =>
+        readFileSync(bench.settings.configFile, "utf8").includes(m3),
+      );
+      await bench.killUpdater();
+      await bench.killHaproxy();
+      await bench.startHaproxy();
+      await bench.ready("m2", "m3");
     });
 
     it("reloads once when there are more masters than slots", async () => {

@@ -8,6 +8,7 @@ import {
 } from "../../../haproxy/config";
 import type { Backend } from "../../../haproxy/model";
 import { LAST_LINE, renderMountedConfig } from "../../../haproxy/mounted";
+import { replaceServerLines } from "../../../haproxy/server-lines";
 import { backendServerName, parseServerName } from "../../../haproxy/server-name";
 
 const SPEC: HaproxySpec = {
@@ -43,6 +44,17 @@ describe("renderHaproxyConfig", () => {
         "server s3 [fd00::1]:6443 # m2",
       ]);
     }
+  });
+
+  it("can be given other slots without its spec", () => {
+    const config = renderHaproxyConfig(SPEC, [M1, undefined, M2]);
+    const slots = [undefined, M2, M1, undefined];
+    assert.equal(replaceServerLines(config, slots), renderHaproxyConfig(SPEC, slots));
+  });
+
+  it("stays as it is where a server line says more than we know of", () => {
+    const config = renderHaproxyConfig(SPEC, [M1, M2]).replace("# m2", "weight 3 # m2");
+    assert.equal(replaceServerLines(config, [M1]), config);
   });
 
   it("verifies every server's certificate, and never leaves that out", () => {

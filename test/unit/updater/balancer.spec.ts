@@ -2,12 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  fingerprintSpec,
-  HAPROXY_DEFAULTS,
-  POOLS,
-  type HaproxySpec,
-} from "../../../haproxy/config";
+import { HAPROXY_DEFAULTS, POOLS, type HaproxySpec } from "../../../haproxy/config";
 import type { MasterApi } from "../../../haproxy/master";
 import type { Backend } from "../../../haproxy/model";
 import type { RuntimeApi, Snapshot } from "../../../haproxy/runtime";
@@ -32,20 +27,25 @@ interface Slot {
 /** What the balancer tells HAProxy, and what it sees of it then. */
 class FakeHaproxy {
   readonly told: string[] = [];
-  readonly #failed = new Set<string>();
-  readonly #slots: Slot[];
-
+  /** It starts no worker with the file. */
+  refusesReload = false;
+  /** It does not answer. */
+  isAway = false;
   description = "";
+  readonly #failed = new Set<string>();
+  #slots: Slot[] = [];
 
-  constructor() {
-    const empty = () => ({ address: "127.0.0.1", port: 9, admin: MAINTENANCE });
-    this.#slots = Array.from({ length: 8 }, empty);
-  }
-
-  /** A new worker with these settings; gives its pid. */
-  load(spec: HaproxySpec): number {
-    this.description = `spec-${fingerprintSpec(spec)}`;
-    return 1;
+  /** A new worker with this haproxy.cfg. */
+  load(config: string): void {
+    this.description = /^ {2}description (.*)$/m.exec(config)?.[1] ?? "";
+    const [pool = ""] = /^backend ready\n[^]*?\n\n/m.exec(config) ?? [];
+    this.#slots = [...pool.matchAll(/^ {2}server s\d+ (.*):(\d+) (disabled)?/gm)].map(
+      ([, address = "", port, disabled]) => ({
+        address,
+        port: Number(port),
+        admin: disabled === undefined ? 0 : MAINTENANCE,
+      }),
+    );
   }
 
   /** This server's checks fail from now on. */
@@ -58,7 +58,8 @@ class FakeHaproxy {
   }
 
   readonly runtime = {
-    snapshot: () => Promise.resolve(this.#snapshot()),
+    snapshot: () =>
+      this.isAway ? Promise.reject(new Error("away")) : Promise.resolve(this.#snapshot()),
     fill: (slot: number, { address, port }: Backend) =>
       this.#put("fill", slot, { address, port, admin: 0 }),
     reopen: (slot: number) => this.#put("reopen", slot, { admin: 0 }),
@@ -94,22 +95,18 @@ class FakeHaproxy {
   }
 }
 
-describe("the balancer when files cannot be written", () => {
+describe("the balancer", () => {
   let folder: string;
-  let refuses: string;
   let nowMs: number;
-  let lines: string[];
+  let lines: string[] = [];
   let haproxy: FakeHaproxy;
   let balancer: Balancer;
-  const metrics = new Metrics();
   const at = (name: string): string => join(folder, name);
   const written = (): string => readFileSync(at("haproxy.cfg"), "utf8");
+  const hasBackend = ({ address }: Backend): boolean => written().includes(` ${address}:6443 `);
 
-  beforeEach(async () => {
-    folder = mkdtempSync(join(tmpdir(), "balancer-"));
-    refuses = at("refuses");
-    nowMs = 0;
-    lines = [];
+  /** A new updater; its HAProxy refuses files in which a line of `refused` stands. */
+  const start = (changes: Partial<HaproxySpec> = {}): void => {
     const spec = {
       listen: ["10.0.0.9"],
       port: 6444,
@@ -120,60 +117,144 @@ describe("the balancer when files cannot be written", () => {
       updaterSocket: "/run/updater.sock",
       stateFile: at("run-state"),
       ...HAPROXY_DEFAULTS,
+      ...changes,
     };
     const settings = {
       haproxy: spec,
       configFile: at("haproxy.cfg"),
       lastGoodFile: at("last-good.json"),
       drainSeconds: 30,
-      checkCommand: ["sh", "-c", `! test -e ${refuses}`],
+      checkCommand: ["sh", "-c", `! grep -f ${at("refused")} "$0"`],
     } as unknown as UpdaterSettings;
-    haproxy = new FakeHaproxy();
-    haproxy.load(spec);
+    const reload = () => {
+      if (haproxy.refusesReload) return Promise.reject(new Error("no new worker"));
+      haproxy.load(written());
+      return Promise.resolve(1);
+    };
     balancer = new Balancer({
       settings,
       runtime: haproxy.runtime,
-      master: { reload: () => Promise.resolve(haproxy.load(spec)) } as unknown as MasterApi,
-      metrics,
+      master: { reload } as unknown as MasterApi,
+      metrics: new Metrics(),
       log: createLog((line) => lines.push(line)),
       onProblem: () => undefined,
       probe: () => Promise.resolve({ ready: true, alive: true }),
       now: () => nowMs,
     });
+  };
+  const refuse = (line: string): void => writeFileSync(at("refused"), line);
+  const allow = (): void => refuse("");
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), "balancer-"));
+    nowMs = 0;
+    haproxy = new FakeHaproxy();
+    allow();
+    start();
+    haproxy.isAway = true;
     assert.ok(await balancer.want([M1, M2], "1"));
+    haproxy.load(written());
+    haproxy.isAway = false;
+    lines = [];
+    await balancer.tick();
     assert.deepEqual(haproxy.serving, [M1.address, M2.address]);
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  const deny = (): void => writeFileSync(refuses, "");
-  const allow = (): void => rmSync(refuses);
-
-  it("takes the change back, opens nothing at the next attempt, and takes it when HAProxy does", async () => {
-    deny();
+  it("takes a change back whose file is refused, opens nothing at the next attempt, and takes it when HAProxy does", async () => {
+    refuse(M3.address);
     assert.equal(await balancer.want([M1, M3], "2"), false);
     assert.deepEqual(haproxy.serving, [M1.address, M2.address]);
     const told = haproxy.told.length;
     assert.equal(await balancer.want([M1, M3], "2"), false);
     assert.deepEqual(haproxy.told.slice(told), []);
-    assert.ok(written().includes(M2.address) && !written().includes(M3.address));
+    assert.ok(hasBackend(M2) && !hasBackend(M3));
     allow();
     assert.ok(await balancer.want([M1, M3], "2"));
     assert.deepEqual(haproxy.serving.sort(), [M1.address, M3.address]);
-    assert.ok(written().includes(M3.address) && !written().includes(M2.address));
+    assert.ok(hasBackend(M3) && !hasBackend(M2));
   });
 
   it("replaces a master at run time when it is other settings that HAProxy refuses, and writes the file later", async () => {
     haproxy.description = "spec-of-before";
-    deny();
+    refuse("description");
     assert.ok(await balancer.want([M1, M3], "2"));
     assert.deepEqual(haproxy.serving.sort(), [M1.address, M3.address]);
-    assert.ok(!written().includes(M3.address));
+    assert.ok(!hasBackend(M3));
     allow();
     nowMs += REFUSED_PAUSE_MS;
     await balancer.tick();
     await balancer.tick();
     assert.deepEqual(haproxy.serving.sort(), [M1.address, M3.address]);
-    assert.ok(written().includes(M3.address));
+    assert.ok(hasBackend(M3));
+  });
+
+  describe("leaves a file that HAProxy starts with", () => {
+    const OTHER = { timeouts: { ...HAPROXY_DEFAULTS.timeouts, connectMs: 900 } };
+    const hasOther = (): boolean => written().includes("timeout connect 900ms");
+    const slots = (): number => written().match(/^ {2}server s\d+ /gm)?.length ?? 0;
+    const many = Array.from({ length: 10 }, (_, i) => ({
+      name: `x${i}`,
+      address: `10.0.1.${i}`,
+      port: 6443,
+    }));
+
+    it("after a reload to other settings that failed: those that it runs, with the newest backends", async () => {
+      const former = written();
+      haproxy.refusesReload = true;
+      start(OTHER);
+      await balancer.tick();
+      assert.equal(written(), former);
+      assert.ok(await balancer.want([M1, M3], "2"));
+      assert.ok(!hasOther() && hasBackend(M3) && !hasBackend(M2));
+      assert.match(balancer.problems().join(), /^ReloadFailed/);
+      haproxy.refusesReload = false;
+      nowMs += REFUSED_PAUSE_MS;
+      await balancer.tick();
+      assert.ok(hasOther() && hasBackend(M3) && !hasBackend(M2));
+      assert.deepEqual(balancer.problems(), []);
+    });
+
+    it("when its check refuses other settings, which stays a problem", async () => {
+      refuse("900ms");
+      start(OTHER);
+      assert.ok(await balancer.want([M1, M3], "2"));
+      assert.ok(!hasOther() && hasBackend(M3) && !hasBackend(M2));
+      assert.match(balancer.problems().join(), /^ConfigurationNotWritten/);
+      allow();
+      nowMs += REFUSED_PAUSE_MS;
+      await balancer.tick();
+      assert.ok(hasOther() && hasBackend(M3));
+      assert.deepEqual(balancer.problems(), []);
+    });
+
+    it("while it does not answer: whether it takes other settings is not known yet", async () => {
+      start(OTHER);
+      haproxy.isAway = true;
+      assert.ok(await balancer.want([M1, M3], "2"));
+      assert.ok(!hasOther() && hasBackend(M3));
+      haproxy.isAway = false;
+      await balancer.tick();
+      assert.ok(hasOther() && hasBackend(M3));
+    });
+
+    it("after a reload to more slots that failed: as many as it has, with the newest backends", async () => {
+      haproxy.refusesReload = true;
+      assert.ok(await balancer.want([M1, ...many], "2"));
+      assert.equal(slots(), 2 * 8);
+      assert.equal(haproxy.serving.length, 8);
+      assert.ok(await balancer.want([M1, M3, ...many.slice(1)], "3"));
+      assert.equal(slots(), 2 * 8);
+      assert.deepEqual(
+        haproxy.serving.filter((address) => !written().includes(` ${address}:`)),
+        [],
+      );
+      haproxy.refusesReload = false;
+      nowMs += REFUSED_PAUSE_MS;
+      await balancer.tick();
+      assert.equal(slots(), 2 * 22);
+      assert.equal(haproxy.serving.length, 11);
+    });
   });
 
   it("goes on looking after HAProxy when its server-state file cannot be written, and says that once", async () => {
