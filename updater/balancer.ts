@@ -45,10 +45,10 @@ export class Balancer {
     this.#problems = new Problems(parts);
     this.#warnings = new Warnings({ haproxy: settings.haproxy, log, onProblem });
     const all = { ...parts, now, problems: this.#problems };
-    this.#files = new StartFiles(all);
+    const lastGood = readLastGood(settings.lastGoodFile);
+    this.#files = new StartFiles(all, lastGood?.slots);
     this.#reloader = new Reloader({ ...all, files: this.#files });
     this.#changes = new RuntimeChanges(all);
-    const lastGood = readLastGood(settings.lastGoodFile);
     this.#wanted = {
       slots: lastGood?.slots ?? firstSlots([]),
       draining: new Map(),

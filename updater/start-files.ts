@@ -28,6 +28,14 @@ export interface StartFilesParts {
   readonly now: () => number;
 }
 
+type Slots = readonly (Backend | undefined)[];
+
+/** haproxy.cfg, and the slots in it. */
+interface Config {
+  readonly text: string;
+  readonly slots: Slots;
+}
+
 /** What HAProxy stays with. */
 interface Held {
   readonly config: string | undefined;
@@ -44,9 +52,12 @@ export class StartFiles {
   #notBeforeMs = 0;
   #stateText = "";
   #held: Held | undefined;
+  #slotsInFile: Slots | undefined;
 
-  constructor(parts: StartFilesParts) {
+  /** @param slotsInFile those of haproxy.cfg; undefined when they are not known */
+  constructor(parts: StartFilesParts, slotsInFile: Slots | undefined) {
     this.#parts = parts;
+    this.#slotsInFile = slotsInFile;
   }
 
   /** Something that is wanted does not stand in the files yet. */
@@ -73,12 +84,12 @@ export class StartFiles {
     const slots = wanted.slots.slice(0, this.#held?.slotCount);
     const isOurs = config === undefined || isOfSpec(config, haproxy);
     const text = isOurs ? renderHaproxyConfig(haproxy, slots) : replaceServerLines(config, slots);
-    return this.#put(text, wanted, snapshot, change);
+    return this.#put({ text, slots }, wanted, snapshot, change);
   }
 
   /** Writes all that is wanted, for a reload that follows. False when it is not written. */
   writeForReload(wanted: WantedSlots, snapshot: Snapshot): boolean {
-    return this.#put(this.#wholeText(wanted.slots), wanted, snapshot) && !this.#behind;
+    return this.#put(this.#wholeConfig(wanted), wanted, snapshot) && !this.#behind;
   }
 
   /**
@@ -94,22 +105,26 @@ export class StartFiles {
     this.#held = undefined;
   }
 
-  #wholeText(slots: readonly (Backend | undefined)[]): string {
-    return renderHaproxyConfig(this.#parts.settings.haproxy, slots);
+  #wholeConfig({ slots }: WantedSlots): Config {
+    return { text: renderHaproxyConfig(this.#parts.settings.haproxy, slots), slots };
   }
 
-  #put(text: string, wanted: WantedSlots, snapshot: Snapshot | undefined, change = ""): boolean {
+  #put(config: Config, wanted: WantedSlots, snapshot: Snapshot | undefined, change = ""): boolean {
     const { settings, log, metrics, problems } = this.#parts;
     const { slots, revision } = wanted;
+    const check = checkWith(settings.checkCommand, { log, metrics });
     try {
-      // The state first: at no moment does a slot's old health stand beside its new address.
-      this.#writeState(wanted, snapshot);
-      writeFileAtomically(settings.configFile, text, {
-        check: checkWith(settings.checkCommand, { log, metrics }),
+      writeFileAtomically(settings.configFile, config.text, {
+        check: (file) => {
+          check(file);
+          // The last thing before the file is there: its slots and their state belong together.
+          this.#writeState(config.slots, snapshot);
+        },
       });
+      this.#slotsInFile = config.slots;
       saveLastGood(settings.lastGoodFile, { savedAtMs: Date.now(), revision, slots });
       this.#behind = false;
-      if (text === this.#wholeText(slots)) problems.end("ConfigurationNotWritten");
+      if (config.text === this.#wholeConfig(wanted).text) problems.end("ConfigurationNotWritten");
     } catch (error) {
       problems.begin("write", "ConfigurationNotWritten", error, change);
       if (error instanceof RefusedConfigError) return false;
@@ -136,15 +151,18 @@ export class StartFiles {
   keepState(wanted: WantedSlots, snapshot: Snapshot | undefined): void {
     const { problems } = this.#parts;
     try {
-      this.#writeState(wanted, snapshot);
+      this.#writeState(this.#slotsInFile ?? wanted.slots, snapshot);
       problems.end("ServerStateNotWritten");
     } catch (error) {
       problems.begin("write", "ServerStateNotWritten", error);
     }
   }
 
-  /** What HAProxy knows of its servers' health. Only a hint, so not synced to the disk. */
-  #writeState({ slots }: WantedSlots, snapshot: Snapshot | undefined): void {
+  /**
+   * What HAProxy knows of the health of the servers in haproxy.cfg: it takes a server's state and port from the line with its name, whatever
+   * its address is, and one without a line as up. Only a hint, so not synced to the disk.
+   */
+  #writeState(slots: Slots, snapshot: Snapshot | undefined): void {
     const text = renderServerState(slots, healthOf(slots, snapshot));
     if (text === this.#stateText) return;
     writeFileAtomically(this.#parts.settings.haproxy.stateFile, text, { durable: false });

@@ -84,8 +84,8 @@ class FakeHaproxy {
       maxConnections: 100_000,
       servers: each((it) => ({ ...it, operational: 2 })),
       // a session that never ends: what drains is not closed
-      stats: each(({ address }) => ({
-        status: this.#failed.has(address) ? "DOWN" : "UP",
+      stats: each(({ address, admin }) => ({
+        status: admin === DRAIN ? "DRAIN" : this.#failed.has(address) ? "DOWN" : "UP",
         checkStatus: "L7OK",
         checkCode: 200,
         sinceSeconds: 10,
@@ -104,6 +104,12 @@ describe("the balancer", () => {
   const at = (name: string): string => join(folder, name);
   const written = (): string => readFileSync(at("haproxy.cfg"), "utf8");
   const hasBackend = ({ address }: Backend): boolean => written().includes(` ${address}:6443 `);
+
+  /** The servers of the server-state file, or of a copy of it. */
+  const inState = (name = "run-state"): string[] =>
+    [...readFileSync(at(name), "utf8").matchAll(/ ready \d+ (s\d+) (\S+) (\d)/g)].map(
+      ([, slot, address, state]) => `${slot} ${address} ${state === "2" ? "up" : "down"}`,
+    );
 
   /** A new updater; its HAProxy refuses files in which a line of `refused` stands. */
   const start = (changes: Partial<HaproxySpec> = {}): void => {
@@ -124,7 +130,11 @@ describe("the balancer", () => {
       configFile: at("haproxy.cfg"),
       lastGoodFile: at("last-good.json"),
       drainSeconds: 30,
-      checkCommand: ["sh", "-c", `! grep -f ${at("refused")} "$0"`],
+      checkCommand: [
+        "sh",
+        "-c",
+        `cp ${at("run-state")} ${at("state-then")} || :; ! grep -f ${at("refused")} "$0"`,
+      ],
     } as unknown as UpdaterSettings;
     const reload = () => {
       if (haproxy.refusesReload) return Promise.reject(new Error("no new worker"));
@@ -187,6 +197,21 @@ describe("the balancer", () => {
     await balancer.tick();
     assert.deepEqual(haproxy.serving.sort(), [M1.address, M3.address]);
     assert.ok(hasBackend(M3));
+  });
+
+  it("says in the server-state file how the servers of haproxy.cfg are, also while that is behind", async () => {
+    await balancer.tick();
+    assert.deepEqual(inState(), ["s1 10.0.0.1 up", "s2 10.0.0.2 up"]);
+    haproxy.description = "spec-of-before";
+    refuse("description");
+    assert.ok(await balancer.want([M1, M3], "2"));
+    // It drains: a HAProxy that starts now sends it nothing before a check.
+    assert.deepEqual(inState(), ["s1 10.0.0.1 up", "s2 10.0.0.2 down"]);
+    allow();
+    nowMs += REFUSED_PAUSE_MS;
+    await balancer.tick();
+    assert.deepEqual(inState("state-then"), ["s1 10.0.0.1 up", "s2 10.0.0.2 down"]);
+    assert.deepEqual(inState(), ["s1 10.0.0.1 up", "s3 10.0.0.3 up"]);
   });
 
   describe("leaves a file that HAProxy starts with", () => {
