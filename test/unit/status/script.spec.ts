@@ -1,17 +1,14 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { statusScript } from "../../../status/script";
+import { assertSoundSh } from "../shell";
 
 const script = (address: string, updater = true) =>
   statusScript({ address, ports: { lb: 6444, api: 6443, health: 6445 }, updater });
 
 describe("script of the status", () => {
   it("is sound POSIX sh", () => {
-    for (const updater of [true, false]) {
-      const input = script("10.77.0.11", updater);
-      const check = spawnSync("shellcheck", ["-s", "sh", "-"], { input });
-      assert.equal(check.status, 0, String(check.stdout));
-    }
+    for (const updater of [true, false]) assertSoundSh(script("10.77.0.11", updater));
   });
 
   it("puts IPv6 addresses into brackets", () => {
