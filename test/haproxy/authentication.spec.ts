@@ -4,8 +4,6 @@ import { join } from "node:path";
 import { HAPROXY_DEFAULTS } from "../../haproxy/config";
 import { checkTokenFile } from "../../haproxy/spec";
 import { BINARIES, Bench, TOKEN } from "./support/bench";
-import { whoAnswers } from "./support/client";
-import { Load } from "./support/load";
 import { waitFor } from "./support/wait";
 
 const checks = { ...HAPROXY_DEFAULTS.checks, authentication: "token" } as const;
@@ -22,8 +20,7 @@ for (const binary of BINARIES) {
       for (const name of ["m1", "m2", "m3"]) await bench.addServer(name, { anonymous: false });
     });
     afterEach(async function () {
-      if (this.currentTest?.state === "failed") console.error(bench.log("updater").slice(-4000));
-      await bench.stop();
+      await bench.stop(this.currentTest);
     });
 
     const accept = async (token: string): Promise<void> => {
@@ -32,13 +29,12 @@ for (const binary of BINARIES) {
 
     it("are checked with the updater's token: from the first moment, ready or not, never in haproxy.cfg or a log", async () => {
       await bench.server("m2").order({ readyz: 500 });
-      await bench.setConfigMap(bench.data("m1", "m2", "m3"));
-      bench.writeSeed(bench.data("m1", "m2", "m3"));
+      await bench.publish(bench.data("m1", "m2", "m3"));
       await bench.prepare();
       await bench.startHaproxy();
       await bench.startUpdater();
       await bench.ready("m1", "m3");
-      const load = Load.begin(bench.port, bench.caFile);
+      const load = bench.load();
       await bench.states({ m1: "ready", m2: "alive", m3: "ready" });
       await bench.server("m2").order({ readyz: 200 });
       await bench.ready("m1", "m2", "m3");
@@ -58,7 +54,7 @@ for (const binary of BINARIES) {
     it("stay ready when the token is rotated, without a reload", async () => {
       await bench.startAll("m1", "m2", "m3");
       const { pid } = await bench.runtime.snapshot();
-      const load = Load.begin(bench.port, bench.caFile);
+      const load = bench.load();
       // The kubelet renews a token long before the old one ends: both are good for a while.
       writeFileSync(bench.settings.tokenFile, LONG);
       await waitFor("HAProxy has it", () =>
@@ -82,7 +78,7 @@ for (const binary of BINARIES) {
       await accept("another");
       await bench.ready();
       // They are ready in truth: /version answers.
-      for (let i = 0; i < 10; i++) assert.match(await whoAnswers(bench.port, bench.caFile), /m\d/);
+      for (let i = 0; i < 10; i++) assert.match(await bench.ask(), /m\d/);
       await waitFor("it is said", () => bench.log("updater").includes("ChecksUnauthorized"));
       assert.match(bench.log("updater"), /the updater's token is not accepted/);
       await accept(TOKEN);
@@ -91,12 +87,11 @@ for (const binary of BINARIES) {
 
     it("are no reason not to start when there is no token yet", async () => {
       writeFileSync(bench.settings.tokenFile, "");
-      await bench.setConfigMap(bench.data("m1"));
-      bench.writeSeed(bench.data("m1"));
+      await bench.publish(bench.data("m1"));
       bench.writeSettings({ prepareWaitSeconds: 1 });
       await bench.prepare();
       await bench.startHaproxy();
-      assert.equal(await whoAnswers(bench.port, bench.caFile), "m1");
+      assert.equal(await bench.ask(), "m1");
       writeFileSync(bench.settings.tokenFile, TOKEN);
       await bench.startUpdater();
       await bench.ready("m1");
@@ -105,22 +100,20 @@ for (const binary of BINARIES) {
     it("are followed by a reload when the settings turn to the token, and the operator is told before", async () => {
       const anonymous = { ...bench.settings.haproxy, checks: HAPROXY_DEFAULTS.checks };
       bench.writeSettings({ haproxy: anonymous, prepareWaitSeconds: 1 });
-      await bench.setConfigMap(bench.data("m1", "m2", "m3"));
-      bench.writeSeed(bench.data("m1", "m2", "m3"));
+      await bench.publish(bench.data("m1", "m2", "m3"));
       await bench.prepare();
       await bench.startHaproxy();
       await bench.startUpdater();
       await bench.states({ m1: "alive", m2: "alive", m3: "alive" });
       await waitFor("the Event", async () => {
-        const reports = await Promise.all([...bench.servers.values()].map((it) => it.report()));
-        const text = JSON.stringify(reports.map(({ events }) => events));
+        const text = await bench.events();
         return (
           text.includes("answers 401 or 403 to /readyz") && text.includes("anonymous-auth=false")
         );
       });
       await bench.killUpdater();
       bench.writeSettings();
-      const load = Load.begin(bench.port, bench.caFile);
+      const load = bench.load();
       await bench.startUpdater();
       await bench.states({ m1: "ready", m2: "ready", m3: "ready" });
       await load.stop();

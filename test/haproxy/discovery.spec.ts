@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import type { DiscoveryMode } from "../../updater/settings";
 import { BINARIES, Bench } from "./support/bench";
-import { Watch, whoAnswers } from "./support/client";
 import { Machines } from "./support/machines";
 import { freePort } from "./support/network";
 import { sleep, waitFor } from "./support/wait";
@@ -24,10 +23,7 @@ for (const binary of BINARIES) {
       for (const name of NAMES) await add(name);
     });
     afterEach(async function () {
-      if (this.currentTest?.state === "failed") {
-        for (const name of ["haproxy", "updater"] as const) console.error(bench.log(name));
-      }
-      await bench.stop();
+      await bench.stop(this.currentTest);
     });
 
     const add = (name: (typeof NAMES)[number]) =>
@@ -36,16 +32,14 @@ for (const binary of BINARIES) {
     const slice = (...names: string[]): Promise<void> => bench.setSlice(names.map(at));
     const named = (states: Record<string, string>): Record<string, string> =>
       Object.fromEntries(Object.entries(states).map(([name, state]) => [at(name), state]));
-    const ask = (): Promise<string> => whoAnswers(bench.port, bench.caFile);
     const metric = async (text: string): Promise<boolean> =>
       (await bench.health("/updater/metrics")).body.includes(text);
 
     /** Both objects name m1 and m2; the mounted ConfigMap, too. */
     const start = async (discovery: DiscoveryMode, retainSeconds = 3600): Promise<void> => {
       bench.writeSettings({ discovery, retainSeconds });
-      await bench.setConfigMap(bench.data("m1", "m2"));
+      await bench.publish(bench.data("m1", "m2"));
       await slice("m1", "m2");
-      bench.writeSeed(bench.data("m1", "m2"));
       await bench.prepare();
       await bench.startHaproxy();
       await bench.startUpdater();
@@ -56,10 +50,10 @@ for (const binary of BINARIES) {
       await start("endpoints");
       const { pid } = await bench.runtime.snapshot();
       await bench.states(named({ m1: "ready", m2: "ready" }));
-      const watch = await Watch.openOn("m1", bench.port, bench.caFile);
+      const watch = await bench.watch("m1");
       await slice("m1", "m2", "m3");
       await bench.states(named({ m1: "ready", m2: "ready", m3: "ready" }));
-      await waitFor("m3 serves", async () => (await ask()) === "m3");
+      await waitFor("m3 serves", async () => (await bench.ask()) === "m3");
       assert.equal((await bench.status()).discovery, "endpoints");
       assert.deepEqual(await bench.master.workers(), [pid]);
       assert.ok(watch.open);
@@ -85,7 +79,7 @@ for (const binary of BINARIES) {
       await slice("m1", "m3");
       const states = { [at("m1")]: "ready", [m2.address]: "down", [at("m3")]: "ready" };
       await bench.states(states);
-      for (let i = 0; i < 20; i++) assert.match(await ask(), /m[13]/);
+      for (let i = 0; i < 20; i++) assert.match(await bench.ask(), /m[13]/);
       const { outOfSlice } = await bench.status();
       assert.deepEqual(
         outOfSlice.map(({ name }) => name),
@@ -98,12 +92,15 @@ for (const binary of BINARIES) {
       await waitFor("the slice was seen", () => metric("out_of_slice_backends 1"));
       await bench.states(states);
       await add("m2");
-      await waitFor("m2 serves, though no slice has it yet", async () => (await ask()) === "m2");
+      await waitFor(
+        "m2 serves, though no slice has it yet",
+        async () => (await bench.ask()) === "m2",
+      );
     });
 
     it("lets an API server go that is out of the slice for good: drained first", async () => {
       await start("endpoints", 2);
-      const watch = await Watch.openOn("m2", bench.port, bench.caFile);
+      const watch = await bench.watch("m2");
       await slice("m1", "m3");
       await waitFor("it is out of the slice", () => metric("out_of_slice_backends 1"));
       await bench.ready("m1", "m2", "m3");
@@ -115,7 +112,7 @@ for (const binary of BINARIES) {
 
     it("feels nothing of an API server whose lease comes and goes", async () => {
       await start("endpoints");
-      const watch = await Watch.openOn("m2", bench.port, bench.caFile);
+      const watch = await bench.watch("m2");
       for (let i = 0; i < 20; i++) {
         await slice(...(i % 2 === 0 ? ["m1"] : ["m1", "m2"]));
         await sleep(60);
@@ -141,10 +138,7 @@ for (const binary of BINARIES) {
       await waitFor("it is said", () => bench.log("updater").includes("does not exist"));
       await bench.ready("m1", "m2");
       assert.equal(readFileSync(bench.settings.configFile, "utf8"), before);
-      await waitFor("an Event", async () => {
-        const reports = await Promise.all(NAMES.map((name) => bench.server(name).report()));
-        return JSON.stringify(reports.flatMap(({ events }) => events)).includes("NoBackends");
-      });
+      await waitFor("an Event", async () => (await bench.events()).includes("NoBackends"));
       await slice("m3");
       await bench.states(named({ m3: "ready" }));
     });

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { BINARIES, Bench } from "./support/bench";
-import { Load } from "./support/load";
 import { waitFor } from "./support/wait";
 
 /** Set TEST_SEED to repeat a run. */
@@ -63,7 +62,7 @@ describe(`random edits of the ConfigMap (TEST_SEED=${SEED})`, function () {
         await bench.startAll("m1", "m2", "m3");
         await waitFor("the live ones", async () => (await bench.live()).length === 3);
         const { pid } = await bench.runtime.snapshot();
-        const load = Load.begin(bench.port, bench.caFile);
+        const load = bench.load();
         await fc.assert(
           fc.asyncProperty(fc.array(edit(bench), { minLength: count, maxLength: count }), (edits) =>
             follow(bench, edits),

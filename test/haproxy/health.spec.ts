@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
 import { BINARIES, Bench } from "./support/bench";
-import { Watch, whoAnswers } from "./support/client";
-import { Load } from "./support/load";
 import { Namespace } from "./support/namespace";
 import { waitFor } from "./support/wait";
 
@@ -19,8 +17,7 @@ for (const binary of BINARIES) {
       for (const name of ["m1", "m2"]) await bench.addServer(name);
     });
     afterEach(async function () {
-      if (this.currentTest?.state === "failed") console.error(bench.log("haproxy").slice(-3000));
-      await bench.stop();
+      await bench.stop(this.currentTest);
       for (const namespace of namespaces.splice(0)) namespace.remove();
     });
 
@@ -45,7 +42,7 @@ for (const binary of BINARIES) {
       await bench.ready("m1", "m2");
       const took = performance.now() - began;
       for (let i = 0; i < 20; i++) {
-        assert.match(await whoAnswers(bench.port, bench.caFile), /m[12]/);
+        assert.match(await bench.ask(), /m[12]/);
       }
       console.log(`      out after ${Math.round(took)} ms`);
       assert.ok(took < OUT_WITHIN_MS, `${took} ms`);
@@ -66,7 +63,7 @@ for (const binary of BINARIES) {
     it("takes a black-holed server out in less than 3 s, cuts its sessions, and takes it back", async () => {
       const namespace = await blackHole("m3");
       await bench.startAll("m1", "m2", "m3");
-      const watch = await Watch.openOn("m3", bench.port, bench.caFile);
+      const watch = await bench.watch("m3");
       await timeOut(() => namespace.swallow());
       await waitFor("its session is cut", () => watch.closedAt);
       namespace.restore();
@@ -77,7 +74,7 @@ for (const binary of BINARIES) {
       const namespace = await blackHole("m3");
       await start();
       namespace.swallow();
-      const load = Load.begin(bench.port, bench.caFile, 5);
+      const load = bench.load(5);
       await bench.ready("m1", "m2");
       await load.stop();
       assert.deepEqual(load.failures, []);
@@ -92,7 +89,7 @@ for (const binary of BINARIES) {
         const [m1, m2] = [await quick.addServer("m1"), await quick.addServer("m2")];
         quick.writeConfig([m1.backend, m2.backend], () => true);
         await quick.startHaproxy();
-        const load = Load.begin(quick.port, quick.caFile);
+        const load = quick.load();
         for (let flap = 0; flap < 20; flap++) {
           // As an API server goes: first not ready, then not there.
           await m2.order({ readyz: 500 });
@@ -121,7 +118,7 @@ for (const binary of BINARIES) {
         let count = 0;
         const began = performance.now();
         for (let i = 0; i < 100 && performance.now() - began < 3000; i++) {
-          if ((await whoAnswers(bench.port, bench.caFile)) === "m3") count += 1;
+          if ((await bench.ask()) === "m3") count += 1;
         }
         return count / 100;
       };
@@ -134,9 +131,7 @@ for (const binary of BINARIES) {
     it("stays as it is when etcd has no quorum: sessions and the updater's watch go on, nothing is listed again", async () => {
       await bench.addServer("m3");
       await bench.startAll("m1", "m2", "m3");
-      const watches = await Promise.all(
-        Array.from({ length: 10 }, () => Watch.open(bench.port, bench.caFile)),
-      );
+      const watches = await Promise.all(Array.from({ length: 10 }, () => bench.watch()));
       const counts = async () => {
         const reports = await Promise.all([...bench.servers.values()].map((it) => it.report()));
         return reports.map(({ lists, watches: opened }) => [lists, opened]);
@@ -145,7 +140,7 @@ for (const binary of BINARIES) {
       for (const server of bench.servers.values()) await server.order({ readyz: 500 });
       await bench.states({ m1: "alive", m2: "alive", m3: "alive" });
       // An API server that is not ready still answers: the stand-in says 503 to what is no check.
-      await assert.rejects(whoAnswers(bench.port, bench.caFile), /status 503/);
+      await assert.rejects(bench.ask(), /status 503/);
       for (const server of bench.servers.values()) await server.order({ readyz: 200 });
       await bench.ready("m1", "m2", "m3");
       assert.ok(watches.every((watch) => watch.open));

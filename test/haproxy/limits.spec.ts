@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { HAPROXY_DEFAULTS, type HaproxySpec } from "../../haproxy/config";
 import { BINARIES, Bench } from "./support/bench";
-import { timeUntilClosed, Watch, whoAnswers } from "./support/client";
+import { timeUntilClosed } from "./support/client";
 import { sleep, waitFor } from "./support/wait";
 
 for (const binary of BINARIES) {
@@ -36,7 +36,7 @@ for (const binary of BINARIES) {
     it("keeps its health port, metrics and sessions through a flood that fills the LB port, and serves when it is over", async () => {
       await create({ maxConnections: 20, ...timeouts({ helloMs: 3000 }) });
       await bench.startHaproxy();
-      const watch = await Watch.open(bench.port, bench.caFile);
+      const watch = await bench.watch();
       connectSilently(60);
       await waitFor("the LB port is full", async () =>
         (await bench.health("/metrics")).body.includes(
@@ -45,7 +45,7 @@ for (const binary of BINARIES) {
       );
       assert.deepEqual(await bench.health("/healthz"), { status: 200, body: "ok" });
       // It waits in the kernel until silent ones have lost their places.
-      assert.equal(await whoAnswers(bench.port, bench.caFile, 30_000), "m1");
+      assert.equal(await bench.ask(30_000), "m1");
       assert.ok(watch.open);
       watch.close();
       assert.equal((await bench.health("/metrics")).body.includes('proxy="ready"'), true);
@@ -64,7 +64,7 @@ for (const binary of BINARIES) {
       const { stats } = await bench.runtime.snapshot();
       assert.ok(stats.every(({ sessions }) => sessions === 0));
       // One that speaks is served, however late.
-      assert.equal(await whoAnswers(bench.port, bench.caFile), "m1");
+      assert.equal(await bench.ask(), "m1");
     });
 
     it("cuts a silent session after idleMs and for no other reason", async () => {
@@ -74,7 +74,7 @@ for (const binary of BINARIES) {
       );
       await bench.startHaproxy();
       const began = performance.now();
-      const watch = await Watch.open(bench.port, bench.caFile);
+      const watch = await bench.watch();
       await waitFor("it is cut", () => watch.closedAt);
       const took = performance.now() - began;
       assert.ok(took >= 3900, `${took} ms`);
@@ -83,8 +83,7 @@ for (const binary of BINARIES) {
     it("starts under a low limit of open files, takes what it allows, and says so", async () => {
       bench = await Bench.create(binary, { maxConnections: 4000 });
       for (const name of ["m1", "m2"]) await bench.addServer(name);
-      await bench.setConfigMap(bench.data("m1", "m2"));
-      bench.writeSeed(bench.data("m1", "m2"));
+      await bench.publish(bench.data("m1", "m2"));
       await bench.prepare();
       await bench.startHaproxy(400);
       await bench.startUpdater();
@@ -101,10 +100,7 @@ for (const binary of BINARIES) {
       connectSilently(300);
       await sleep(300);
       assert.deepEqual(await bench.health("/healthz"), { status: 200, body: "ok" });
-      await waitFor("the Event", async () => {
-        const reports = await Promise.all([...bench.servers.values()].map((it) => it.report()));
-        return JSON.stringify(reports.map(({ events }) => events)).includes("FewOpenFiles");
-      });
+      await waitFor("the Event", async () => (await bench.events()).includes("FewOpenFiles"));
     });
 
     it("closes at once when there is no server, also while it waits for the client to speak", async () => {

@@ -4,7 +4,6 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BINARIES, Bench } from "./support/bench";
-import { Watch, whoAnswers } from "./support/client";
 import { MountedPod, type Shell } from "./support/mounted";
 import { sleep, waitFor } from "./support/wait";
 
@@ -54,7 +53,6 @@ for (const { binary, shell } of VARIANTS) {
       await bench.stop();
     });
 
-    const ask = (): Promise<string> => whoAnswers(bench.port, bench.caFile);
     const lastGood = (): string => readFileSync(pod.configFile, "utf8");
     const refusals = (): string[] => pod.lines.filter((line) => line.includes(" is refused"));
     const start = async (...names: string[]): Promise<void> => {
@@ -65,30 +63,21 @@ for (const { binary, shell } of VARIANTS) {
 
     it("loads a change without a failed connection, and keeps open ones", async () => {
       await start("m1", "m2");
-      const watch = await Watch.openOn("m1", bench.port, bench.caFile);
-      let running = true;
-      let count = 0;
-      const load = (async () => {
-        for (; running; count++) {
-          await ask();
-          await sleep(5);
-        }
-      })();
-      let failed: unknown;
-      load.catch((error: unknown) => (failed = error));
+      const watch = await bench.watch("m1");
+      const load = bench.load(5);
       const served = (more: number): Promise<true> => {
-        const then = count;
-        return waitFor(`${more} connections`, () => failed !== undefined || count >= then + more);
+        const then = load.answers.length;
+        return waitFor(`${more} connections`, () => load.answers.length >= then + more);
       };
       const former = await pod.worker();
       await served(20);
       pod.mount(pod.config("m1", "m3"));
       await pod.ready("m1", "m3");
-      await waitFor("m3 serves", async () => (await ask()) === "m3");
+      await waitFor("m3 serves", async () => (await bench.ask()) === "m3");
       assert.notEqual(await pod.worker(), former);
       await served(20);
-      running = false;
-      await load;
+      await load.stop();
+      assert.deepEqual(load.failures, []);
       assert.ok(watch.open);
       watch.close();
       assert.equal(lastGood(), pod.config("m1", "m3"));
@@ -131,7 +120,7 @@ for (const { binary, shell } of VARIANTS) {
         assert.match(refusals()[0] ?? "", reason);
         assert.equal(lastGood(), before);
         assert.equal(await pod.worker(), worker);
-        assert.match(await ask(), /m[12]/);
+        assert.match(await bench.ask(), /m[12]/);
         pod.mount(pod.config("m3"));
         await pod.ready("m3");
         assert.equal(refusals().length, 1, pod.said);
@@ -148,7 +137,7 @@ for (const { binary, shell } of VARIANTS) {
       assert.equal(refusals().length, 1, pod.said);
       assert.equal(lastGood(), before);
       await pod.ready("m1", "m2");
-      assert.match(await ask(), /m[12]/);
+      assert.match(await bench.ask(), /m[12]/);
     });
 
     it("starts with the changed file when it changed while HAProxy was away", async () => {
@@ -156,7 +145,7 @@ for (const { binary, shell } of VARIANTS) {
       await pod.kill();
       pod.mount(pod.config("m3"));
       await pod.start();
-      assert.equal(await ask(), "m3");
+      assert.equal(await bench.ask(), "m3");
     });
 
     it("does not start, nor listen, with a bad file and no last good one", async () => {
@@ -166,7 +155,7 @@ for (const { binary, shell } of VARIANTS) {
       assert.match(pod.said, /is refused.*timeout/);
       assert.match(pod.lines.at(-1) ?? "", /no good configuration to start with/);
       assert.equal(existsSync(pod.configFile), false);
-      await assert.rejects(ask(), /ECONNREFUSED/);
+      await assert.rejects(bench.ask(), /ECONNREFUSED/);
     });
 
     // busybox may take its own tools instead of those on the PATH
@@ -184,14 +173,14 @@ for (const { binary, shell } of VARIANTS) {
         pod.cut();
         pod.mount(pod.config("m3"));
         await pod.hangs();
-        assert.match(await ask(), /m[12]/);
+        assert.match(await bench.ask(), /m[12]/);
         pod.mount(`${pod.config("m3")}nonsense\n`);
         await pod.kill();
         assert.equal(lastGood(), before);
         pod.repair();
         await pod.start();
         assert.equal(lastGood(), before);
-        assert.match(await ask(), /m[12]/);
+        assert.match(await bench.ask(), /m[12]/);
       });
     }
 
@@ -208,7 +197,7 @@ for (const { binary, shell } of VARIANTS) {
         assert.match(refusals()[0] ?? "", /does not start with it/);
         assert.equal(lastGood(), before);
         assert.equal(await pod.worker(), worker);
-        assert.match(await ask(), /m[12]/);
+        assert.match(await bench.ask(), /m[12]/);
         await pod.kill();
         // The same after a restart, and with a change that came while HAProxy was away.
         await pod.start();
@@ -220,7 +209,7 @@ for (const { binary, shell } of VARIANTS) {
         assert.match(refusals()[0] ?? "", /does not start with it/);
         await pod.start();
         assert.equal(lastGood(), before);
-        assert.match(await ask(), /m[12]/);
+        assert.match(await bench.ask(), /m[12]/);
       });
 
       it("knows after a reload which servers were not ready: nothing is sent to them", async () => {
@@ -231,7 +220,7 @@ for (const { binary, shell } of VARIANTS) {
         const former = await pod.worker();
         pod.mount(pod.config("m1", "m2", "m3"));
         await waitFor("a new worker", async () => (await pod.worker()) !== former);
-        for (let i = 0; i < 60; i++) assert.match(await ask(), /m[13]/);
+        for (let i = 0; i < 60; i++) assert.match(await bench.ask(), /m[13]/);
         const requests = (await bench.server("m2").report()).requests.slice(reached);
         assert.deepEqual(requests, []);
       });
@@ -246,10 +235,10 @@ for (const { binary, shell } of VARIANTS) {
 
     it("stops softly on SIGUSR1: no new connection, open ones end by themselves", async () => {
       await start("m1", "m2");
-      const watch = await Watch.openOn("m1", bench.port, bench.caFile);
+      const watch = await bench.watch("m1");
       await pod.signal("SIGUSR1");
       await waitFor("nobody listens", () =>
-        ask().then(
+        bench.ask().then(
           () => false,
           (error: Error) => /ECONNREFUSED/.test(error.message),
         ),
@@ -257,7 +246,7 @@ for (const { binary, shell } of VARIANTS) {
       // A change now must not bring it back.
       pod.mount(pod.config("m3"));
       await sleep(2000);
-      await assert.rejects(ask(), /ECONNREFUSED/);
+      await assert.rejects(bench.ask(), /ECONNREFUSED/);
       assert.ok(watch.open);
       assert.equal(pod.ended, undefined);
       watch.close();

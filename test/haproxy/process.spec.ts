@@ -15,8 +15,7 @@ describe("the updater's process", function () {
     for (const name of ["m1", "m2", "m3"]) await bench.addServer(name);
   });
   afterEach(async function () {
-    if (this.currentTest?.state === "failed") console.error(bench.log("updater").slice(-4000));
-    await bench.stop();
+    await bench.stop(this.currentTest);
   });
 
   const live = async (...names: string[]): Promise<void> => {
@@ -84,8 +83,7 @@ describe("the updater's process", function () {
        Date.now = () => now() + Number(readFileSync(${JSON.stringify(shift)}, "utf8"));`,
     );
     bench.writeSettings({ drainSeconds: 600 });
-    await bench.setConfigMap(bench.data("m1", "m2", "m3"));
-    bench.writeSeed(bench.data("m1", "m2", "m3"));
+    await bench.publish(bench.data("m1", "m2", "m3"));
     await bench.prepare();
     await bench.startHaproxy();
     await bench.startUpdater(["--require", preload]);
@@ -140,11 +138,9 @@ describe("the updater's process", function () {
     rmSync(caFile);
     await bench.setConfigMap(bench.data("m2"));
     await waitFor("it is said", () => bench.log("updater").includes("ConfigurationNotWritten"));
-    await waitFor("the Event names the key", async () => {
-      const reports = await Promise.all([...bench.servers.values()].map((it) => it.report()));
-      const text = JSON.stringify(reports.map(({ events }) => events));
-      return /ConfigurationNotWritten.*drain s1=m1\(.*refuses/.test(text);
-    });
+    await waitFor("the Event names the key", async () =>
+      /ConfigurationNotWritten.*drain s1=m1\(.*refuses/.test(await bench.events()),
+    );
     copyFileSync(bench.caFile, caFile);
     assert.match(bench.log("updater"), /refuses .*haproxy\.cfg.*haproxy-ca\.crt/);
     const { body } = await bench.health("/updater/metrics");

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { BINARIES, Bench } from "./support/bench";
 import { DeadServer } from "./support/dead-server";
-import { Load } from "./support/load";
 import { sleep, waitFor } from "./support/wait";
 
 for (const binary of BINARIES) {
@@ -22,14 +21,13 @@ for (const binary of BINARIES) {
       for (const name of ["m2", "m3"]) dead.push(await DeadServer.start(name));
       const [m2, m3] = dead as [DeadServer, DeadServer];
       const data = { ...bench.data("m1"), m2: m2.address, m3: m3.address };
-      await bench.setConfigMap(data);
-      bench.writeSeed(data);
+      await bench.publish(data);
       await bench.prepare();
       await bench.startHaproxy();
       await bench.startUpdater();
       await bench.states({ m1: "ready", m2: "down", m3: "down" });
       const { pid } = await bench.runtime.snapshot();
-      const load = Load.begin(bench.port, bench.caFile, 5);
+      const load = bench.load(5);
       let knocking = true;
       // Whoever is sent to a dead one leaves its greeting there.
       const knock = (async () => {

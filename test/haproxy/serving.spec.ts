@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { MAX_BACKENDS } from "../../haproxy/model";
 import { ALL_DOWN } from "../../haproxy/server-state";
 import { BINARIES, Bench } from "./support/bench";
-import { timeUntilClosed, Watch, whoAnswers } from "./support/client";
+import { timeUntilClosed } from "./support/client";
 import { ownAddress } from "./support/network";
 import { sleep, waitFor } from "./support/wait";
 
@@ -24,7 +24,7 @@ for (const binary of BINARIES) {
     };
     const answers = async (count: number): Promise<Set<string>> => {
       const names = new Set<string>();
-      for (let i = 0; i < count; i++) names.add(await whoAnswers(bench.port, bench.caFile));
+      for (let i = 0; i < count; i++) names.add(await bench.ask());
       return names;
     };
 
@@ -63,7 +63,7 @@ for (const binary of BINARIES) {
         const server = await other.addServer("m1");
         other.writeConfig([server.backend], () => true);
         await other.startHaproxy();
-        assert.equal(await whoAnswers(other.port, other.caFile), "m1");
+        assert.equal(await other.ask(), "m1");
         await timeUntilClosed(other.port, ownAddress());
         assert.deepEqual((await server.report()).requests, ["/version"]);
       } finally {
@@ -117,7 +117,7 @@ for (const binary of BINARIES) {
 
     it("keeps the sessions of a server that answers 5xx, and sends it no new ones", async () => {
       await start();
-      const watch = await Watch.openOn("m1", bench.port, bench.caFile);
+      const watch = await bench.watch("m1");
       await bench.server("m1").order({ readyz: 500, livez: 500 });
       await bench.ready("m2", "m3");
       assert.deepEqual(await answers(40), new Set(["m2", "m3"]));
@@ -128,11 +128,11 @@ for (const binary of BINARIES) {
 
     it("falls back to servers that are alive when none is ready, and drops no session for it", async () => {
       await start();
-      const watch = await Watch.open(bench.port, bench.caFile);
+      const watch = await bench.watch();
       for (const server of bench.servers.values()) await server.order({ readyz: 500 });
       await bench.ready();
       // The stand-in answers 503 then: it was reached.
-      await assert.rejects(whoAnswers(bench.port, bench.caFile), /status 503/);
+      await assert.rejects(bench.ask(), /status 503/);
       assert.ok(watch.open);
       watch.close();
     });
@@ -144,7 +144,7 @@ for (const binary of BINARIES) {
       assert.deepEqual(await answers(40), new Set(["m1", "m3"]));
       bench.server("m2").resume();
       await bench.ready("m1", "m2", "m3");
-      await waitFor("m2 serves", async () => (await whoAnswers(bench.port, bench.caFile)) === "m2");
+      await waitFor("m2 serves", async () => (await bench.ask()) === "m2");
     });
 
     it("does not take up a server whose certificate is of another CA", async () => {

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { BINARIES, Bench } from "./support/bench";
-import { Watch, whoAnswers } from "./support/client";
 import { sleep, waitFor } from "./support/wait";
 
 for (const binary of BINARIES) {
@@ -14,66 +13,31 @@ for (const binary of BINARIES) {
       for (const name of ["m1", "m2", "m3"]) await bench.addServer(name);
     });
     afterEach(async function () {
-      if (this.currentTest?.state === "failed") {
-        for (const name of ["haproxy", "updater"] as const) console.error(bench.log(name));
-      }
-      await bench.stop();
+      await bench.stop(this.currentTest);
     });
 
-    /** Seed, prepare, HAProxy, updater: as a pod starts. */
-    const start = async (...names: string[]): Promise<void> => {
-      await bench.setConfigMap(bench.data(...names));
-      bench.writeSeed(bench.data(...names));
-      await bench.prepare();
-      await bench.startHaproxy();
-      await bench.startUpdater();
-      await bench.ready(...names);
-    };
-    const ask = (): Promise<string> => whoAnswers(bench.port, bench.caFile);
     const workerPid = async (): Promise<number> => (await bench.runtime.snapshot()).pid;
-
-    /** New connections one after the other until `stop`; rejects with the first that fails. */
-    const load = (): { stop: () => Promise<number> } => {
-      let running = true;
-      let count = 0;
-      const work = (async () => {
-        while (running) {
-          await ask();
-          count += 1;
-          await sleep(10);
-        }
-      })();
-      work.catch(() => undefined);
-      return {
-        stop: async () => {
-          running = false;
-          await work;
-          return count;
-        },
-      };
-    };
 
     it("starts with what prepare has checked: no connection fails, none reaches a server that is not ready", async () => {
       await bench.server("m2").order({ readyz: 500 });
-      await bench.setConfigMap(bench.data("m1", "m2", "m3"));
-      bench.writeSeed(bench.data("m1", "m2", "m3"));
+      await bench.publish(bench.data("m1", "m2", "m3"));
       await bench.prepare();
       await bench.startHaproxy();
       const names = new Set<string>();
-      for (let i = 0; i < 40; i++) names.add(await ask());
+      for (let i = 0; i < 40; i++) names.add(await bench.ask());
       assert.deepEqual(names, new Set(["m1", "m3"]));
       const { requests } = await bench.server("m2").report();
       assert.deepEqual(requests, []);
     });
 
     it("follows added, removed and moved masters with one process and no broken connection", async () => {
-      await start("m1", "m2");
+      await bench.startAll("m1", "m2");
       const pid = await workerPid();
-      const watch = await Watch.openOn("m1", bench.port, bench.caFile);
-      const busy = load();
+      const watch = await bench.watch("m1");
+      const load = bench.load();
       await bench.setConfigMap(bench.data("m1", "m2", "m3"));
       await bench.ready("m1", "m2", "m3");
-      await waitFor("m3 serves", async () => (await ask()) === "m3");
+      await waitFor("m3 serves", async () => (await bench.ask()) === "m3");
       // m2's key moves to another address.
       await bench.addServer("m4");
       const moved = { ...bench.data("m1", "m3"), m2: bench.server("m4").address };
@@ -81,7 +45,9 @@ for (const binary of BINARIES) {
       await bench.ready("m1", "m3", "m4");
       await bench.setConfigMap(bench.data("m1"));
       await bench.ready("m1");
-      assert.ok((await busy.stop()) > 20);
+      await load.stop();
+      assert.deepEqual(load.failures, []);
+      assert.ok(load.answers.length > 20);
       assert.equal(await workerPid(), pid);
       assert.deepEqual(await bench.master.workers(), [pid]);
       assert.ok(watch.open);
@@ -93,13 +59,14 @@ for (const binary of BINARIES) {
     });
 
     it("never sends a connection to a new master before its check has passed", async () => {
-      await start("m1", "m2");
+      await bench.startAll("m1", "m2");
       await bench.server("m3").order({ readyz: 500 });
-      const busy = load();
+      const load = bench.load();
       await bench.setConfigMap(bench.data("m1", "m2", "m3"));
       await bench.states({ m1: "ready", m2: "ready", m3: "alive" });
       await sleep(1000);
-      await busy.stop();
+      await load.stop();
+      assert.deepEqual(load.failures, []);
       assert.deepEqual(
         (await bench.server("m3").report()).requests.filter((path) => path === "/version"),
         [],
@@ -110,13 +77,13 @@ for (const binary of BINARIES) {
 
     it("drains a removed master, then cuts its sessions; a master put back in time keeps them", async () => {
       bench.writeSettings({ drainSeconds: 4 });
-      await start("m1", "m2");
-      const watch = await Watch.openOn("m2", bench.port, bench.caFile);
+      await bench.startAll("m1", "m2");
+      const watch = await bench.watch("m2");
       await bench.setConfigMap(bench.data("m1"));
       await bench.states({ m1: "ready", m2: "draining" });
       await bench.setConfigMap(bench.data("m1", "m2"));
       await bench.states({ m1: "ready", m2: "ready" });
-      await waitFor("m2 serves again", async () => (await ask()) === "m2");
+      await waitFor("m2 serves again", async () => (await bench.ask()) === "m2");
       await sleep(5000);
       assert.ok(watch.open);
       await bench.setConfigMap(bench.data("m1"));
@@ -127,9 +94,9 @@ for (const binary of BINARIES) {
     });
 
     it("cuts the sessions of a server that hangs", async () => {
-      await start("m1", "m2", "m3");
-      const lost = await Watch.openOn("m2", bench.port, bench.caFile);
-      const kept = await Watch.openOn("m1", bench.port, bench.caFile);
+      await bench.startAll("m1", "m2", "m3");
+      const lost = await bench.watch("m2");
+      const kept = await bench.watch("m1");
       bench.server("m2").hang();
       await waitFor("the session is cut", () => lost.closedAt);
       await bench.ready("m1", "m3");
@@ -139,8 +106,8 @@ for (const binary of BINARIES) {
     });
 
     it("keeps the sessions of a server that refuses new connections or answers 5xx", async () => {
-      await start("m1", "m2", "m3");
-      const watch = await Watch.openOn("m2", bench.port, bench.caFile);
+      await bench.startAll("m1", "m2", "m3");
+      const watch = await bench.watch("m2");
       await bench.server("m2").order({ readyz: 500, livez: 500 });
       await bench.ready("m1", "m3");
       await bench.server("m2").order({ listening: false });
@@ -151,7 +118,7 @@ for (const binary of BINARIES) {
     });
 
     it("refuses a bad entry with its reason and takes the others", async () => {
-      await start("m1", "m2");
+      await bench.startAll("m1", "m2");
       await bench.setConfigMap({
         ...bench.data("m1", "m2", "m3"),
         m4: "127.0.0.1:6443",
@@ -166,15 +133,13 @@ for (const binary of BINARIES) {
       assert.match((await bench.health("/updater/metrics")).body, /refused_entries 2/);
       assert.match(bench.log("updater"), /refused an entry.*"key":"m4".*loopback/);
       await waitFor("Events", async () => {
-        const reports = [...bench.servers.values()].map((server) => server.report());
-        const events = (await Promise.all(reports)).flatMap((report) => report.events);
-        const text = JSON.stringify(events);
+        const text = await bench.events();
         return text.includes("BackendRefused") && text.includes("m4") && text.includes("m5");
       });
     });
 
     it("never applies an empty or wholly invalid set", async () => {
-      await start("m1", "m2");
+      await bench.startAll("m1", "m2");
       const before = readFileSync(bench.settings.configFile, "utf8");
       await bench.setConfigMap({});
       await bench.setConfigMap({ m1: "nowhere" });
@@ -187,7 +152,7 @@ for (const binary of BINARIES) {
     });
 
     it("gives a restarted HAProxy the wanted backends and their health", async () => {
-      await start("m1", "m2");
+      await bench.startAll("m1", "m2");
       await bench.setConfigMap(bench.data("m2", "m3"));
       await bench.ready("m2", "m3");
       await bench.states({ m2: "ready", m3: "ready" });
@@ -198,12 +163,12 @@ for (const binary of BINARIES) {
       await bench.killHaproxy();
       await bench.startHaproxy();
       // No wait for a check: the state file says who is up.
-      for (let i = 0; i < 20; i++) assert.match(await ask(), /m[23]/);
+      for (let i = 0; i < 20; i++) assert.match(await bench.ask(), /m[23]/);
       await bench.states({ m2: "ready", m3: "ready" });
     });
 
     it("corrects a HAProxy that was started with an old file", async () => {
-      await start("m1", "m2");
+      await bench.startAll("m1", "m2");
       const old = readFileSync(bench.settings.configFile, "utf8");
       const oldState = readFileSync(bench.settings.haproxy.stateFile, "utf8");
       await bench.setConfigMap(bench.data("m3"));
@@ -216,11 +181,11 @@ for (const binary of BINARIES) {
     });
 
     it("goes on where a killed updater stopped", async () => {
-      await start("m1", "m2");
+      await bench.startAll("m1", "m2");
       const pid = await workerPid();
       await bench.killUpdater();
       await bench.setConfigMap(bench.data("m2", "m3"));
-      assert.match(await ask(), /m[12]/);
+      assert.match(await bench.ask(), /m[12]/);
       await bench.startUpdater();
       await bench.ready("m2", "m3");
       await bench.states({ m2: "ready", m3: "ready" });
@@ -228,7 +193,7 @@ for (const binary of BINARIES) {
     });
 
     it("leaves whole files when it is killed while it writes", async () => {
-      await start("m1", "m2");
+      await bench.startAll("m1", "m2");
       for (let round = 0; round < 5; round++) {
         let changing = true;
         const changes = (async () => {
@@ -253,7 +218,7 @@ for (const binary of BINARIES) {
     });
 
     it("reloads with proof for other settings, and the new worker knows every server's health", async () => {
-      await start("m1", "m2", "m3");
+      await bench.startAll("m1", "m2", "m3");
       await bench.server("m2").order({ readyz: 500 });
       await bench.states({ m1: "ready", m2: "alive", m3: "ready" });
       const pid = await workerPid();
@@ -262,7 +227,7 @@ for (const binary of BINARIES) {
       const { haproxy } = bench.settings;
       const changed = { ...haproxy, timeouts: { ...haproxy.timeouts, connectMs: 900 } };
       bench.writeSettings({ haproxy: changed });
-      const busy = load();
+      const load = bench.load();
       await bench.startUpdater();
       const fresh = await waitFor("a new worker", async () => {
         const now = await workerPid();
@@ -270,7 +235,8 @@ for (const binary of BINARIES) {
       });
       await bench.states({ m1: "ready", m2: "alive", m3: "ready" });
       await sleep(1000);
-      await busy.stop();
+      await load.stop();
+      assert.deepEqual(load.failures, []);
       const requests = (await bench.server("m2").report()).requests.slice(reached);
       assert.deepEqual(
         requests.filter((path) => path === "/version"),
@@ -285,7 +251,7 @@ for (const binary of BINARIES) {
       const m3 = bench.server("m3").address;
       const checkCommand = ["sh", "-c", `! grep -F ${m3} "$0"`];
       bench.writeSettings({ checkCommand });
-      await start("m1", "m2");
+      await bench.startAll("m1", "m2");
       const before = readFileSync(bench.settings.configFile, "utf8");
       await bench.setConfigMap(bench.data("m2", "m3"));
       await waitFor("it is said", () => bench.log("updater").includes("ConfigurationNotWritten"));
@@ -300,7 +266,7 @@ for (const binary of BINARIES) {
     });
 
     it("keeps the old configuration on disk and serving when HAProxy refuses a new one", async () => {
-      await start("m1", "m2");
+      await bench.startAll("m1", "m2");
       const before = readFileSync(bench.settings.configFile, "utf8");
       await bench.killUpdater();
       const { haproxy } = bench.settings;
@@ -311,7 +277,7 @@ for (const binary of BINARIES) {
         "the file is back",
         () => readFileSync(bench.settings.configFile, "utf8") === before,
       );
-      for (let i = 0; i < 10; i++) assert.match(await ask(), /m[12]/);
+      for (let i = 0; i < 10; i++) assert.match(await bench.ask(), /m[12]/);
       await bench.setConfigMap(bench.data("m2", "m3"));
       await bench.ready("m2", "m3");
       assert.match(
@@ -330,7 +296,7 @@ for (const binary of BINARIES) {
     });
 
     it("reloads once when there are more masters than slots", async () => {
-      await start("m1", "m2");
+      await bench.startAll("m1", "m2");
       const pid = await workerPid();
       const many = Object.fromEntries(
         Array.from({ length: 9 }, (_, i) => [
@@ -348,7 +314,7 @@ for (const binary of BINARIES) {
     });
 
     it("turns to another API server when its own hangs, and still follows", async () => {
-      await start("m1", "m2", "m3");
+      await bench.startAll("m1", "m2", "m3");
       bench.server("m1").hang();
       const [, ...others] = [...bench.servers.values()];
       await bench.states({ m1: "down", m2: "ready", m3: "ready" });
@@ -359,7 +325,7 @@ for (const binary of BINARIES) {
     });
 
     it("reads a rotated token again, and says nothing of it", async () => {
-      await start("m1");
+      await bench.startAll("m1");
       await bench.killUpdater();
       writeFileSync(bench.settings.tokenFile, "wrong-token");
       const started = bench.startUpdater();
@@ -370,14 +336,14 @@ for (const binary of BINARIES) {
     });
 
     it("ends at once on SIGTERM and leaves HAProxy as it is", async () => {
-      await start("m1");
+      await bench.startAll("m1");
       await bench.killUpdater("SIGTERM");
-      assert.equal(await ask(), "m1");
+      assert.equal(await bench.ask(), "m1");
     });
 
     it("takes over what HAProxy runs when its own file is lost and no API server lets it in", async () => {
-      await start("m1", "m2");
-      const watch = await Watch.open(bench.port, bench.caFile);
+      await bench.startAll("m1", "m2");
+      const watch = await bench.watch();
       await bench.killUpdater();
       rmSync(bench.settings.lastGoodFile);
       writeFileSync(bench.settings.tokenFile, "wrong-token");
@@ -398,9 +364,9 @@ for (const binary of BINARIES) {
     });
 
     it("stays small through fifty changes: one process, no reload, the watch alive", async () => {
-      await start("m1", "m2", "m3");
+      await bench.startAll("m1", "m2", "m3");
       const pid = await workerPid();
-      const watch = await Watch.openOn("m1", bench.port, bench.caFile);
+      const watch = await bench.watch("m1");
       for (let i = 0; i < 50; i++) {
         await bench.setConfigMap(bench.data(...(i % 2 === 0 ? ["m1", "m2"] : ["m1", "m3"])));
         await sleep(30);

@@ -25,6 +25,8 @@ import type { UpdaterStatus } from "../../../updater/server";
 import type { UpdaterSettings } from "../../../updater/settings";
 import { ApiServer, type Orders } from "./api-server";
 import { makeCertificates, type Certificates } from "./certificates";
+import { Watch, whoAnswers } from "./client";
+import { Load } from "./load";
 import type { Machine } from "./machines";
 import { freePort, ownAddress } from "./network";
 import { waitFor } from "./wait";
@@ -177,6 +179,12 @@ export class Bench {
     }
   }
 
+  /** The ConfigMap on all API servers, and as a mounted volume. */
+  async publish(data: Record<string, string>): Promise<void> {
+    await this.setConfigMap(data);
+    this.writeSeed(data);
+  }
+
   /** A configuration without the updater. */
   writeConfig(backends: readonly Backend[], health: Health): void {
     const slots = firstSlots(backends);
@@ -272,6 +280,29 @@ export class Bench {
     return Number(line.split(" ")[1]);
   }
 
+  /** The Events that the updater has written to any API server, as JSON. */
+  async events(): Promise<string> {
+    const reports = await Promise.all([...this.servers.values()].map((server) => server.report()));
+    return JSON.stringify(reports.flatMap(({ events }) => events));
+  }
+
+  /** Which API server answers a new connection to the endpoint; rejects when none does. */
+  ask(timeoutMs?: number): Promise<string> {
+    return whoAnswers(this.port, this.caFile, timeoutMs);
+  }
+
+  /** An open watch through the endpoint. @param server where it shall end */
+  watch(server?: string): Promise<Watch> {
+    return server === undefined
+      ? Watch.open(this.port, this.caFile)
+      : Watch.openOn(server, this.port, this.caFile);
+  }
+
+  /** New connections to the endpoint, one after the other. */
+  load(pauseMs?: number): Load {
+    return Load.begin(this.port, this.caFile, pauseMs);
+  }
+
   /** Addresses that HAProxy uses now, up or not: neither in maintenance nor draining. */
   async live(): Promise<string[]> {
     const servers = await this.runtime.serversState();
@@ -283,8 +314,7 @@ export class Bench {
 
   /** Seed, prepare, HAProxy, updater: as a pod starts. */
   async startAll(...names: string[]): Promise<void> {
-    await this.setConfigMap(this.data(...names));
-    this.writeSeed(this.data(...names));
+    await this.publish(this.data(...names));
     await this.prepare();
     await this.startHaproxy();
     await this.startUpdater();
@@ -330,7 +360,12 @@ export class Bench {
     return existsSync(file) ? readFileSync(file, "utf8") : "";
   }
 
-  async stop(): Promise<void> {
+  /** @param test its end; one that failed is told with the ends of the logs */
+  async stop(test?: { readonly state?: string }): Promise<void> {
+    if (test?.state === "failed") {
+      for (const name of ["haproxy", "updater"] as const)
+        console.error(this.log(name).slice(-4000));
+    }
     for (const server of this.servers.values()) await server.kill();
     for (const child of this.#processes) await end(child, "SIGKILL");
     await this.#killWorkers();
