@@ -1,7 +1,7 @@
 /** haproxy.cfg: ONE renderer for the program and the updater, so the two never fight. Pure; equal input gives equal bytes. */
 import { createHash } from "node:crypto";
 import type { Backend } from "./model";
-import { renderServerLines } from "./server-lines";
+import { renderFallbackLines, renderServerLines } from "./server-lines";
 import { backendServerName } from "./server-name";
 import {
   CHECK_TOKEN_KEY,
@@ -16,7 +16,7 @@ import {
 export { HAPROXY_DEFAULTS } from "./spec";
 export type { HaproxyChecks, HaproxySpec, HaproxyTimeouts } from "./spec";
 
-/** HAProxy's two backends over the same slots: `ready` is used while it has a server, else `alive`. */
+/** HAProxy's two backends over the same slots: connections go to `ready`; `alive` only checks, and the fallback servers of `ready` follow it. */
 export const POOLS = ["ready", "alive"] as const;
 export type Pool = (typeof POOLS)[number];
 
@@ -133,25 +133,25 @@ function renderEndpoint(spec: HaproxySpec): string[] {
     ...spec.listen.map((address) => `  bind ${bindAddress(address, spec.port)}`),
     `  maxconn ${spec.maxConnections}`,
     ...renderAllow(spec, "tcp-request connection reject if !own !allowed"),
-    "  # In a process that stops, as the old one of a reload, nbsrv is 0 whatever the servers do, and its last connections must not be",
-    "  # lost: who is served by which pool is decided when a connection comes, and the last ones go to any server that lives.",
-    "  tcp-request connection set-var(sess.ready) bool(true) if { nbsrv(ready) gt 0 }",
-    "  # Nothing to serve with: close at once.",
-    "  tcp-request connection reject if { nbsrv(ready) eq 0 } { nbsrv(alive) eq 0 } !{ stopping }",
+    "  # Nothing to serve with: close at once. In a process that stops, as the old one of a reload, nbsrv is 0 whatever the servers do.",
+    "  tcp-request connection reject if { nbsrv(ready) eq 0 } !{ stopping }",
     "  # No server is bothered with a client that says nothing.",
     `  tcp-request inspect-delay ${spec.timeouts.helloMs}ms`,
     "  tcp-request content accept if { req.len gt 0 }",
     "  tcp-request content reject",
-    "  use_backend ready if { var(sess.ready) -m found }",
-    "  default_backend alive",
+    "  default_backend ready",
   ];
 }
 
 const CHECKS: Record<Pool, { comment: string; path: string; expect: string }> = {
-  ready: { comment: "API servers that say they are ready.", path: "/readyz", expect: "status 200" },
+  ready: {
+    comment: "API servers that say they are ready; when there is none, those that live.",
+    path: "/readyz",
+    expect: "status 200",
+  },
   alive: {
     comment:
-      "API servers that give any HTTP answer: they keep their sessions, and serve when none is ready.",
+      "API servers that give any HTTP answer. No connection comes here: the servers of the pool above follow these.",
     path: "/livez/ping",
     expect: "rstatus ^[1-5][0-9][0-9]$",
   },
@@ -163,6 +163,7 @@ function renderPool(
   slots: readonly (Backend | undefined)[],
 ): string[] {
   const check = CHECKS[pool];
+  const nameOf = spec.updaterSocket === undefined ? backendServerName : undefined;
   return [
     `# ${check.comment}`,
     `backend ${pool}`,
@@ -171,7 +172,8 @@ function renderPool(
     `  http-check send meth GET uri ${check.path} ver HTTP/1.1 hdr Host ${SERVER_NAME} hdr User-Agent control-plane-lb${authorization(pool, spec)}`,
     `  http-check expect ${check.expect}`,
     `  default-server check check-ssl verify required ca-file ${spec.caFile} verifyhost ${SERVER_NAME} check-sni ${SERVER_NAME} observe layer4 error-limit 2 on-error fastinter`,
-    ...renderServerLines(slots, spec.updaterSocket === undefined ? backendServerName : undefined),
+    ...renderServerLines(slots, nameOf),
+    ...(pool === "ready" ? ["  option allbackups", ...renderFallbackLines(slots, nameOf)] : []),
   ];
 }
 

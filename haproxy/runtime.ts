@@ -1,7 +1,7 @@
 /** Client of HAProxy's runtime API (management guide, section 9.3), as far as the updater needs it. */
 import { ENDPOINT, EVENT_RING, POOLS, type Pool } from "./config";
 import type { Backend } from "./model";
-import { slotName } from "./server-lines";
+import { fallbackName, slotName } from "./server-lines";
 import { ask, follow, RuntimeError, type Subscription } from "./socket";
 
 export { RuntimeError } from "./socket";
@@ -12,10 +12,14 @@ export { RuntimeError } from "./socket";
  */
 export const ADMIN = { maintenance: 0x01 | 0x02 | 0x20 | 0x40, drain: 0x08 | 0x10 } as const;
 
-/** A line of `show servers state`. */
-export interface ServerState {
-  readonly pool: Pool;
+/** Which server of a slot: of which pool, or the one in `ready` that follows the one in `alive`. */
+interface Place {
+  readonly pool: Pool | "fallback";
   readonly slot: number;
+}
+
+/** A line of `show servers state`. */
+export interface ServerState extends Place {
   readonly address: string;
   readonly port: number;
   /** srv_op_state: 0 stopped, 1 starting, 2 running, 3 stopping. */
@@ -25,9 +29,7 @@ export interface ServerState {
 }
 
 /** A server's line of `show stat`. */
-export interface Stat {
-  readonly pool: Pool;
-  readonly slot: number;
+export interface Stat extends Place {
   /** `UP`, `UP 1/2`, `DOWN`, `DOWN 1/2`, `MAINT`, `DRAIN`, ... */
   readonly status: string;
   /** `L7OK`, `L4TOUT`, ...; empty before the first check. */
@@ -165,7 +167,7 @@ function fillCommand(slot: number, backend: Backend): string {
 }
 
 function addressCommand(slot: number, { address, port }: Backend): string {
-  return each(slot, (server) => `set server ${server} addr ${address} port ${port}`);
+  return eachWithFallback(slot, (server) => `set server ${server} addr ${address} port ${port}`);
 }
 
 /** `state ready` alone takes the server as up until its first check: seen to serve an API server that was not ready. */
@@ -181,7 +183,7 @@ function closeCommand(slot: number): string {
 }
 
 function cutCommand(slot: number): string {
-  return each(slot, (server) => `shutdown sessions server ${server}`);
+  return eachWithFallback(slot, (server) => `shutdown sessions server ${server}`);
 }
 
 function stateCommand(slot: number, state: "ready" | "drain" | "maint"): string {
@@ -190,6 +192,11 @@ function stateCommand(slot: number, state: "ready" | "drain" | "maint"): string 
 
 function each(slot: number, command: (server: string) => string): string {
   return POOLS.map((pool) => command(`${pool}/${slotName(slot)}`)).join(";");
+}
+
+/** The fallback has an address and sessions of its own; its state is that of the server that it tracks. */
+function eachWithFallback(slot: number, command: (server: string) => string): string {
+  return `${each(slot, command)};${command(`ready/${fallbackName(slotName(slot))}`)}`;
 }
 
 /** Takes the answers to `show info;show servers state;show stat` apart. */
@@ -264,9 +271,9 @@ function columns(names: readonly string[]): (name: string) => number {
   };
 }
 
-function findSlot(poolName: string, serverName: string): { pool: Pool; slot: number } | undefined {
+function findSlot(poolName: string, serverName: string): Place | undefined {
   const pool = POOLS.find((name) => name === poolName);
-  const number = /^s([1-9][0-9]*)$/.exec(serverName)?.[1];
+  const [, number, fallback] = /^s([1-9][0-9]*)(\.alive)?$/.exec(serverName) ?? [];
   if (pool === undefined || number === undefined) return undefined;
-  return { pool, slot: Number(number) - 1 };
+  return { pool: fallback === undefined ? pool : "fallback", slot: Number(number) - 1 };
 }

@@ -80,6 +80,23 @@ for (const binary of BINARIES) {
       assert.deepEqual(load.failures, []);
     });
 
+    it("loses no new connection when the last ready server dies: those that live take over", async () => {
+      for (const name of ["m1", "m2"]) await bench.server(name).order({ readyz: 500 });
+      await bench.addServer("m3");
+      bench.writeConfig(
+        [...bench.servers.values()].map(({ backend }) => backend),
+        () => true,
+      );
+      await bench.startHaproxy();
+      await bench.ready("m3");
+      await bench.server("m3").order({ listening: false });
+      // HAProxy does not know yet
+      const asked = await Promise.allSettled(Array.from({ length: 10 }, () => bench.ask()));
+      const answers = asked.map((it) => (it.status === "fulfilled" ? it.value : String(it.reason)));
+      // 503 is the word of m1 and m2: they were reached
+      assert.deepEqual([...new Set(answers)], ["Error: status 503"]);
+    });
+
     it("takes a server back each of 20 times that it goes", async () => {
       const { checks } = bench.settings.haproxy;
       const quick = await Bench.create(binary, {

@@ -37,13 +37,25 @@ describe("renderHaproxyConfig", () => {
   it("has one server line for each slot in both pools, empty slots disabled", () => {
     const text = renderHaproxyConfig(SPEC, [M1, undefined, M2]);
     for (const pool of ["backend ready", "backend alive"]) {
-      const servers = section(text, pool).filter((line) => line.startsWith("server "));
+      const servers = section(text, pool).filter((line) => /^server s\d /.test(line));
       assert.deepEqual(servers, [
         "server s1 10.77.0.11:6443 # m1",
         "server s2 127.0.0.1:9 disabled",
         "server s3 [fd00::1]:6443 # m2",
       ]);
     }
+  });
+
+  it("has each slot once more as a fallback that follows the liveness check", () => {
+    const ready = section(renderHaproxyConfig(SPEC, [M1, undefined]), "backend ready");
+    assert.deepEqual(
+      ready.filter((line) => line.includes("backup")),
+      [
+        "option allbackups",
+        "server s1.alive 10.77.0.11:6443 no-check backup track alive/s1",
+        "server s2.alive 127.0.0.1:9 no-check backup track alive/s2",
+      ],
+    );
   });
 
   it("can be given other slots without its spec", () => {
@@ -89,13 +101,11 @@ describe("renderHaproxyConfig", () => {
       [
         'bind "${HOST_IP}:6444"',
         "maxconn 4000",
-        "tcp-request connection set-var(sess.ready) bool(true) if { nbsrv(ready) gt 0 }",
-        "tcp-request connection reject if { nbsrv(ready) eq 0 } { nbsrv(alive) eq 0 } !{ stopping }",
+        "tcp-request connection reject if { nbsrv(ready) eq 0 } !{ stopping }",
         "tcp-request inspect-delay 10000ms",
         "tcp-request content accept if { req.len gt 0 }",
         "tcp-request content reject",
-        "use_backend ready if { var(sess.ready) -m found }",
-        "default_backend alive",
+        "default_backend ready",
       ],
     );
   });
@@ -145,6 +155,8 @@ describe("renderHaproxyConfig", () => {
       [
         "server m1:10.77.0.11:6443 10.77.0.11:6443 # m1",
         "server m2:fd00::1:6443 [fd00::1]:6443 # m2",
+        "server m1:10.77.0.11:6443.alive 10.77.0.11:6443 no-check backup track alive/m1:10.77.0.11:6443",
+        "server m2:fd00::1:6443.alive [fd00::1]:6443 no-check backup track alive/m2:fd00::1:6443",
       ],
     );
     assert.deepEqual([M1, M2].map(backendServerName).map(parseServerName), [M1, M2]);
@@ -195,7 +207,7 @@ describe("renderHaproxyConfig", () => {
         assert.equal(text, renderHaproxyConfig(structuredClone(SPEC), [...slots]));
         assert.ok(text.includes(`description spec-${fingerprintSpec(SPEC)}\n`));
         const servers = text.split("\n").filter((line) => /^ {2}server s\d/.test(line));
-        assert.equal(servers.length, 2 * slots.length);
+        assert.equal(servers.length, 3 * slots.length, "ready, alive, fallback");
       }),
     );
   });

@@ -10,6 +10,7 @@ const STATE = `1
 # be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state srv_agent_state bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord srv_use_ssl srv_check_port srv_check_addr srv_agent_addr srv_agent_port
 3 ready 1 s1 10.77.0.11 2 0 1 1 3 15 3 3 6 0 0 0 - 6443 - 0 0 - - 0
 4 alive 12 s12 fd00::1 0 5 1 1 3 1 0 0 14 0 0 0 - 6444 - 0 0 - - 0
+3 ready 9 s1.alive 10.77.0.11 2 0 1 1 3 15 3 3 6 0 0 0 - 6443 - 0 0 - - 0
 6 updater 1 updater - 2 0 1 1 3 1 0 2 0 0 0 0 - 0 - 0 0 - - 0
 
 `;
@@ -18,6 +19,7 @@ endpoint,FRONTEND,,3,OPEN,,,,
 ready,s1,0,2,UP,60,* L7OK,200,
 ready,BACKEND,0,2,UP,60,,,
 alive,s2,0,0,DOWN 1/2,3,L4TOUT,,
+ready,s2.alive,0,1,DOWN,3,,,
 
 `;
 
@@ -27,6 +29,7 @@ describe("answers of HAProxy", () => {
     assert.deepEqual(parseServersState(STATE), [
       { ...common, operational: 2, admin: 0 },
       { pool: "alive", slot: 11, address: "fd00::1", port: 6444, operational: 0, admin: 5 },
+      { ...common, pool: "fallback", operational: 2, admin: 0 },
     ]);
   });
 
@@ -49,6 +52,15 @@ describe("answers of HAProxy", () => {
         checkCode: 0,
         sinceSeconds: 3,
         sessions: 0,
+      },
+      {
+        pool: "fallback",
+        slot: 1,
+        status: "DOWN",
+        checkStatus: "",
+        checkCode: 0,
+        sinceSeconds: 3,
+        sessions: 1,
       },
     ]);
   });
