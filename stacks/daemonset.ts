@@ -10,6 +10,7 @@ import { preflights } from "../components/host/preflight";
 import { bundleUpdater } from "../updater/bundle";
 import { clusterProvider, hostsOf, kubeadmArgs, outputsOf, type StackOutputs } from "./cluster";
 import type { Settings } from "./settings";
+import { keepTopology } from "./topology";
 
 /**
  * HAProxy as a DaemonSet on the masters, in this order: every host is looked at, the forward is there on every host, kubeadm makes the
@@ -43,7 +44,8 @@ function prepareHosts(
     ownAddress,
     allow,
   };
-  return new Map(hosts.map((host) => [host.name, portForward(host, forward, checked)]));
+  const kept = keepTopology(settings.topology, checked);
+  return new Map(hosts.map((host) => [host.name, portForward(host, forward, [kept])]));
 }
 
 interface Master {

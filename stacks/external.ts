@@ -18,6 +18,7 @@ import { bundleUpdater } from "../updater/bundle";
 import { clusterProvider, hostsOf, kubeadmArgs, outputsOf, type StackOutputs } from "./cluster";
 import { caOfKubeconfig } from "./kubeconfig";
 import type { Settings } from "./settings";
+import { keepTopology } from "./topology";
 
 /**
  * HAProxy and its updater as services of hosts: of the masters themselves, or of hosts of their own. In this order: every host is looked at, the
@@ -28,7 +29,8 @@ export function externalStack(settings: Settings): StackOutputs {
   const masters = hostsOf(settings.nodes);
   const own = settings.loadBalancers.length > 0;
   const balancers = own ? hostsOf(settings.loadBalancers) : masters;
-  const checked = checkHosts(masters, own ? balancers : [], settings);
+  const looked = checkHosts(masters, own ? balancers : [], settings);
+  const checked = [keepTopology(settings.topology, looked)];
   return settings.kubeconfig === undefined
     ? newCluster(masters, balancers, checked, settings)
     : existingCluster(settings.kubeconfig, balancers, checked, settings);

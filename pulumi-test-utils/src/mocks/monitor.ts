@@ -44,6 +44,11 @@ export class RecordingMonitor extends MockMonitor {
     return Promise.resolve();
   }
 
+  /** Hooks are accepted and never called: nothing is created or updated here. */
+  registerResourceHook(_request: unknown, callback: Callback): void {
+    callback(null, {});
+  }
+
   override registerResourceOutputs(
     _request: unknown,
     callback: (error: unknown, response: unknown) => void,

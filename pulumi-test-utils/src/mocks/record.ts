@@ -75,7 +75,10 @@ export interface Recording<T> {
 // the runtime keeps one run's state in a store of its own; the type declarations leave these entrances out
 const { withLocalStorage, getStore } = state as unknown as {
   withLocalStorage: <R>(callback: () => Promise<R>) => Promise<R>;
-  getStore: () => { settings: { monitor: unknown } };
+  getStore: () => {
+    settings: { monitor: unknown };
+    callbacks?: { shutdown(): void };
+  };
 };
 const { waitForRPCs } = pulumi.runtime as unknown as { waitForRPCs: () => Promise<void> };
 
@@ -108,9 +111,14 @@ export async function recordResources<T>(
       await pulumi.runtime.setMocks(monitor.mocks, project, stack, preview);
       getStore().settings.monitor = monitor;
       pulumi.runtime.setAllConfig({ ...options.config }, [...(options.secretKeys ?? [])]);
-      const returned = await program();
-      await settled(monitor);
-      return returned;
+      try {
+        const returned = await program();
+        await settled(monitor);
+        return returned;
+      } finally {
+        // where the engine would call hooks
+        getStore().callbacks?.shutdown();
+      }
     }),
   );
   return new Result(result, monitor.recorded);

@@ -19,7 +19,11 @@ export interface Answer {
 
 /** A key pair for SSH: the private one in OpenSSH's format, the public one as in a .pub file. */
 export function keyPair(): { private: string; public: string } {
-  return utils.generateKeyPairSync("ed25519");
+  // about one in 200 that it makes cannot be read
+  for (;;) {
+    const pair = utils.generateKeyPairSync("ed25519");
+    if (!(utils.parseKey(pair.private) instanceof Error)) return pair;
+  }
 }
 
 /**

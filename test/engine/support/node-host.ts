@@ -36,7 +36,7 @@ export async function runUnderNodeHost(config: Record<string, string>): Promise<
       done: grpc.sendUnaryData<unknown>,
     ) => {
       const response = new monitor.SupportsFeatureResponse();
-      const known = ["secrets", "resourceReferences", "outputValues"];
+      const known = ["secrets", "resourceReferences", "outputValues", "resourceHooks"];
       response.setHassupport(known.includes(call.request.getId()));
       done(null, response);
     },
@@ -51,6 +51,9 @@ export async function runUnderNodeHost(config: Record<string, string>): Promise<
       done(null, response);
     },
     registerResourceOutputs: (_: unknown, done: grpc.sendUnaryData<unknown>) => {
+      done(null, new Empty());
+    },
+    registerResourceHook: (_: unknown, done: grpc.sendUnaryData<unknown>) => {
       done(null, new Empty());
     },
     signalAndWaitForShutdown: (_: unknown, done: grpc.sendUnaryData<unknown>) => {
