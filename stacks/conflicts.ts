@@ -5,6 +5,7 @@ import { fragmentMistakes } from "../host/kubeadm";
 import { caOfKubeconfig } from "./kubeconfig";
 import type { Mistake } from "./mistakes";
 import type { Parsed } from "./schema";
+import { unusedByTopology } from "./unused";
 
 /** The keys that could be read, and the nodes that could. */
 type Known = Partial<Parsed> & Pick<Parsed, "nodes" | "loadBalancers">;
@@ -20,6 +21,7 @@ export function conflicts(settings: Known): Mistake[] {
     ...updaterConflicts(settings),
     ...haproxyConflicts(settings),
     ...topologyConflicts(settings),
+    ...unusedByTopology(settings),
   ];
 }
 
@@ -194,21 +196,10 @@ function topologyConflicts({
   bootstrap,
   nodes,
   loadBalancers,
-  haproxy,
   kubeconfig,
 }: Known): Mistake[] {
+  if (topology !== "external") return [];
   const names = Object.keys(loadBalancers);
-  if (topology === "daemonset") {
-    const unused = [
-      ...(names.length > 0 ? ["loadBalancers"] : []),
-      ...(haproxy?.takeOver === true ? ["haproxy.takeOver"] : []),
-    ];
-    return unused.map((path) => ({
-      path,
-      message: "has no effect in topology daemonset: leave it out, or set topology to external",
-    }));
-  }
-  if (topology === undefined) return [];
   const lost = Object.values(names.length > 0 ? loadBalancers : {}).every((host) => host.lost);
   const noCa =
     bootstrap === "none" && kubeconfig !== undefined && caOfKubeconfig(kubeconfig) === undefined;

@@ -172,13 +172,6 @@ describe("hosts of HAProxy", () => {
     assert.deepEqual(settings.loadBalancers[0]?.ssh.host, "10.0.0.21");
   });
 
-  it("are refused in topology daemonset, as is the take-over of a configuration", () => {
-    assert.deepEqual(mistakes({ loadBalancers: { lb1 }, haproxy: { takeOver: true } }), [
-      "loadBalancers: has no effect in topology daemonset: leave it out, or set topology to external",
-      "haproxy.takeOver: has no effect in topology daemonset: leave it out, or set topology to external",
-    ]);
-  });
-
   it("have names and addresses of their own, and one of them is not lost", () => {
     assert.deepEqual(mistakes({ ...external, loadBalancers: { m1: lb1 } }), [
       "loadBalancers.m1: is the name of a master too: each host needs its own (without loadBalancers, HAProxy runs on the masters)",
@@ -194,5 +187,71 @@ describe("hosts of HAProxy", () => {
   it("need the CA of a cluster that exists", () => {
     const [mistake] = mistakes({ ...external, bootstrap: "none", kubeconfig: "clusters: []" });
     assert.match(mistake ?? "", /^kubeconfig: holds no certificate-authority-data: /);
+  });
+});
+
+describe("settings that only one topology knows", () => {
+  const SERVICES = {
+    loadBalancers: { lb1: { address: "10.0.0.21" } },
+    haproxy: { takeOver: true },
+    token: { generation: 2, delivery: "file" },
+  };
+  const PODS = {
+    daemonset: { variant: "mounted" },
+    forward: { kind: "socat" },
+    haproxy: { image: "mirror.example/haproxy:3.0", resources: { requests: { cpu: "1" } } },
+    updater: {
+      image: "mirror.example/node:22",
+      resources: { limits: { memory: "1Gi" } },
+      checkConfig: false,
+    },
+    imagePullSecrets: ["mirror"],
+  };
+
+  it("are refused in the other", () => {
+    const paths = (changes: Record<string, unknown>, topology: string, other: string) =>
+      mistakes({ ...changes, topology }).map((line) => {
+        const message = `: has no effect in topology ${topology}: leave it out, or set topology to ${other}`;
+        assert.ok(line.endsWith(message), line);
+        return line.slice(0, -message.length);
+      });
+    assert.deepEqual(paths(SERVICES, "daemonset", "external"), [
+      "loadBalancers",
+      "haproxy.takeOver",
+      "token.generation",
+      "token.delivery",
+    ]);
+    assert.deepEqual(paths(PODS, "external", "daemonset"), [
+      "daemonset.variant",
+      "forward.kind",
+      "haproxy.image",
+      "haproxy.resources",
+      "updater.image",
+      "updater.resources",
+      "updater.checkConfig",
+      "imagePullSecrets",
+    ]);
+  });
+
+  it("are taken by their own, and in the other as long as they ask for nothing", () => {
+    assert.equal(read({ ...SERVICES, topology: "external" }).token.generation, 2);
+    assert.equal(read(PODS).forward.kind, "socat");
+    const quiet = { daemonset: { variant: "sidecar" }, forward: {}, imagePullSecrets: [] };
+    assert.equal(read({ ...quiet, topology: "external" }).topology, "external");
+    const token = { generation: 1, delivery: "environment" };
+    assert.equal(read({ token, haproxy: { takeOver: false } }).topology, "daemonset");
+  });
+
+  it("hide no mistake in them, nor an unknown topology", () => {
+    assert.deepEqual(
+      mistakes({ topology: "external", forward: { kind: "pigeon" } }).map(
+        (line) => line.split(":")[0],
+      ),
+      ["forward.kind"],
+    );
+    assert.deepEqual(
+      mistakes({ topology: "pods", ...SERVICES }).map((line) => line.split(":")[0]),
+      ["topology"],
+    );
   });
 });
