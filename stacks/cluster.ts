@@ -2,7 +2,10 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { KubeadmClusterArgs } from "../components/bootstrap/kubeadm";
 import { Host } from "../components/host/host";
+import { formatBackend } from "../haproxy/model";
+import type { ExistingCluster } from "../host/preflight";
 import { NAMESPACE, PRODUCT } from "../names";
+import { caOfKubeconfig } from "./kubeconfig";
 import type { NodeSettings, Settings } from "./settings";
 
 /** The control-plane endpoint, and how to use the cluster behind it. */
@@ -25,6 +28,24 @@ export function hostsOf(nodes: readonly NodeSettings[]): Host[] {
     ({ name, address, ssh, generation, lost }) =>
       new Host(name, { address, target: ssh, generation, lost }),
   );
+}
+
+/** The API servers of the configuration, `ADDRESS:PORT` by name: what HAProxy starts with. Those that are not there yet are down to it. */
+export function configuredBackends({ nodes, ports }: Settings): Record<string, string> {
+  return Object.fromEntries(
+    nodes
+      .filter(({ lost }) => !lost)
+      .map(({ name, address }) => [name, formatBackend({ address, port: ports.api })]),
+  );
+}
+
+/** The cluster that exists, for the preflight: nothing when it is to be made, or when its kubeconfig holds no CA. */
+export function existingOf(settings: Settings): { existing?: ExistingCluster } {
+  const { kubeconfig, endpoint } = settings;
+  const caCert = kubeconfig === undefined ? undefined : caOfKubeconfig(kubeconfig);
+  if (caCert === undefined) return {};
+  const backends = configuredBackends(settings);
+  return { existing: { endpointHost: endpoint.host, caCert, backends } };
 }
 
 /** What kubeadm makes of the hosts. */

@@ -8,7 +8,14 @@ import type { Host } from "../components/host/host";
 import { portForward } from "../components/host/port-forward";
 import { preflights } from "../components/host/preflight";
 import { bundleUpdater } from "../updater/bundle";
-import { clusterProvider, hostsOf, kubeadmArgs, outputsOf, type StackOutputs } from "./cluster";
+import {
+  clusterProvider,
+  existingOf,
+  hostsOf,
+  kubeadmArgs,
+  outputsOf,
+  type StackOutputs,
+} from "./cluster";
 import type { Settings } from "./settings";
 import { keepTopology } from "./topology";
 
@@ -36,6 +43,7 @@ function prepareHosts(
     ownAddress,
     allow,
     bootstrap: settings.bootstrap === "kubeadm",
+    ...existingOf(settings),
   });
   const forward = {
     kind: settings.forward.kind,

@@ -13,9 +13,16 @@ import { haproxyService } from "../components/host/haproxy-service";
 import type { Host } from "../components/host/host";
 import { preflight } from "../components/host/preflight";
 import { updaterService, updaterToken } from "../components/host/updater-service";
-import { formatBackend } from "../haproxy/model";
 import { bundleUpdater } from "../updater/bundle";
-import { clusterProvider, hostsOf, kubeadmArgs, outputsOf, type StackOutputs } from "./cluster";
+import {
+  clusterProvider,
+  configuredBackends,
+  existingOf,
+  hostsOf,
+  kubeadmArgs,
+  outputsOf,
+  type StackOutputs,
+} from "./cluster";
 import { caOfKubeconfig } from "./kubeconfig";
 import type { Settings } from "./settings";
 import { keepTopology } from "./topology";
@@ -42,15 +49,9 @@ function checkHosts(
   balancers: readonly Host[],
   settings: Settings,
 ): pulumi.Resource[] {
-  const { ports, ownAddress, allow, bootstrap, haproxy, endpoint, kubeconfig } = settings;
-  const common = { ports, ownAddress, allow };
-  const caCert = kubeconfig === undefined ? undefined : caOfKubeconfig(kubeconfig);
-  const service = {
-    takeOver: haproxy.takeOver,
-    ...(caCert === undefined
-      ? {}
-      : { existing: { endpointHost: endpoint.host, caCert, backends: backendsOf(settings) } }),
-  };
+  const { ports, ownAddress, allow, bootstrap, haproxy } = settings;
+  const common = { ports, ownAddress, allow, ...existingOf(settings) };
+  const service = { takeOver: haproxy.takeOver };
   const onMasters = balancers.length === 0;
   const looked =
     bootstrap === "kubeadm" || onMasters
@@ -128,7 +129,7 @@ function balance(
       {
         ownAddress,
         script,
-        backends: backendsOf(settings),
+        backends: configuredBackends(settings),
         haproxy: {
           port: ports.lb,
           healthPort: ports.health,
@@ -172,15 +173,6 @@ function connect(
     updaterToken(host, text, delivery, [...dependsOn, ...access.rights, backends.configMap]),
   );
   return { backends, tokens };
-}
-
-/** What HAProxy starts with: the API servers of the configuration. Those that are not there yet are down to it. */
-function backendsOf({ nodes, ports }: Settings): Record<string, string> {
-  return Object.fromEntries(
-    nodes
-      .filter(({ lost }) => !lost)
-      .map(({ name, address }) => [name, formatBackend({ address, port: ports.api })]),
-  );
 }
 
 function nodeOf({ name, address }: Host): { name: string; address: string } {

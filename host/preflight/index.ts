@@ -3,12 +3,13 @@ import { needsRules } from "../forward/settings";
 import { UNIT_DIR } from "../forward/units";
 import { hostScript, quote } from "../shell";
 import { addressChecks } from "./address";
+import { certificateChecks } from "./certificates";
 import { portChecks } from "./ports";
 import { rulesCheck } from "./rules";
 import { serviceChecks } from "./service";
 import type { PreflightSettings } from "./settings";
 
-export type { PreflightSettings } from "./settings";
+export type { ExistingCluster, PreflightSettings } from "./settings";
 
 /** A clock before this year was never set: no certificate of today would be valid. */
 export const EARLIEST_YEAR = 2025;
@@ -40,6 +41,7 @@ export function preflightScript(
         portChecks(settings),
         rulesCheck(settings),
         ...(settings.service === undefined ? [] : [serviceChecks(settings.service)]),
+        ...(settings.existing === undefined ? [] : [certificateChecks(settings.existing)]),
         systemChecks(diskMiB),
         ...(bootstrap ? [bootstrapChecks()] : []),
         FINISH,

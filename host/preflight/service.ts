@@ -1,12 +1,8 @@
 import { FOREIGN, FOREIGN_FUNCTIONS } from "../haproxy-service/takeover";
-import { quote } from "../shell";
 import type { ServicePreflight } from "./settings";
 
-/**
- * Sh lines: HAProxy and Node.js are there or can be installed, no configuration of somebody else is in the way, and the certificates of a
- * cluster that exists hold the endpoint's name: without it, every client of the endpoint would refuse them.
- */
-export function serviceChecks({ takeOver, existing }: ServicePreflight): string {
+/** Sh lines: HAProxy and Node.js are there or can be installed, and no configuration of somebody else is in the way. */
+export function serviceChecks({ takeOver }: ServicePreflight): string {
   return [
     `for each in haproxy node curl; do
   has "$each" || has apt-get || problem "command $each is missing, and there is no apt-get to install it" "install it (haproxy, nodejs 18 or later, curl)"
@@ -16,38 +12,5 @@ for each in prlimit systemd-tmpfiles useradd; do
 done`,
     FOREIGN_FUNCTIONS,
     ...(takeOver ? [] : [`if cfg_foreign; then problem "${FOREIGN.what}" "${FOREIGN.hint}"; fi`]),
-    ...(existing === undefined ? [] : [certificateChecks(existing)]),
   ].join("\n");
-}
-
-function certificateChecks(existing: NonNullable<ServicePreflight["existing"]>): string {
-  const { endpointHost, caCert, backends } = existing;
-  const host = endpointHost.includes(":") ? `[${endpointHost}]` : endpointHost;
-  const lines = Object.entries(backends).map(
-    ([name, backend]) => `check_certificate ${quote(name)} ${quote(backend)}`,
-  );
-  return `cat >"$work/ca.crt" <<'END_OF_CA'
-${caCert.trim()}
-END_OF_CA
-check_certificate() { # name, address:port
-  has curl || return 0
-  status=0
-  port=\${2##*:}
-  curl --silent --noproxy '*' --max-time 10 --output /dev/null --cacert "$work/ca.crt" \\
-    --connect-to ${quote(`${host}:`)}"$port:$2" ${quote(`https://${host}:`)}"$port/livez/ping" || status=$?
-  case $status in
-    0) ;;
-    51) problem "the certificate of $1's API server ($2) does not hold "${quote(endpointHost)} \\
-      "add it to its certSANs (kubeadm init phase certs apiserver, after removing the old apiserver.crt and apiserver.key)" ;;
-    60) if curl --silent --noproxy '*' --max-time 10 --output /dev/null --cacert "$work/ca.crt" \\
-      --connect-to "kubernetes:$port:$2" "https://kubernetes:$port/livez/ping"; then
-        problem "the certificate of $1's API server ($2) does not hold "${quote(endpointHost)} \\
-          "add it to its certSANs (kubeadm init phase certs apiserver, after removing the old apiserver.crt and apiserver.key)"
-      else
-        problem "the certificate of $1's API server ($2) is not signed by the CA of the kubeconfig" "give the kubeconfig of this cluster"
-      fi ;;
-    *) warn "the API server of $1 ($2) does not answer: its certificate is not checked" ;;
-  esac
-}
-${lines.join("\n")}`;
 }

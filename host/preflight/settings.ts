@@ -4,14 +4,15 @@ import type { ForwardKind, OwnAddress } from "../forward/settings";
 export interface ServicePreflight {
   /** A haproxy.cfg of somebody else may be put aside. */
   readonly takeOver: boolean;
-  /** The cluster exists: its API servers are asked whether their certificates hold the endpoint's name. */
-  readonly existing?: {
-    readonly endpointHost: string;
-    /** PEM of the cluster's CA. */
-    readonly caCert: string;
-    /** `ADDRESS:PORT` by name. */
-    readonly backends: Readonly<Record<string, string>>;
-  };
+}
+
+/** A cluster that exists: its API servers are asked whether their certificates hold the endpoint's name. */
+export interface ExistingCluster {
+  readonly endpointHost: string;
+  /** PEM of the cluster's CA. */
+  readonly caCert: string;
+  /** `ADDRESS:PORT` by name. */
+  readonly backends: Readonly<Record<string, string>>;
 }
 
 /** What a host must offer before anything changes on any host. */
@@ -25,6 +26,8 @@ export interface PreflightSettings {
   readonly forward?: ForwardKind;
   /** The host gets HAProxy as a service. */
   readonly service?: ServicePreflight;
+  /** There is a cluster already. */
+  readonly existing?: ExistingCluster;
   /** The host is a master, or is to be one. Default: true */
   readonly master?: boolean;
   readonly ownAddress: OwnAddress;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { valueOf, type Recorded } from "../../pulumi-test-utils/src/index";
-import { COMMAND, KUBECONFIG, recordStack } from "./record-stack";
+import { CA, COMMAND, KUBECONFIG, recordStack } from "./record-stack";
 
 const CONFIG_MAP = "kubernetes:core/v1:ConfigMap";
 const PATCH = "kubernetes:core/v1:ConfigMapPatch";
@@ -190,6 +190,14 @@ describe("a cluster that exists", () => {
       "m2-forward",
       "m3-forward",
     ]);
+  });
+
+  it("has its certificates looked at, when the kubeconfig says by which CA", async () => {
+    const cluster = { "certificate-authority-data": Buffer.from(CA).toString("base64") };
+    const kubeconfig = JSON.stringify({ clusters: [{ name: "c", cluster }] });
+    const recording = await recordStack({ bootstrap: "none", kubeconfig });
+    const look = String(recording.find(COMMAND, "m1-preflight").inputs["stdin"]);
+    assert.match(look, /check_certificate 'm3' '10\.0\.0\.13:6443'/);
   });
 });
 

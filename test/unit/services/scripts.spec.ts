@@ -36,7 +36,8 @@ Object.assign(scripts, {
   "the preflight of a host of HAProxy": preflightScript({
     ...look,
     master: false,
-    service: { takeOver: false, existing },
+    service: { takeOver: false },
+    existing,
   }),
   "the preflight of a master with HAProxy": preflightScript({
     ...look,
