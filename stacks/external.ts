@@ -8,7 +8,7 @@ import {
   joinMembers,
 } from "../components/bootstrap/kubeadm";
 import { Access } from "../components/cluster/access";
-import { Backends } from "../components/cluster/backends";
+import { Backends, type BackendsArgs } from "../components/cluster/backends";
 import { haproxyService } from "../components/host/haproxy-service";
 import type { Host } from "../components/host/host";
 import { preflight } from "../components/host/preflight";
@@ -85,10 +85,13 @@ function newCluster(
   const head = headOf(masters);
   const first = bootstrapHead(args, tickets);
   const kubeconfig = adminKubeconfig(masters, [first]);
-  const cluster = connect(kubeconfig, balancers, [first, ...serving], settings, masters);
-  cluster.backends.add({ ...nodeOf(head), dependsOn: [first] });
+  const others = masters.filter((each) => each !== head && !each.lost);
+  const cluster = connect(kubeconfig, balancers, [first, ...serving], settings, {
+    masters: [{ ...nodeOf(head), dependsOn: [first] }],
+    later: others,
+  });
   const joined = joinMembers(args, first, cluster.tokens);
-  for (const host of masters.filter((each) => each !== head && !each.lost)) {
+  for (const host of others) {
     cluster.backends.add({
       ...nodeOf(host),
       dependsOn: [joined.get(host.name) as pulumi.Resource],
@@ -107,8 +110,8 @@ function existingCluster(
   const ca = pulumi.output(caOfKubeconfig(text) ?? "");
   const serving = balance(balancers, ca, checked, settings);
   const nodes = settings.nodes.filter(({ lost }) => !lost);
-  const cluster = connect(kubeconfig, balancers, serving, settings, nodes);
-  for (const { name, address } of nodes) cluster.backends.add({ name, address, dependsOn: [] });
+  const masters = nodes.map(({ name, address }) => ({ name, address, dependsOn: [] }));
+  connect(kubeconfig, balancers, serving, settings, { masters });
   return outputsOf(settings, kubeconfig);
 }
 
@@ -159,19 +162,17 @@ function connect(
   balancers: readonly Host[],
   dependsOn: readonly pulumi.Resource[],
   settings: Settings,
-  masters: readonly { readonly name: string; readonly lost?: boolean }[],
+  known: Pick<BackendsArgs, "masters" | "later">,
 ): { readonly backends: Backends; readonly tokens: pulumi.Resource[] } {
   const { discovery, ports, token } = settings;
   const inCluster = { providers: { kubernetes: clusterProvider(kubeconfig, dependsOn) } };
   const access = new Access("access", { discovery, tokenGeneration: token.generation }, inCluster);
-  const later = masters.filter(({ lost }) => lost !== true);
-  const args = { masters: [], later, apiPort: ports.api };
-  const backends = new Backends("backends", args, inCluster);
+  const backends = new Backends("backends", { ...known, apiPort: ports.api }, inCluster);
   const text = access.token as pulumi.Output<string>;
   const delivery = { delivery: token.delivery, healthPort: ports.health };
-  const tokens = balancers.map((host) =>
-    updaterToken(host, text, delivery, [...dependsOn, ...access.rights, backends.configMap]),
-  );
+  // with its token the updater reads the ConfigMap: without a key it would report NoBackends
+  const before = [...dependsOn, ...access.rights, backends.list, ...backends.entries];
+  const tokens = balancers.map((host) => updaterToken(host, text, delivery, before));
   return { backends, tokens };
 }
 

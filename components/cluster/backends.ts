@@ -39,6 +39,8 @@ export class Backends extends pulumi.ComponentResource {
   readonly entries: readonly pulumi.Resource[];
   /** The ConfigMap without its keys. */
   readonly configMap: pulumi.Resource;
+  /** The list of masters: as long as it names a host that is told to go, the cluster stays; it outlives whatever comes after it. */
+  readonly list: pulumi.Resource;
   private readonly apiPort: number;
 
   constructor(
@@ -54,7 +56,7 @@ export class Backends extends pulumi.ComponentResource {
       { metadata: { ...WHERE, labels: POD_LABELS } },
       { parent: this, ignoreChanges: ["data"] },
     );
-    new kubernetes.core.v1.ConfigMapPatch(
+    this.list = new kubernetes.core.v1.ConfigMapPatch(
       `${name}-masters`,
       {
         metadata: {

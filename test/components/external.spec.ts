@@ -37,7 +37,7 @@ describe("HAProxy outside of the cluster", () => {
       const before = ancestors(recording, name);
       assert.ok(before.has(order[index] ?? ""), `${order[index]} before ${name}`);
     });
-    for (const name of ["access-role-binding", "backends-config-map"]) {
+    for (const name of ["access-role-binding", "backends-masters", "backends-m1"]) {
       assert.ok(ancestors(recording, "m1-token").has(name), `${name} before the token is used`);
     }
     for (const name of ["m1-token", "m2-token", "m3-token"]) {
@@ -138,33 +138,63 @@ describe("HAProxy outside of the cluster", () => {
       assert.equal(options.retainOnDelete === true, name.startsWith("lb1-"), name);
     }
   });
+});
 
-  it("for a cluster that exists takes the CA out of the kubeconfig and touches no master", async () => {
-    const kubeconfig = JSON.stringify({
-      "current-context": "a",
-      contexts: [{ name: "a", context: { cluster: "c" } }],
-      clusters: [
-        {
-          name: "c",
-          cluster: { "certificate-authority-data": Buffer.from(CA).toString("base64") },
-        },
-      ],
-    });
-    const recording = await recordStack({
-      ...external,
-      ...balancers,
-      bootstrap: "none",
-      kubeconfig,
-    });
+describe("HAProxy outside of a cluster that exists", () => {
+  const kubeconfig = JSON.stringify({
+    "current-context": "a",
+    contexts: [{ name: "a", context: { cluster: "c" } }],
+    clusters: [
+      {
+        name: "c",
+        cluster: { "certificate-authority-data": Buffer.from(CA).toString("base64") },
+      },
+    ],
+  });
+  const existing = { ...external, bootstrap: "none", kubeconfig };
+  const scripts = (recording: Recording<unknown>) =>
+    recording
+      .all(COMMAND)
+      .map(({ name }) => name)
+      .sort();
+
+  it("runs nothing of kubeadm: HAProxy, updater and token on its hosts, and masters untouched where these are others", async () => {
+    const services = (host: string) =>
+      ["haproxy", "preflight", "token", "updater"].map((what) => `${host}-${what}`);
     assert.deepEqual(
-      recording
-        .all(COMMAND)
-        .map(({ name }) => name)
-        .filter((name) => name.startsWith("m")),
-      [],
+      scripts(await recordStack(existing)),
+      ["m1", "m2", "m3"].flatMap((host) => services(host)),
     );
-    const script = String(recording.find(COMMAND, "lb1-preflight").inputs["stdin"]);
-    assert.match(script, /check_certificate 'm2' '10\.0\.0\.12:6443'/);
-    assert.ok(recording.resources.some(({ name }) => name === "backends-m3"));
+    assert.deepEqual(
+      scripts(await recordStack({ ...existing, ...balancers })),
+      ["lb1", "lb2"].flatMap((host) => services(host)),
+    );
+  });
+
+  it("makes ServiceAccount, rights, Secret and ConfigMap with all masters, and brings the token when they are there", async () => {
+    const recording = await recordStack({ ...existing, ...balancers });
+    const names = recording.resources.map(({ name }) => name);
+    const inCluster = [
+      "access-service-account",
+      "access-role",
+      "access-role-binding",
+      "access-token-1",
+      ...["config-map", "masters", "m1", "m2", "m3"].map((what) => `backends-${what}`),
+    ];
+    for (const name of inCluster) assert.ok(names.includes(name), name);
+    const before = ancestors(recording, "lb2-token");
+    for (const name of inCluster) assert.ok(before.has(name), `${name} before the token`);
+  });
+
+  it("takes the CA out of the kubeconfig: to HAProxy's hosts, and to the look at the API servers' certificates", async () => {
+    const recording = await recordStack({ ...existing, ...balancers });
+    const ca = Buffer.from(`${CA}\n`).toString("base64").slice(0, 100);
+    for (const host of ["lb1", "lb2"]) {
+      const updater = String(recording.find(COMMAND, `${host}-updater`).inputs["stdin"]);
+      assert.ok(updater.includes(ca), host);
+      const look = String(recording.find(COMMAND, `${host}-preflight`).inputs["stdin"]);
+      assert.ok(look.includes(CA));
+      assert.match(look, /check_certificate 'm2' '10\.0\.0\.12:6443'/);
+    }
   });
 });

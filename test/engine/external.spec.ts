@@ -13,6 +13,14 @@ const OBJECTS = [
 
 const CA = "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n";
 
+const inOrder = (journal: readonly string[], ...lines: readonly string[]) => {
+  const places = lines.map((line) => journal.indexOf(line));
+  assert.ok(
+    places.every((place, index) => place >= 0 && place >= (places[index - 1] ?? 0)),
+    `${lines.join("\n")}\n  in\n${journal.join("\n")}`,
+  );
+};
+
 describe("on the real engine, HAProxy outside of the cluster", function () {
   this.timeout(300_000);
   this.bail(true);
@@ -39,13 +47,6 @@ describe("on the real engine, HAProxy outside of the cluster", function () {
   });
   after(() => bench?.stop());
 
-  const inOrder = (journal: readonly string[], ...lines: readonly string[]) => {
-    const places = lines.map((line) => journal.indexOf(line));
-    assert.ok(
-      places.every((place, index) => place >= 0 && place >= (places[index - 1] ?? 0)),
-      `${lines.join("\n")}\n  in\n${journal.join("\n")}`,
-    );
-  };
   const changes = (steps: readonly Step[]) =>
     steps
       .filter(({ op, type }) => op !== "same" && !/^(control-plane-lb:|pulumi:pulumi:)/.test(type))
@@ -138,7 +139,15 @@ describe("on the real engine, HAProxy outside of the cluster", function () {
     engine.setConfig(config(more, true));
     await engine.up();
     bench.takeJournal();
+    // what a host that leaves reads: gone, or with its name, means that the cluster stays
+    const listed: unknown[] = [];
+    bench.answers.set("m2-bootstrap", () => {
+      const there = bench.api.configMap("haproxy-backends") !== undefined;
+      listed.push(there && bench.api.annotations("haproxy-backends")["control-plane-lb/masters"]);
+      return { stdout: "done\n" };
+    });
     await engine.destroy();
+    assert.deepEqual(listed, ['["m1","m2"]']);
     const journal = bench.takeJournal();
     inOrder(
       journal,
@@ -151,5 +160,59 @@ describe("on the real engine, HAProxy outside of the cluster", function () {
     );
     assert.deepEqual(bench.api.names(), []);
     assert.ok(!journal.some((line) => line.startsWith("lb1 ")));
+  });
+});
+
+describe("on the real engine, HAProxy outside of a cluster that exists", function () {
+  this.timeout(300_000);
+  this.bail(true);
+  let bench: Bench;
+  let engine: Engine;
+
+  before(async () => {
+    bench = await Bench.start("m1", "m2", "lb1");
+    engine = await bench.engine({
+      ...bench.existing([bench.node("m1", 11), bench.node("m2", 12)], CA),
+      topology: { value: "external" },
+      loadBalancers: { value: Object.fromEntries([bench.node("lb1", 21)]) },
+    });
+  });
+  after(() => bench?.stop());
+
+  it("changes nothing while the certificates do not hold the endpoint", async () => {
+    const reason = "the certificate of m1's API server does not hold lb.example: add it";
+    bench.answers.set("lb1", { stderr: `${reason}\n`, code: 1 });
+    await assert.rejects(engine.up(), (error) => {
+      assert.ok(error instanceof EngineError);
+      assert.ok(error.diagnostics.join("\n").includes(reason));
+      return true;
+    });
+    bench.answers.delete("lb1");
+    assert.deepEqual(bench.takeJournal(), ["lb1 lb1 apply"]);
+    assert.deepEqual(bench.api.names(), []);
+  });
+
+  it("comes up without kubeadm: HAProxy with the CA, then rights, ConfigMap and token", async () => {
+    await engine.up();
+    const journal = bench.takeJournal();
+    inOrder(journal, "lb1 lb1 apply", "lb1 updater-service apply", "lb1 haproxy-service apply");
+    for (const object of OBJECTS) {
+      inOrder(journal, "lb1 haproxy-service apply", `PATCH ${object}`, "lb1 updater-token apply");
+    }
+    assert.deepEqual(bench.api.names(), OBJECTS);
+    assert.deepEqual(bench.api.configMap("haproxy-backends"), {
+      m1: "10.0.0.11:6443",
+      m2: "10.0.0.12:6443",
+    });
+    assert.deepEqual(
+      journal.filter((line) => /^m\d /.test(line)),
+      [],
+    );
+  });
+
+  it("goes again, and leaves the cluster as it was", async () => {
+    await engine.destroy();
+    inOrder(bench.takeJournal(), "lb1 haproxy-service remove", "lb1 updater-service remove");
+    assert.deepEqual(bench.api.names(), []);
   });
 });

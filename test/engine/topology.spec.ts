@@ -81,16 +81,10 @@ describe("on the real engine, an environment that is to change its topology", fu
   it("moves without a gap by a second stack on other hosts, which then completes what the first took away", async () => {
     const first = await bench.engine(daemonset());
     await first.up();
-    const kubeconfig = JSON.parse(bench.api.kubeconfig()) as {
-      clusters: [{ cluster: Record<string, string> }];
-    };
-    const authority = Buffer.from(CA).toString("base64");
-    kubeconfig.clusters[0].cluster["certificate-authority-data"] = authority;
     const second = await bench.engine({
-      ...bench.existing([bench.node("m1", 11), bench.node("m2", 12)]),
+      ...bench.existing([bench.node("m1", 11), bench.node("m2", 12)], CA),
       ...own(),
       topology: { value: "external" },
-      kubeconfig: { value: JSON.stringify(kubeconfig), secret: true },
     });
     bench.takeJournal();
 

@@ -14,8 +14,8 @@ export class Bench {
   readonly journal: string[] = [];
   readonly userKey = keyPair();
   readonly hostKey = keyPair();
-  /** Answers of scripts instead of the usual ones, by the script's name. */
-  readonly answers = new Map<string, Answer>();
+  /** Answers of scripts instead of the usual ones, by the script's name; a function is called when the script runs. */
+  readonly answers = new Map<string, Answer | (() => Answer)>();
   private readonly hosts = new Map<string, FakeHost>();
   private readonly folder = mkdtempSync(path.join(tmpdir(), "control-plane-lb-engine-"));
   private engines: Engine[] = [];
@@ -42,7 +42,7 @@ export class Bench {
     const word = run.command.split(" ").pop() ?? "";
     this.journal.push(`${run.host} ${run.script} ${word}`);
     const given = this.answers.get(run.script);
-    if (given !== undefined) return given;
+    if (given !== undefined) return typeof given === "function" ? given() : given;
     if (run.script === "kubeconfig") return { stdout: this.api.kubeconfig() };
     if (run.script.startsWith("ticket-for-")) return { stdout: "absent\n" };
     return { stdout: "done\n" };
@@ -74,8 +74,8 @@ export class Bench {
   }
 
   /** The same for a cluster that exists. */
-  existing(nodes?: readonly [string, object][]): Record<string, ConfigValue> {
-    const kubeconfig = { value: this.api.kubeconfig(), secret: true };
+  existing(nodes?: readonly [string, object][], ca?: string): Record<string, ConfigValue> {
+    const kubeconfig = { value: this.api.kubeconfig("admin", ca), secret: true };
     return this.config(nodes, { bootstrap: "none", kubeconfig });
   }
 

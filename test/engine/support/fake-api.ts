@@ -49,16 +49,21 @@ export class FakeApi {
     return api;
   }
 
-  /** @param user distinguishes two kubeconfigs of the same cluster */
-  kubeconfig(user = "admin"): string {
+  /**
+   * @param user distinguishes two kubeconfigs of the same cluster
+   * @param ca PEM of a CA that stands in it; the API itself has no TLS
+   */
+  kubeconfig(user = "admin", ca?: string): string {
     const { port } = this.server.address() as AddressInfo;
     const server = `http://127.0.0.1:${port}`;
+    const authority =
+      ca === undefined ? {} : { "certificate-authority-data": Buffer.from(ca).toString("base64") };
     return JSON.stringify({
       apiVersion: "v1",
       kind: "Config",
       "current-context": "fake",
       contexts: [{ name: "fake", context: { cluster: "fake", user } }],
-      clusters: [{ name: "fake", cluster: { server } }],
+      clusters: [{ name: "fake", cluster: { server, ...authority } }],
       users: [{ name: user, user: { token: `token-of-${user}` } }],
     });
   }
