@@ -109,6 +109,9 @@ export function checkTokenFile(spec: Pick<HaproxySpec, "stateFile">): string {
 /** The key in that file. */
 export const CHECK_TOKEN_KEY = "token";
 
+/** HAProxy does not start without the file: this stands there until there is a token. */
+export const NO_CHECK_TOKEN = "none";
+
 /** `${NAME}` and nothing else. */
 export const VARIABLE = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/;
 

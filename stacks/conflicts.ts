@@ -225,21 +225,15 @@ function topologyConflicts({
   ];
 }
 
-/** What is asked of an updater where there is none, or of one whose token HAProxy's user cannot read. */
+/** What is asked of an updater where there is none. */
 function updaterConflicts({ topology, daemonset, discovery, haproxy }: Known): Mistake[] {
-  const withToken = haproxy?.checks.authentication === "token";
-  if (topology === "external" && withToken) {
-    const message =
-      "token is for pods only so far: with topology external allow anonymous requests to /readyz (AuthenticationConfiguration, anonymous.conditions)";
-    return [{ path: "haproxy.checks.authentication", message }];
-  }
   if (topology !== "daemonset" || daemonset?.variant !== "mounted") return [];
   const without = "daemonset.variant mounted has no updater";
   return [
     ...(discovery === undefined || discovery === "configMap"
       ? []
       : [{ path: "discovery", message: `${discovery} needs the updater: ${without}` }]),
-    ...(withToken
+    ...(haproxy?.checks.authentication === "token"
       ? [
           {
             path: "haproxy.checks.authentication",

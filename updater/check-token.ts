@@ -6,14 +6,11 @@
  * alive serve.
  */
 import { existsSync } from "node:fs";
-import { CHECK_TOKEN_KEY, checkTokenFile, type HaproxySpec } from "../haproxy/spec";
+import { CHECK_TOKEN_KEY, checkTokenFile, NO_CHECK_TOKEN, type HaproxySpec } from "../haproxy/spec";
 import type { RuntimeApi } from "../haproxy/runtime";
 import { writeFileAtomically } from "./files";
 import { errorText, type Log } from "./log";
 import type { Metrics } from "./metrics";
-
-/** HAProxy does not start without the file: this stands there until there is a token. */
-const NO_TOKEN = "none";
 
 /** What the check token works with. */
 export interface CheckTokenParts {
@@ -81,7 +78,7 @@ export class CheckToken {
     }
     this.#failure = text;
     try {
-      if (!existsSync(this.#file)) this.#put(NO_TOKEN);
+      if (!existsSync(this.#file)) this.#put(NO_CHECK_TOKEN);
     } catch {
       // Said above already: the folder cannot be written.
     }

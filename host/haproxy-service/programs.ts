@@ -1,3 +1,4 @@
+import { CHECK_TOKEN_KEY, NO_CHECK_TOKEN } from "../../haproxy/spec";
 import { HOST_RUN_DIR } from "../../names";
 import { describeOwnAddress, ownAddressFunctions } from "../forward/address";
 import type { OwnAddress } from "../forward/settings";
@@ -5,6 +6,7 @@ import { quote } from "../shell";
 import {
   ADDRESS_FILE,
   ADDRESS_PROGRAM,
+  CHECK_TOKEN_FILE,
   CONFIG_FILE,
   CONFIG_LINK,
   HAPROXY,
@@ -66,8 +68,11 @@ prepare() {
   exec ${HAPROXY} -c -q -f ${CONFIG_LINK}
 }
 first_configuration() {
-  node ${updater.script} prepare ${updater.settings} ||
+  node ${updater.script} prepare ${updater.settings} || {
     echo "the preparation failed: the last good configuration serves" >&2
+    # gone with a power cut, and a configuration whose checks carry a token does not start without it
+    [ -e ${CHECK_TOKEN_FILE} ] || echo "${CHECK_TOKEN_KEY} ${NO_CHECK_TOKEN}" >${CHECK_TOKEN_FILE}
+  }
 }
 stopped() {
   [ "\${SERVICE_RESULT:-}" != success ] || rm -f ${STATE_FILE}

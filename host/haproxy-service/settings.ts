@@ -1,3 +1,4 @@
+import { checkTokenFile } from "../../haproxy/spec";
 import { HAPROXY_UNIT, HOST_LIB_DIR, HOST_RUN_DIR, HOST_UPDATER_DIR, PRODUCT } from "../../names";
 import type { OwnAddress } from "../forward/settings";
 
@@ -22,6 +23,9 @@ export const MASTER_SOCKET = `${HOST_RUN_DIR}/master.sock`;
 
 /** Health of the servers across a restart. */
 export const STATE_FILE = `${HOST_RUN_DIR}/server-state`;
+
+/** Token of the checks, where they carry one: the updater writes it, HAProxy reads it as one of the updater's group. */
+export const CHECK_TOKEN_FILE = checkTokenFile({ stateFile: STATE_FILE });
 
 /** `HOST_IP=...` of this host, found when a service starts. */
 export const ADDRESS_FILE = `${HOST_RUN_DIR}/address.env`;

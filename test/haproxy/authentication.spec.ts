@@ -97,6 +97,29 @@ for (const binary of BINARIES) {
       await bench.ready("m1");
     });
 
+    it("are checked with a token that only the updater's environment has, and with the next one", async () => {
+      const variable = "CONTROL_PLANE_LB_TOKEN";
+      writeFileSync(bench.settings.tokenFile, "");
+      bench.writeSettings({ tokenVariable: variable, prepareWaitSeconds: 0 });
+      await bench.publish(bench.data("m1", "m2"));
+      // as a service: HAProxy's own preparation has no token, and none ready is no reason not to serve
+      await bench.prepare();
+      await bench.startHaproxy();
+      assert.match(await bench.ask(), /m[12]/);
+      await bench.startUpdater([], { [variable]: TOKEN });
+      await bench.ready("m1", "m2");
+      const { pid } = await bench.runtime.snapshot();
+      const load = bench.load();
+      await bench.killUpdater("SIGTERM");
+      await accept(LONG);
+      await bench.startUpdater([], { [variable]: LONG });
+      await bench.ready("m1", "m2");
+      await load.stop();
+      assert.deepEqual(load.failures, []);
+      assert.deepEqual(await bench.master.workers(), [pid]);
+      assert.ok(!bench.log("updater").includes(LONG) && !bench.log("haproxy").includes(LONG));
+    });
+
     it("are followed by a reload when the settings turn to the token, and the operator is told before", async () => {
       const anonymous = { ...bench.settings.haproxy, checks: HAPROXY_DEFAULTS.checks };
       bench.writeSettings({ haproxy: anonymous, prepareWaitSeconds: 1 });

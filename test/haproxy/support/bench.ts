@@ -227,10 +227,13 @@ export class Bench {
     if (code !== 0) throw new Error(`prepare ended with ${String(code)}: ${this.log("updater")}`);
   }
 
-  /** @param nodeArguments options of node. */
-  async startUpdater(nodeArguments: readonly string[] = []): Promise<void> {
+  /** @param nodeArguments options of node. @param env of the updater alone. */
+  async startUpdater(
+    nodeArguments: readonly string[] = [],
+    env: NodeJS.ProcessEnv = {},
+  ): Promise<void> {
     const args = [...nodeArguments, ...this.#updaterArgs("run")];
-    this.#updater = this.#spawn("updater", process.execPath, args);
+    this.#updater = this.#spawn("updater", process.execPath, args, env);
     await waitFor("the updater is in touch", async () => {
       const { lastSyncSeconds } = await this.status();
       return lastSyncSeconds !== null;
@@ -390,8 +393,14 @@ export class Bench {
     return { PATH: process.env["PATH"], HOST_IP: "127.0.0.1" };
   }
 
-  #spawn(name: string, program: string, args: readonly string[]): ChildProcess {
-    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env: this.#env() });
+  #spawn(
+    name: string,
+    program: string,
+    args: readonly string[],
+    more: NodeJS.ProcessEnv = {},
+  ): ChildProcess {
+    const env = { ...this.#env(), ...more };
+    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env });
     const log = createWriteStream(join(this.folder, `${name}.log`), { flags: "a" });
     log.on("error", () => undefined);
     child.stdout.pipe(log, { end: false });
