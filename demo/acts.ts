@@ -123,12 +123,12 @@ export async function underLoad(stage: Stage, requests = REQUESTS_AFTER): Promis
 export function whole(stage: Stage): Promise<boolean> {
   const { cluster } = stage;
   const { masters } = cluster;
-  return until(stage, "HAProxy to serve on all machines", async () => {
+  return until(stage, "HAProxy to serve on all its machines", async () => {
     if (cluster.topology === "daemonset") {
       const ready = (await cluster.pods(masters[0]!.name)).filter((pod) => pod.ready);
       if (ready.length !== masters.length) return false;
     }
-    for (const { name } of masters) {
+    for (const { name } of cluster.balancers) {
       if (!(await cluster.haproxyListens(name))) return false;
       const { backends } = await cluster.updater(name);
       if (backends.filter(({ state }) => state === "ready").length !== masters.length) return false;

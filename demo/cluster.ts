@@ -28,17 +28,24 @@ export class DemoCluster {
     /** Machines of the lab that are masters of the cluster. Default: all but its workers. */
     private readonly names?: readonly string[],
     readonly topology: "daemonset" | "external" = "daemonset",
+    /** Machines that run HAProxy, where they are not the masters. */
+    private readonly own: readonly string[] = [],
   ) {}
 
-  /** The masters; the endpoint is the address of the first one. */
   get masters() {
     return this.lab.machines.filter(
       ({ name, role }) => role === "master" && (this.names?.includes(name) ?? true),
     );
   }
 
+  /** Machines that run HAProxy. */
+  get balancers() {
+    if (this.own.length === 0) return this.masters;
+    return this.lab.machines.filter(({ name }) => this.own.includes(name));
+  }
+
   address(machine: string): string {
-    return this.masters.find(({ name }) => name === machine)!.address;
+    return this.lab.machines.find(({ name }) => name === machine)!.address;
   }
 
   /** kubectl as administrator, on a machine and against that machine's own API server. */

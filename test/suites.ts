@@ -29,7 +29,7 @@ const needsRoot = () =>
   process.getuid?.() === 0 ? undefined : "needs root (network namespaces, systemd-nspawn)";
 
 /** The labs that specs of the lab make. */
-const TEST_LABS = ["cluster-test", "refusals-test", "spec-machines", "spec-other"];
+const TEST_LABS = ["cluster-test", "external-test", "refusals-test", "spec-machines", "spec-other"];
 
 async function prepareHaproxy(log: Log): Promise<void> {
   await ensureCommands(log, ["openssl", "socat", "mmdebstrap", "ip", "nft"]);

@@ -1,11 +1,18 @@
 import assert from "node:assert/strict";
 import type { Stage } from "../../../demo/acts";
 import { DemoCluster } from "../../../demo/cluster";
+import { merge } from "../../../demo/merge";
 import { clusterConfig, type ClusterOverrides } from "../../../demo/stack";
 import type { Lab } from "../../../lab/src/index";
-import { startLoad, type Load, type PhaseReport } from "../../../load/index";
+import {
+  startLoad,
+  type Endpoint,
+  type Load,
+  type PhaseOptions,
+  type PhaseReport,
+} from "../../../load/index";
 import { DEFAULT_PORTS } from "../../../names";
-import { Engine } from "../../../pulumi-test-utils/src/index";
+import { Engine, type ConfigValue } from "../../../pulumi-test-utils/src/index";
 import { program } from "../../../stacks/program";
 import { settingsFromConfig } from "../../../stacks/source";
 import { askHosts } from "../../../status/ask";
@@ -24,36 +31,57 @@ const KUBE_PROXY = {
   kubeProxyConfiguration: { mode: "iptables", conntrack: { maxPerCore: 0 } },
 };
 
+/** Where HAProxy runs, and what else the configuration has in every test. */
+export interface Layout {
+  readonly stack: string;
+  readonly settings: ClusterOverrides;
+  /** Hosts of HAProxy that are no masters; the first one has the endpoint. Default: HAProxy as pods of the masters */
+  readonly balancers?: readonly string[];
+}
+
+const PODS: Layout = { stack: "cluster", settings: { kubeadm: KUBE_PROXY } };
+
 /** A control plane on a lab, made by the real engine, under load from the first answer on. */
 export class ControlPlane {
   readonly stage: Stage;
-  readonly endpoint: { readonly host: string; readonly port: number };
+  readonly endpoint: Endpoint;
+  /** Machines whose load balancers the load goes through. Undefined: the endpoint */
+  through: readonly string[] | undefined;
 
   private constructor(
     readonly lab: Lab,
     readonly engine: Engine,
     readonly load: Load,
+    /** All that the engine has printed, with nothing taken out. */
+    readonly printed: readonly string[],
+    private readonly layout: Layout,
+    private config: Config,
   ) {
     const signal = new AbortController().signal;
-    const cluster = new DemoCluster(lab, DEFAULT_PORTS, MASTERS);
+    const { balancers } = layout;
+    const topology = balancers === undefined ? "daemonset" : "external";
+    const cluster = new DemoCluster(lab, DEFAULT_PORTS, MASTERS, topology, balancers);
     const changeSettings = async () => {
       this.configure(MASTERS, { haproxy: { timeouts: { queueMs: 2500 } } });
       await engine.up();
     };
     this.stage = { cluster, load, signal, log: () => undefined, changeSettings };
-    this.endpoint = endpointOf(lab);
+    this.endpoint = endpointOf(lab, layout);
   }
 
   /** The stack and the load are there; no machine has been touched. */
-  static async create(lab: Lab): Promise<ControlPlane> {
+  static async create(lab: Lab, layout: Layout = PODS): Promise<ControlPlane> {
+    const config = configOf(lab, layout, MASTERS);
+    const printed: string[] = [];
     const engine = await Engine.create({
       program,
       projectFile: "Pulumi.yaml",
-      stack: "cluster",
-      config: config(lab, MASTERS),
+      stack: layout.stack,
+      config,
+      log: (text) => printed.push(text),
     });
-    const load = startLoad({ endpoint: endpointOf(lab), firstPhase: "bring-up" });
-    return new ControlPlane(lab, engine, load);
+    const load = startLoad({ endpoint: endpointOf(lab, layout), firstPhase: "bring-up" });
+    return new ControlPlane(lab, engine, load, printed, layout, config);
   }
 
   async dispose(): Promise<void> {
@@ -67,7 +95,8 @@ export class ControlPlane {
 
   /** Changes the configuration: other masters, other settings. */
   configure(names: readonly string[], overrides: ClusterOverrides = {}): void {
-    this.engine.setConfig(config(this.lab, names, overrides));
+    this.config = configOf(this.lab, this.layout, names, overrides);
+    this.engine.setConfig(this.config);
   }
 
   /** `nodes` of the configuration, `extra` by name. */
@@ -86,7 +115,7 @@ export class ControlPlane {
 
   /** Runs `action` as a phase of the load, which meets at least 20 requests after it too. */
   async underLoad(name: string, action: () => Promise<unknown>): Promise<PhaseReport> {
-    await this.load.phase(name, { reconnect: true });
+    await this.load.phase(name, { ...this.way(), reconnect: true });
     await action();
     const before = (await this.load.current()).ok;
     await eventually(`20 more requests in ${name}`, 60, async () => {
@@ -97,10 +126,17 @@ export class ControlPlane {
 
   /** Ends the phase that runs and gives its report, when each request of it has its outcome. */
   async endPhase(name: string): Promise<PhaseReport> {
-    await this.load.phase(BETWEEN);
+    await this.load.phase(BETWEEN, this.way());
     const report = (await this.load.phases()).findLast((phase) => phase.name === name);
     assert.ok(report !== undefined, `no phase ${name}`);
     return report;
+  }
+
+  private way(): PhaseOptions {
+    const { through } = this;
+    if (through === undefined) return {};
+    const { port } = this.endpoint;
+    return { through: through.map((name) => ({ host: this.address(name), port })) };
   }
 
   /** HAProxy itself, and not the forward, has the LB port of these machines. */
@@ -115,9 +151,9 @@ export class ControlPlane {
     return true;
   }
 
-  /** What `npm run status` knows of each master. */
+  /** What `npm run status` knows of each machine that runs HAProxy. */
   status(): Promise<HostStatus[]> {
-    const texts = Object.entries(config(this.lab, MASTERS)).map(([key, given]) => {
+    const texts = Object.entries(this.config).map(([key, given]) => {
       const value = typeof given === "object" ? given.value : given;
       const text = typeof value === "string" ? value : JSON.stringify(value);
       return [`control-plane-lb:${key}`, text] as const;
@@ -170,8 +206,15 @@ export function assertNothingFailed(report: PhaseReport): void {
   assert.ok(report.ok > 0, "there was no load");
 }
 
-function config(lab: Lab, names: readonly string[], overrides: ClusterOverrides = {}) {
-  return clusterConfig(lab, { nodes: nodesOf(lab, names), kubeadm: KUBE_PROXY, ...overrides });
+type Config = Record<string, ConfigValue>;
+
+function configOf(
+  lab: Lab,
+  { settings }: Layout,
+  names: readonly string[],
+  { nodes = nodesOf(lab, names), ...overrides }: ClusterOverrides = {},
+): Config {
+  return clusterConfig(lab, { ...(merge(settings, overrides) as ClusterOverrides), nodes });
 }
 
 function nodesOf(lab: Lab, names: readonly string[], extra: Readonly<Record<string, object>> = {}) {
@@ -180,8 +223,8 @@ function nodesOf(lab: Lab, names: readonly string[], extra: Readonly<Record<stri
   );
 }
 
-function endpointOf(lab: Lab) {
-  return { host: addressOf(lab, "m1"), port: DEFAULT_PORTS.lb };
+function endpointOf(lab: Lab, { balancers = MASTERS }: Layout): Endpoint {
+  return { host: addressOf(lab, balancers[0]!), port: DEFAULT_PORTS.lb };
 }
 
 function addressOf(lab: Lab, name: string): string {

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { whole } from "../../../demo/acts";
+import { feedCredentials } from "../../../demo/credentials";
+import { exitCode } from "../../../status/report";
+import { assertNothingFailed, type ControlPlane } from "../cluster/control-plane";
+import { eventually, refuses } from "../support";
+import { BALANCERS, foreignHaproxy, snapshot, type Snapshot } from "./own-hosts";
+import { servedThrough } from "./power";
+
+/** `systemd-analyze security`: 0 is best, 10 is worst. */
+const MOST_EXPOSURE = 3;
+
+/**
+ * From bare machines to the cluster, although a host goes missing half-way; and how the services run.
+ * @param bare takes what the hosts were before
+ */
+export function bringUp(plane: () => ControlPlane, bare: Map<string, Snapshot>): void {
+  it("names a host that becomes unreachable in the middle of the first up", async () => {
+    const { lab, engine } = plane();
+    await foreignHaproxy(lab, "w1");
+    bare.set("w1", await snapshot(lab, "w1"));
+    const first = refuses(engine.up(), /w2-updater/);
+    await eventually("the first up to work on w2", 120, async () => {
+      await lab.exec("w2", "test -e /etc/control-plane-lb/settings.json");
+      return true;
+    });
+    await lab.cut("w2");
+    await first;
+  });
+
+  it("completes in the next up; after the first answer no request fails", async () => {
+    const { lab, engine, load, endpoint, stage } = plane();
+    await lab.mend("w2");
+    const fed = feedCredentials(lab, load, new AbortController().signal);
+    const [{ outputs }] = await Promise.all([engine.up(), fed]);
+    assert.equal(outputs.endpoint?.value, `https://${endpoint.host}:6444`);
+    await whole(stage);
+    assertNothingFailed(await plane().endPhase("bring-up"));
+  });
+
+  it("serves on every host of HAProxy, which status confirms, and has nothing to do in a second up", async () => {
+    for (const name of BALANCERS) await servedThrough(plane(), name);
+    const hosts = await plane().status();
+    assert.deepEqual(
+      hosts.map(({ name, server }) => [name, server]),
+      BALANCERS.map((name) => [name, "HAProxy"]),
+    );
+    assert.equal(exitCode(hosts), 0, JSON.stringify(hosts));
+    assert.deepEqual((await plane().engine.up()).steps, []);
+  });
+
+  it(`runs neither HAProxy nor updater as root, and exposes each unit less than ${MOST_EXPOSURE}.0`, async () => {
+    for (const machine of BALANCERS) {
+      const { stdout: processes } = await plane().lab.exec(
+        machine,
+        `for pid in $(pidof haproxy) $(systemctl show --property=MainPID --value control-plane-lb-updater); do
+          echo "$(stat --format=%U /proc/$pid) $(sed -n 's/^CapEff:\\s*//p' /proc/$pid/status)"
+        done | sort -u`,
+      );
+      const none = "0".repeat(16);
+      assert.equal(processes, `control-plane-lb ${none}\nhaproxy ${none}\n`);
+      const { stdout: exposures } = await plane().lab.exec(
+        machine,
+        `cd /etc/systemd/system
+        for unit in control-plane-lb*.service; do systemd-analyze security --no-pager "$unit" | tail -n 1; done`,
+      );
+      const levels = [...exposures.matchAll(/exposure level for (\S+): (\d+\.\d+)/g)];
+      assert.equal(levels.length, 4, exposures);
+      for (const [text, , level] of levels) assert.ok(Number(level) < MOST_EXPOSURE, text);
+    }
+  });
+}

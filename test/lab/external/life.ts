@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { underLoad, whole, type Stage } from "../../../demo/acts";
+import { DemoCluster } from "../../../demo/cluster";
+import { clusterConfig } from "../../../demo/stack";
+import { DEFAULT_PORTS } from "../../../names";
+import { Engine } from "../../../pulumi-test-utils/src/index";
+import { program } from "../../../stacks/program";
+import { exitCode } from "../../../status/report";
+import { assertNothingFailed, MASTERS, type ControlPlane } from "../cluster/control-plane";
+import { traces } from "../support";
+import { askForeign, difference, snapshot, type Snapshot } from "./own-hosts";
+import { powerCut } from "./power";
+
+/** A host of HAProxy dies; the others leave, when HAProxy on the masters has taken over; in the end this leaves too. */
+export function life(plane: () => ControlPlane, bare: Map<string, Snapshot>): void {
+  let next: Engine | undefined;
+  after(() => next?.dispose());
+
+  /** HAProxy on the masters. */
+  const onMasters = (): Stage => ({
+    ...plane().stage,
+    cluster: new DemoCluster(plane().lab, DEFAULT_PORTS, MASTERS, "external"),
+  });
+
+  it("goes on without a host that is dead for good: lost, then taken out", async () => {
+    const { engine, lab } = plane();
+    const rolled = { token: { generation: 2 }, haproxy: { timeouts: { queueMs: 2500 } } };
+    await lab.powerOff("w2", { hard: true });
+    for (const w2 of [{ lost: true }, undefined]) {
+      plane().configure(MASTERS, { ...rolled, loadBalancers: { w2 } });
+      const report = await plane().underLoad("w2 is dead", () => engine.up());
+      assertNothingFailed(report);
+    }
+    assert.deepEqual((await engine.up()).steps, []);
+    const hosts = await plane().status();
+    assert.deepEqual([hosts.map(({ name }) => name), exitCode(hosts)], [["w1"], 0]);
+  });
+
+  it("moves to HAProxy on the masters, a stack of its own, without a failed request", async () => {
+    const { lab, engine } = plane();
+    const { stdout: admin } = await lab.exec("m1", "cat /etc/kubernetes/admin.conf");
+    next = await Engine.create({
+      program,
+      projectFile: "Pulumi.yaml",
+      stack: "masters",
+      config: {
+        ...clusterConfig(lab, {
+          topology: "external",
+          bootstrap: "none",
+          nodes: plane().nodes(MASTERS),
+          kubeadm: undefined,
+        }),
+        kubeconfig: {
+          value: admin.replace(/server: .*/, `server: https://${plane().address("m1")}:6443`),
+          secret: true,
+        },
+      },
+    });
+    const second = next;
+    for (const name of MASTERS) bare.set(name, await snapshot(lab, name));
+    assertNothingFailed(await plane().underLoad("two stacks", () => second.up()));
+    await whole(onMasters());
+    plane().through = MASTERS;
+    const moved = await plane().underLoad("the former stack is destroyed", async () => {
+      await engine.destroy();
+      await second.up({ refresh: true });
+      await whole(onMasters());
+      await underLoad(onMasters(), 60);
+    });
+    assertNothingFailed(moved);
+  });
+
+  it("leaves the host of its own as it was before, with the HAProxy that was there", async () => {
+    const { lab } = plane();
+    assert.equal(await traces(lab, "w1"), "");
+    const before = bare.get("w1");
+    assert.ok(before !== undefined);
+    assert.deepEqual(difference(before, await snapshot(lab, "w1")), []);
+    assert.equal(await askForeign(lab, "w1"), "somebody");
+  });
+
+  for (const machine of MASTERS) {
+    it(`serves through the other masters when the power of ${machine} is cut, and there again when it has booted`, async () => {
+      await powerCut(plane(), onMasters(), machine);
+    });
+  }
+
+  it("is destroyed: the cluster stays, of the load balancer there is no trace", async () => {
+    const { lab, load } = plane();
+    await load.stop();
+    await next?.destroy();
+    for (const name of MASTERS) {
+      assert.equal(await traces(lab, name), "", name);
+      const changed = difference(bare.get(name)!, await snapshot(lab, name));
+      // the former stack was still there before
+      assert.deepEqual(
+        changed.filter((line) => !/^- .*control-plane-lb/.test(line)),
+        [],
+        name,
+      );
+      await plane().kubectl(name, "get --raw /readyz");
+    }
+  });
+}

@@ -1,0 +1,74 @@
+import type { Lab } from "../../../lab/src/index";
+import type { Layout } from "../cluster/control-plane";
+
+/** The hosts of HAProxy: no Kubernetes runs there. The first one is the endpoint. */
+export const BALANCERS: readonly string[] = ["w1", "w2"];
+
+/** HAProxy on hosts of its own, one of which has a HAProxy of somebody else. */
+export function ownHosts(lab: Lab): Layout {
+  const { machines } = lab;
+  const addressOf = (machine: string) => machines.find(({ name }) => name === machine)?.address;
+  return {
+    stack: "external",
+    balancers: BALANCERS,
+    settings: {
+      topology: "external",
+      endpoint: { host: addressOf("w1") },
+      loadBalancers: Object.fromEntries(
+        BALANCERS.map((name) => [name, { address: addressOf(name) }]),
+      ),
+      haproxy: { takeOver: true },
+      // the endpoint moves there in the end
+      kubeadm: { certSANs: [addressOf("m1")] },
+    },
+  };
+}
+
+const FOREIGN_CONFIG = `defaults
+  mode http
+  timeout connect 1s
+  timeout client 1s
+  timeout server 1s
+frontend somebody
+  bind 127.0.0.1:8404
+  http-request return status 200 content-type text/plain string somebody
+`;
+
+/** Gives a machine a HAProxy that is not ours: enabled, running, with a configuration of its own. */
+export async function foreignHaproxy(lab: Lab, machine: string): Promise<void> {
+  await lab.exec(machine, "cat >/etc/haproxy/haproxy.cfg && systemctl enable --now haproxy", {
+    input: FOREIGN_CONFIG,
+  });
+}
+
+/** What the foreign HAProxy answers. @throws when it does not serve */
+export async function askForeign(lab: Lab, machine: string): Promise<string> {
+  return (await lab.exec(machine, "curl -sf --max-time 3 http://127.0.0.1:8404/")).stdout;
+}
+
+export type Snapshot = ReadonlySet<string>;
+
+/** Lines that say what a machine is: files of its configuration with their checksums, accounts among them, packages, units. */
+export async function snapshot(lab: Lab, machine: string): Promise<Snapshot> {
+  const { stdout } = await lab.exec(
+    machine,
+    `cd /
+    look() { find etc usr/local opt root home -xdev -path root/.kube -prune -o "$@"; }
+    look -type f ! -path 'etc/*-' ! -name .pwd.lock -exec sha256sum {} +
+    look -type l -printf '%p -> %l\\n' -o -type d -printf '%p/ %m %u\\n'
+    find var/lib -maxdepth 1
+    dpkg-query --show --showformat='package \${Package} \${Version} \${Status}\\n'
+    systemctl list-unit-files --no-legend --plain --type=service,path,timer
+    echo "haproxy is $(systemctl is-active haproxy)"`,
+  );
+  return new Set(stdout.split("\n").map((line) => line.replaceAll(/\s+/g, " ").trim()));
+}
+
+/** What one snapshot has and the other has not. */
+export function difference(before: Snapshot, after: Snapshot): string[] {
+  const only = (one: Snapshot, other: Snapshot) => [...one].filter((line) => !other.has(line));
+  return [
+    ...only(before, after).map((line) => `- ${line}`),
+    ...only(after, before).map((line) => `+ ${line}`),
+  ];
+}

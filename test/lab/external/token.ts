@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { tokenFingerprint } from "../../../host/updater-service/token";
+import { ask, Identity } from "../../../load/request";
+import { BACKENDS_CONFIG_MAP, NAMESPACE, UPDATER_UNIT } from "../../../names";
+import { assertNothingFailed, MASTERS, type ControlPlane } from "../cluster/control-plane";
+import { eventually } from "../support";
+import { BALANCERS } from "./own-hosts";
+
+/** The only file that holds the token, on hosts of HAProxy only. */
+const TOKEN_FILE = "/etc/control-plane-lb/token.env";
+
+/** The updater's token: another one takes its place while it works, and nobody else sees any of them. */
+export function token(plane: () => ControlPlane): void {
+  const tokens: string[] = [];
+
+  it("uses another token without a failed sync or request; the former one gets 401", async () => {
+    const { engine, lab, stage } = plane();
+    const former = await tokenOf(plane(), 1);
+    for (const master of MASTERS) assert.equal(await statusWith(plane(), former, master), 200);
+    plane().configure(MASTERS, { token: { generation: 2 } });
+    await engine.preview();
+    const since = Math.floor(Date.now() / 1000);
+    let commandLines = "";
+    const report = await plane().underLoad("another token", async () => {
+      commandLines = await commandLinesDuring(() => engine.up());
+    });
+    assertNothingFailed(report);
+    assert.equal(report.watchBreaks, 0, report.breaks.join("; "));
+    const fresh = await tokenOf(plane(), 2);
+    tokens.push(former, fresh);
+    for (const name of BALANCERS) {
+      const { token, lastSyncSeconds } = await stage.cluster.updater(name);
+      assert.equal(token, tokenFingerprint(fresh), name);
+      assert.ok(lastSyncSeconds !== null);
+      const journal = `journalctl --no-pager --quiet --output=cat --unit=${UPDATER_UNIT} --since=@${since}`;
+      const { stdout } = await lab.exec(name, journal);
+      assert.match(stdout, /"started"/);
+      assert.doesNotMatch(stdout, /"level":"warn"/, name);
+    }
+    // an API server remembers for 10 s that a token was good
+    await eventually("401 for the former token", 30, async () => {
+      const statuses = MASTERS.map((master) => statusWith(plane(), former, master));
+      return (await Promise.all(statuses)).every((status) => status === 401);
+    });
+    assert.equal(await statusWith(plane(), fresh, "m1"), 200);
+    assert.match(commandLines, /sh\0-s\0--\0apply/, "no script of ours was seen at work");
+    for (const text of tokens) assert.ok(!commandLines.includes(text), "in a command line");
+  });
+
+  it("shows no token in state, previews and messages, journals and command lines, nor in any file but that of root", async () => {
+    const { engine, lab, printed } = plane();
+    const stored = engine.storedText();
+    assert.ok(printed.some((text) => text.includes("access-token-2")));
+    for (const text of tokens) {
+      for (const form of [text, Buffer.from(text).toString("base64")]) {
+        assert.ok(!stored.includes(form), "in the state");
+        assert.ok(!printed.join("").includes(form), "in what the engine prints");
+      }
+    }
+    for (const { name } of lab.machines) {
+      const { stdout } = await lab.exec(name, SEARCH, { input: `${tokens.join("\n")}\n` });
+      const expected = BALANCERS.includes(name) ? `${TOKEN_FILE} 600 root\n` : "";
+      assert.equal(stdout, expected, name);
+    }
+  });
+}
+
+/** Sh: where the lines of stdin stand: in the journal, in command lines, in files (without etcd, which keeps Secrets). */
+const SEARCH = `umask 077; cat >/run/probe
+journalctl --no-pager --quiet | grep -Ff /run/probe || :
+grep -lFf /run/probe /proc/[0-9]*/cmdline 2>/dev/null || :
+grep -rlFf /run/probe --exclude=probe --exclude-dir=etcd --exclude-dir=containerd --exclude-dir=kubelet \\
+  /etc /usr/local /var /run /tmp /home /root 2>/dev/null | xargs -r stat --format='%n %a %U'
+rm /run/probe`;
+
+async function tokenOf(plane: ControlPlane, generation: number): Promise<string> {
+  const data = await plane.kubectl(
+    "m1",
+    `-n ${NAMESPACE} get secret control-plane-lb-token-${generation} -o jsonpath={.data.token}`,
+  );
+  const text = Buffer.from(data, "base64").toString();
+  assert.match(text, /^[^.]+\.[^.]+\.[^.]+$/, "this is no token");
+  return text;
+}
+
+/** What an API server answers to who asks for the backends with this token. */
+async function statusWith(plane: ControlPlane, token: string, master: string): Promise<number> {
+  const { stdout: ca } = await plane.lab.exec("m1", "cat /etc/kubernetes/pki/ca.crt");
+  const target = { host: plane.address(master), port: 6443 };
+  const { status } = await ask({
+    options: new Identity({ ca, token }).options(target),
+    method: "GET",
+    path: `/api/v1/namespaces/${NAMESPACE}/configmaps/${BACKENDS_CONFIG_MAP}`,
+    agent: false,
+    deadlineMs: 10_000,
+  });
+  return status;
+}
+
+/** Command lines of all processes of this computer, and so of all machines, that were seen while `action` ran. */
+async function commandLinesDuring(action: () => Promise<unknown>): Promise<string> {
+  const seen = new Set<string>();
+  const look = () => {
+    for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+      try {
+        seen.add(readFileSync(`/proc/${pid}/cmdline`, "latin1"));
+      } catch {
+        // it has ended
+      }
+    }
+  };
+  const timer = setInterval(look, 100);
+  try {
+    await action();
+  } finally {
+    clearInterval(timer);
+  }
+  return [...seen].join("\n");
+}
