@@ -27,7 +27,7 @@ export function power(plane: () => ControlPlane): void {
     await whole(stage);
     say("every load balancer sees every API server", since);
     plane().through = BALANCERS;
-    const report = await plane().underLoad("all are back", () => underLoad(stage, 100));
+    const report = await plane().underLoad("all are back", () => underLoad(stage, 60));
     plane().through = undefined;
     assertNothingFailed(report);
   });
@@ -43,11 +43,11 @@ export async function powerCut(plane: ControlPlane, stage: Stage, machine: strin
   const all = stage.cluster.balancers.map(({ name }) => name);
   plane.through = all.filter((name) => name !== machine);
   const cut = await plane.underLoad(`power cut of ${machine}`, async () => {
-    await underLoad(stage, 40);
+    await underLoad(stage, 20);
     const from = Date.now();
     await lab.powerOff(machine, { hard: true });
     await load.markKill({ from, to: Date.now() });
-    await underLoad(stage, 100);
+    await underLoad(stage, 60);
   });
   assertNothingFailed(cut);
   const boot = await plane.underLoad(`boot of ${machine}`, async () => {
@@ -59,7 +59,7 @@ export async function powerCut(plane: ControlPlane, stage: Stage, machine: strin
   });
   assertNothingFailed(boot);
   plane.through = all;
-  const back = await plane.underLoad(`${machine} is back`, () => underLoad(stage, 60));
+  const back = await plane.underLoad(`${machine} is back`, () => underLoad(stage, 20));
   assertNothingFailed(back);
   plane.through = through;
 }

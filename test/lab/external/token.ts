@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
 import { tokenFingerprint } from "../../../host/updater-service/token";
 import { ask, Identity } from "../../../load/request";
 import { BACKENDS_CONFIG_MAP, NAMESPACE, UPDATER_UNIT } from "../../../names";
 import { assertNothingFailed, MASTERS, type ControlPlane } from "../cluster/control-plane";
 import { eventually } from "../support";
+import { commandLinesDuring, findTexts } from "./leaks";
 import { BALANCERS } from "./own-hosts";
 
 /** The only file that holds the token, on hosts of HAProxy only. */
@@ -59,20 +59,11 @@ export function token(plane: () => ControlPlane): void {
       }
     }
     for (const { name } of lab.machines) {
-      const { stdout } = await lab.exec(name, SEARCH, { input: `${tokens.join("\n")}\n` });
       const expected = BALANCERS.includes(name) ? `${TOKEN_FILE} 600 root\n` : "";
-      assert.equal(stdout, expected, name);
+      assert.equal(await findTexts(lab, name, tokens), expected, name);
     }
   });
 }
-
-/** Sh: where the lines of stdin stand: in the journal, in command lines, in files (without etcd, which keeps Secrets). */
-const SEARCH = `umask 077; cat >/run/probe
-journalctl --no-pager --quiet | grep -Ff /run/probe || :
-grep -lFf /run/probe /proc/[0-9]*/cmdline 2>/dev/null || :
-grep -rlFf /run/probe --exclude=probe --exclude-dir=etcd --exclude-dir=containerd --exclude-dir=kubelet \\
-  /etc /usr/local /var /run /tmp /home /root 2>/dev/null | xargs -r stat --format='%n %a %U'
-rm /run/probe`;
 
 async function tokenOf(plane: ControlPlane, generation: number): Promise<string> {
   const data = await plane.kubectl(
@@ -96,25 +87,4 @@ async function statusWith(plane: ControlPlane, token: string, master: string): P
     deadlineMs: 10_000,
   });
   return status;
-}
-
-/** Command lines of all processes of this computer, and so of all machines, that were seen while `action` ran. */
-async function commandLinesDuring(action: () => Promise<unknown>): Promise<string> {
-  const seen = new Set<string>();
-  const look = () => {
-    for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-      try {
-        seen.add(readFileSync(`/proc/${pid}/cmdline`, "latin1"));
-      } catch {
-        // it has ended
-      }
-    }
-  };
-  const timer = setInterval(look, 100);
-  try {
-    await action();
-  } finally {
-    clearInterval(timer);
-  }
-  return [...seen].join("\n");
 }
