@@ -11,7 +11,10 @@ import { traces } from "../support";
 import { askForeign, difference, snapshot, type Snapshot } from "./own-hosts";
 import { powerCut } from "./power";
 
-/** A host of HAProxy dies; the others leave, when HAProxy on the masters has taken over; in the end this leaves too. */
+/**
+ * A host of HAProxy dies; the other one leaves, when HAProxy on the masters has taken over; in the end this leaves too.
+ * @param bare what the hosts were before HAProxy came to them
+ */
 export function life(plane: () => ControlPlane, bare: Map<string, Snapshot>): void {
   let next: Engine | undefined;
   after(() => next?.dispose());

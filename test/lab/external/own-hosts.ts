@@ -46,9 +46,10 @@ export async function askForeign(lab: Lab, machine: string): Promise<string> {
   return (await lab.exec(machine, "curl -sf --max-time 3 http://127.0.0.1:8404/")).stdout;
 }
 
+/** What a machine is, in lines: see `snapshot`. */
 export type Snapshot = ReadonlySet<string>;
 
-/** Lines that say what a machine is: files of its configuration with their checksums, accounts among them, packages, units. */
+/** Files of its configuration with their checksums, accounts among them, packages, units: equal before and after where nothing is left and nothing was taken. */
 export async function snapshot(lab: Lab, machine: string): Promise<Snapshot> {
   const { stdout } = await lab.exec(
     machine,

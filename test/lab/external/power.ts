@@ -5,6 +5,9 @@ import { assertNothingFailed, MASTERS, type ControlPlane } from "../cluster/cont
 import { eventually } from "../support";
 import { BALANCERS } from "./own-hosts";
 
+/** A server that does not answer leaves the rotation within this, and what is kept open to it is cut. */
+const OUT_MS = 3000;
+
 /** Slow machines need minutes for three API servers at once. */
 const DEADLINE_SECONDS = 300;
 
@@ -35,7 +38,7 @@ export function power(plane: () => ControlPlane): void {
 
 /**
  * Cuts the power of a machine and gives it back. Meanwhile the load goes through every other load balancer and loses no request but those on
- * their way to this machine's API server; in the end it goes through all.
+ * connections to this machine's API server; in the end it goes through all.
  */
 export async function powerCut(plane: ControlPlane, stage: Stage, machine: string): Promise<void> {
   const { lab, load } = plane;
@@ -45,8 +48,11 @@ export async function powerCut(plane: ControlPlane, stage: Stage, machine: strin
   const cut = await plane.underLoad(`power cut of ${machine}`, async () => {
     await underLoad(stage, 20);
     const from = Date.now();
+    // silence first: the processes die one after the other, and the last ones would tell of it
+    await lab.cut(machine);
+    const openedBefore = Date.now();
+    await load.markKill({ from, to: openedBefore + OUT_MS, openedBefore });
     await lab.powerOff(machine, { hard: true });
-    await load.markKill({ from, to: Date.now() });
     await underLoad(stage, 60);
   });
   assertNothingFailed(cut);
