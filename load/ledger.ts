@@ -232,8 +232,9 @@ export class Ledger {
     if (!BROKEN_BY_KILL.has(failure.kind)) return false;
     const end = failure.at + failure.afterMs;
     return this.kills.some(
-      ({ from, to, openedBefore }) =>
+      ({ from, to, openedBefore, operations }) =>
         end >= from &&
+        (operations?.includes(failure.operation) ?? true) &&
         (openedBefore === undefined
           ? failure.at <= to || (failure.connectedAt <= to && failure.at <= to + NEWS_MS)
           : failure.at <= to && failure.connectedAt < openedBefore),

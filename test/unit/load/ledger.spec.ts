@@ -95,6 +95,19 @@ describe("ledger of the load", () => {
     assert.deepEqual([phases()[0]!.failed, phases()[0]!.inFlightLost], [3, 1]);
   });
 
+  it("counts only the operations that a kill names as lost", () => {
+    const { ledger, phases } = counting();
+    for (const operation of ["GET", "PATCH"]) {
+      ledger.fail(ledger.begin("new", operation, "a:1"), "timeout", "no answer");
+    }
+    ledger.markKill({ from: 1_000_000, to: 1_000_000, operations: ["PATCH"] });
+    const report = phases()[0]!;
+    assert.deepEqual(
+      [report.lost, report.failures].map((list) => list.map(({ operation }) => operation)),
+      [["PATCH"], ["GET"]],
+    );
+  });
+
   it("counts what was over before the kill as failed", () => {
     const { clock, ledger, begin, phases } = counting();
     ledger.fail(begin(), "reset", "gone");
