@@ -140,6 +140,52 @@ describe("HAProxy outside of the cluster", () => {
   });
 });
 
+describe("HAProxy outside of the cluster, with IPv6", () => {
+  const addresses = {
+    endpoint: { host: "fd00::21" },
+    nodes: { m1: { address: "fd00::11" }, m2: { address: "FD00:0::12" } },
+    loadBalancers: { lb1: { address: "fd00::21" } },
+    ownAddress: { subnet: "fd00::/64" },
+    allow: ["fd00::/64"],
+  };
+
+  it("writes addresses as each of their readers wants them", async () => {
+    const recording = await recordStack({ ...external, ...addresses });
+    assert.equal(recording.result.endpoint, "https://[fd00::21]:6444");
+    const script = (name: string) => String(recording.find(COMMAND, name).inputs["stdin"]);
+    const files = filesIn(script("lb1-updater"));
+    assert.equal(files.get("/etc/control-plane-lb/backends/m2"), "[fd00::12]:6443\n");
+    const settings = JSON.parse(files.get("/etc/control-plane-lb/settings.json") ?? "") as {
+      haproxy: { listen: string[]; allow: string[] };
+    };
+    assert.deepEqual(settings.haproxy.listen, ["${HOST_IP}"]);
+    assert.deepEqual(settings.haproxy.allow, ["fd00::/64"]);
+    assert.match(
+      files.get("/usr/local/lib/control-plane-lb/own-address") ?? "",
+      /first_address -6 to 'fd00::\/64'/,
+    );
+    for (const [name, url] of [
+      ["lb1-updater", "https://[fd00::21]:6444/livez/ping"],
+      ["lb1-haproxy", "http://[fd00::21]:6445/healthz"],
+      ["lb1-token", "http://[fd00::21]:6445/updater/status"],
+    ] as const) {
+      assert.ok(script(name).includes(url), `${url} in ${name}`);
+    }
+    assert.match(script("lb1-preflight"), /^address='fd00::21'$/m);
+  });
+});
+
+/** The files that a script brings to its host. */
+function filesIn(script: string): Map<string, string> {
+  const each = /^files_put '([^']+)' .*<<'END_OF_FILE'\n([A-Za-z0-9+/=\n]*?)END_OF_FILE$/gm;
+  return new Map(
+    [...script.matchAll(each)].map(([, path = "", text = ""]) => [
+      path,
+      Buffer.from(text, "base64").toString("utf8"),
+    ]),
+  );
+}
+
 describe("HAProxy outside of a cluster that exists", () => {
   const kubeconfig = JSON.stringify({
     "current-context": "a",
