@@ -1,4 +1,4 @@
-import { underLoad, whole, type Stage } from "../demo/acts";
+import { DEFAULT_DRAINS, underLoad, whole, type Stage } from "../demo/acts";
 import { DemoCluster } from "../demo/cluster";
 import { clusterConfig, startCluster, type ClusterOverrides } from "../demo/stack";
 import type { Lab } from "../lab/src/index";
@@ -35,6 +35,7 @@ export async function convergence(
       signal: new AbortController().signal,
       log,
       changeSettings: () => change({ haproxy: { timeouts: { queueMs: 2500 } } }),
+      drains: DEFAULT_DRAINS,
     });
     const change = async (settings: ClusterOverrides) => {
       log(`pulumi up with ${JSON.stringify(settings)}`);

@@ -21,7 +21,23 @@ export interface Stage {
   readonly log: (line: string) => void;
   /** `up` with another setting of HAProxy. */
   readonly changeSettings: () => Promise<void>;
+  /** As the cluster is configured. */
+  readonly drains: Drains;
 }
+
+/** How long connections are kept that nobody new may join. In ms. */
+export interface Drains {
+  /** By a HAProxy that stops. */
+  readonly stoppedMs: number;
+  /** To a backend that was removed. */
+  readonly removedMs: number;
+}
+
+/** As without any configuration. */
+export const DEFAULT_DRAINS: Drains = {
+  stoppedMs: HAPROXY_DEFAULTS.timeouts.hardStopAfterMs,
+  removedMs: UPDATER_DEFAULTS.drainSeconds * 1000,
+};
 
 /** One thing that is done to the cluster under load. */
 export interface Act {
@@ -34,8 +50,8 @@ export interface Act {
 /** For everything that kubelet and the API servers do; slow machines need minutes. */
 const DEADLINE_SECONDS = 300;
 
-/** New connections under load that follow each act's last condition: 10 s at the usual rate. */
-const REQUESTS_AFTER = 200;
+/** New connections under load that follow each act's last condition: 5 s at the usual rate. */
+const REQUESTS_AFTER = 100;
 
 const NOTHING_FAILS: Pledge = { nothingFails: true };
 
@@ -162,7 +178,7 @@ function backendActs(
       const patchedAt = Date.now();
       await stage.cluster.patchBackend(head, name, value);
       if (value === null) {
-        await keptUntilCut(stage, patchedAt, UPDATER_DEFAULTS.drainSeconds * 1000);
+        await keptUntilCut(stage, patchedAt, stage.drains.removedMs);
       }
       const what = `every HAProxy to ${value === null ? "be rid of" : "use"} ${name}`;
       await until(stage, what, () => seen(stage, value !== null));
@@ -193,7 +209,7 @@ function podsDeleted(head: string, count: number): Act {
         const fresh = (await stage.cluster.pods(head)).filter(({ uid }) => !old.has(uid));
         return fresh.length === count;
       });
-      await keptUntilCut(stage, deletedAt, HAPROXY_DEFAULTS.timeouts.hardStopAfterMs);
+      await keptUntilCut(stage, deletedAt, stage.drains.stoppedMs);
       await whole(stage);
       await underLoad(stage);
     },

@@ -2,7 +2,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Lab } from "../lab/src/index";
 import { startLoad, type Load } from "../load/index";
 import { DEFAULT_PORTS } from "../names";
-import { acts, externalActs, underLoad, whole, type Pledge, type Stage } from "./acts";
+import {
+  DEFAULT_DRAINS,
+  acts,
+  externalActs,
+  underLoad,
+  whole,
+  type Pledge,
+  type Stage,
+} from "./acts";
 import { DemoCluster } from "./cluster";
 import { feedCredentials } from "./credentials";
 import { judge, type DemoReport, type Part } from "./report";
@@ -57,7 +65,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
     engine.setConfig(clusterConfig(lab, changed));
     await engine.up({ signal });
   };
-  const stage: Stage = { cluster, load, signal, log, changeSettings };
+  const stage: Stage = { cluster, load, signal, log, changeSettings, drains: DEFAULT_DRAINS };
   const promises = new Map<string, Pledge>([
     ["bring-up", NOTHING_FAILS],
     ["handover", NOTHING_FAILS],

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Stage } from "../../../demo/acts";
+import { DEFAULT_DRAINS, type Drains, type Stage } from "../../../demo/acts";
 import { DemoCluster } from "../../../demo/cluster";
 import { merge } from "../../../demo/merge";
 import { clusterConfig, type ClusterOverrides } from "../../../demo/stack";
@@ -35,11 +35,24 @@ const KUBE_PROXY = {
 export interface Layout {
   readonly stack: string;
   readonly settings: ClusterOverrides;
+  /** As in `settings`. @default DEFAULT_DRAINS */
+  readonly drains?: Drains;
   /** Hosts of HAProxy that are no masters; the first one has the endpoint. Default: HAProxy as pods of the masters */
   readonly balancers?: readonly string[];
 }
 
-const PODS: Layout = { stack: "cluster", settings: { kubeadm: KUBE_PROXY } };
+/** Shorter than by default, where tests wait for the last connection. */
+const DRAINS: Drains = { stoppedMs: 12_000, removedMs: 10_000 };
+
+const PODS: Layout = {
+  stack: "cluster",
+  drains: DRAINS,
+  settings: {
+    kubeadm: KUBE_PROXY,
+    haproxy: { timeouts: { hardStopAfterMs: DRAINS.stoppedMs } },
+    updater: { drainSeconds: DRAINS.removedMs / 1000 },
+  },
+};
 
 /** A control plane on a lab, made by the real engine, under load from the first answer on. */
 export class ControlPlane {
@@ -65,7 +78,8 @@ export class ControlPlane {
       this.configure(MASTERS, { haproxy: { timeouts: { queueMs: 2500 } } });
       await engine.up();
     };
-    this.stage = { cluster, load, signal, log: () => undefined, changeSettings };
+    const { drains = DEFAULT_DRAINS } = layout;
+    this.stage = { cluster, load, signal, log: () => undefined, changeSettings, drains };
     this.endpoint = endpointOf(lab, layout);
   }
 

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { whole } from "../../../demo/acts";
 import { clusterConfig } from "../../../demo/stack";
-import { UPDATER_DEFAULTS } from "../../../updater/settings";
 import { eventually, traces } from "../support";
 import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
 
@@ -39,7 +38,7 @@ export function life(plane: () => ControlPlane): void {
       const since = Date.now();
       await plane().engine.up();
       // connections to m4 that were kept until its time to drain was over
-      const from = since + UPDATER_DEFAULTS.drainSeconds * 1000;
+      const from = since + plane().stage.drains.removedMs;
       await plane().load.markKill({ from, to: Date.now(), openedBefore: since });
     });
     assertNothingFailed(report);
