@@ -3,6 +3,7 @@ import { BalancerView } from "../../../bench/balancer-view";
 import { underLoad, whole } from "../../../demo/acts";
 import { eventually } from "../support";
 import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
+import { cutPower } from "./power";
 
 /** A server that does not answer leaves the rotation within this. */
 const OUT_MS = 3000;
@@ -48,9 +49,7 @@ export function faults(plane: () => ControlPlane): void {
     const cut = "power cut of m3";
     await load.phase(cut, { reconnect: true });
     await underLoad(stage, 40);
-    const from = Date.now();
-    await lab.powerOff("m3", { hard: true });
-    await load.markKill({ from, to: Date.now() });
+    await cutPower(plane(), "m3");
     await routes((seen) => !seen.has(target("m3")), ["m1", "m2"]);
     await underLoad(stage, REQUESTS);
     const down = await plane().endPhase(cut);

@@ -2,14 +2,9 @@ import { underLoad, whole, type Stage } from "../../../demo/acts";
 import { version } from "../../../load/operations";
 import { Identity } from "../../../load/request";
 import { assertNothingFailed, MASTERS, type ControlPlane } from "../cluster/control-plane";
+import { cutPower } from "../cluster/power";
 import { eventually } from "../support";
 import { BALANCERS } from "./own-hosts";
-
-/** A server that does not answer leaves the rotation within this, and what is kept open to it is cut. */
-const OUT_MS = 3000;
-
-/** etcd chooses a new leader 1 to 2 s after it has heard nothing of the former one, on busy machines at the second try. */
-const ELECTION_MS = 5000;
 
 /** Slow machines need minutes for three API servers at once. */
 const DEADLINE_SECONDS = 300;
@@ -44,7 +39,7 @@ export function power(plane: () => ControlPlane): void {
  * connections to this machine's API server, and writes while etcd has no leader; in the end it goes through all.
  */
 export async function powerCut(plane: ControlPlane, stage: Stage, machine: string): Promise<void> {
-  const { lab, load } = plane;
+  const { lab } = plane;
   const { through } = plane;
   const all = stage.cluster.balancers.map(({ name }) => name);
   plane.through = all.filter((name) => name !== machine);
@@ -53,14 +48,7 @@ export async function powerCut(plane: ControlPlane, stage: Stage, machine: strin
   await whole(stage);
   const cut = await plane.underLoad(`power cut of ${machine}`, async () => {
     await underLoad(stage, 20);
-    const from = Date.now();
-    // silence first: the processes die one after the other, and the last ones would tell of it
-    await lab.cut(machine);
-    const openedBefore = Date.now();
-    await load.markKill({ from, to: openedBefore + OUT_MS, openedBefore });
-    // what etcd's other members hand on to a leader that is dead is lost, whoever is in front of them
-    await load.markKill({ from, to: openedBefore + ELECTION_MS, operations: ["PATCH"] });
-    await lab.powerOff(machine, { hard: true });
+    await cutPower(plane, machine);
     await underLoad(stage, 60);
   });
   assertNothingFailed(cut);
