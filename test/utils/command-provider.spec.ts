@@ -8,7 +8,8 @@ import {
   type Properties,
 } from "../../pulumi-test-utils/src/wire";
 import { call, testHost } from "./support/provider-host";
-import { keyPair, startSshServer, type SshServer } from "./support/ssh-server";
+import { keyPair } from "../support/key-pair";
+import { startSshServer, type SshServer } from "./support/ssh-server";
 
 const LOCAL = "command:local:Command";
 const REMOTE = "command:remote:Command";

@@ -2,13 +2,9 @@ import assert from "node:assert/strict";
 import net from "node:net";
 import type { Connection } from "../../pulumi-test-utils/src/plugins/command/connection";
 import { runRemote, type RemoteRun } from "../../pulumi-test-utils/src/plugins/command/remote";
+import { keyPair } from "../support/key-pair";
 import { startAgent } from "./support/ssh-agent";
-import {
-  keyPair,
-  startSshServer,
-  type SshServer,
-  type SshServerOptions,
-} from "./support/ssh-server";
+import { startSshServer, type SshServer, type SshServerOptions } from "./support/ssh-server";
 
 const key = keyPair();
 

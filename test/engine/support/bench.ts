@@ -4,7 +4,8 @@ import path from "node:path";
 import { Engine, type ConfigValue } from "../../../pulumi-test-utils/src/index";
 import { program } from "../../../stacks/program";
 import { FakeApi } from "./fake-api";
-import { FakeHost, keyPair, type Answer, type Run } from "./fake-host";
+import { keyPair } from "../../support/key-pair";
+import { FakeHost, type Answer, type Run } from "./fake-host";
 
 export const PROJECT_FILE = path.resolve(__dirname, "../../../Pulumi.yaml");
 

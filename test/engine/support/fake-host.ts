@@ -17,15 +17,6 @@ export interface Answer {
   readonly code?: number;
 }
 
-/** A key pair for SSH: the private one in OpenSSH's format, the public one as in a .pub file. */
-export function keyPair(): { private: string; public: string } {
-  // about one in 200 that it makes cannot be read
-  for (;;) {
-    const pair = utils.generateKeyPairSync("ed25519");
-    if (!(utils.parseKey(pair.private) instanceof Error)) return pair;
-  }
-}
-
 /**
  * An SSH server that runs nothing: it notes which script came by stdin, and answers as it is told.
  *

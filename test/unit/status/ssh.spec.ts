@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import type { AddressInfo } from "node:net";
-import { Server, utils } from "ssh2";
+import { Server } from "ssh2";
 import type { SshTarget } from "../../../components/host/ssh-target";
 import { runScript } from "../../../status/ssh";
+import { keyPair } from "../../support/key-pair";
 
-const hostKey = utils.generateKeyPairSync("ed25519");
-const userKey = utils.generateKeyPairSync("ed25519");
+const hostKey = keyPair();
+const userKey = keyPair();
 
 describe("SSH of the status", () => {
   let server: Server;
@@ -55,7 +56,7 @@ describe("SSH of the status", () => {
   });
 
   it("refuses a host that shows another key", async () => {
-    const other = utils.generateKeyPairSync("ed25519").public.split(" ").slice(0, 2).join(" ");
+    const other = keyPair().public.split(" ").slice(0, 2).join(" ");
     await assert.rejects(
       runScript({ ...target, hostKey: other }, "x", 30_000),
       /ops@127.0.0.1: the host key is not the configured one/,

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import net from "node:net";
 import { Server, utils, type Connection, type ServerChannel } from "ssh2";
+import { keyPair } from "../../support/key-pair";
 
 /** What the server accepts. */
 export interface SshServerOptions {
@@ -21,13 +22,6 @@ export interface SshServer {
   /** Commands so far. */
   readonly commands: readonly string[];
   close(): Promise<void>;
-}
-
-/** A new key pair: private key in OpenSSH form, public key as a line of authorized_keys. */
-export function keyPair(passphrase?: string): { private: string; public: string } {
-  const options = passphrase === undefined ? {} : { passphrase, cipher: "aes256-ctr", rounds: 4 };
-  const pair = utils.generateKeyPairSync("ed25519", options as never);
-  return { private: pair.private, public: pair.public };
 }
 
 export async function startSshServer(options: SshServerOptions): Promise<SshServer> {
