@@ -12,6 +12,7 @@ export function askHosts(settings: Settings): Promise<HostStatus[]> {
   const expected = {
     forward: topology === "daemonset",
     apiServer: topology === "daemonset" || loadBalancers.length === 0,
+    checksByToken: settings.haproxy.checks.authentication === "token",
   };
   const updater = topology === "external" || settings.daemonset.variant === "sidecar";
   return Promise.all(

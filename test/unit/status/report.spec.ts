@@ -34,6 +34,18 @@ describe("status of a host", () => {
     assert.match(status.problems.join("\n"), /API server does not answer on \/readyz/);
   });
 
+  it("takes 401 of its API server for what it is where HAProxy's checks carry a token", () => {
+    const ask = (api: string, checksByToken: boolean) =>
+      parseAnswers(HOST, { ports: PORTS, updater: true }, answers({ api }), {
+        forward: true,
+        apiServer: true,
+        checksByToken,
+      }).problems;
+    assert.deepEqual(ask("401", true), []);
+    assert.deepEqual(ask("401", false), ["its API server answers 401 on /readyz"]);
+    assert.deepEqual(ask("500", true), ["its API server answers 500 on /readyz"]);
+  });
+
   it("names another process that holds the LB port", () => {
     const status = parse({ listener: '10.77.0.11:6444 users:(("nginx",pid=9,fd=7))' });
     assert.match(status.problems.join("\n"), /held by another process: .*nginx/);
