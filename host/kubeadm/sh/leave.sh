@@ -122,6 +122,12 @@ hand_over_leadership() {
   done
 }
 
+# The program has given its key up; it is still there where somebody set it by hand, for Kubernetes keeps a field as long as it has an owner.
+drop_key() {
+  kube "$server" --namespace "$NAMESPACE" patch configmap "$BACKENDS" --type merge --patch "{\"data\":{\"$NODE\":null}}" >/dev/null ||
+    warn "the key $NODE of ConfigMap $NAMESPACE/$BACKENDS could not be removed: it is a backend until you do so"
+}
+
 leave() {
   other=$(etcd_other)
   [ -n "$other" ] ||
@@ -129,6 +135,7 @@ leave() {
   quorum_without_own ||
     fail "$NODE cannot leave: etcd would lose its quorum; nothing was changed. Bring the masters named above back, or remove the dead ones first, then run this again"
   hand_over_leadership
+  drop_key
   warn "leaves the cluster: waits $DRAIN_SECONDS s for clients, then drains"
   sleep "$DRAIN_SECONDS"
   kube "$server" drain "$NODE" --ignore-daemonsets --delete-emptydir-data --force --timeout "${DRAIN_DEADLINE}s" >"$RUN/drain" 2>&1 || {
