@@ -8,6 +8,7 @@ import { ControlPlane, MASTERS } from "./cluster/control-plane";
 import { faults } from "./cluster/faults";
 import { life } from "./cluster/life";
 import { updater } from "./cluster/updater";
+import { variants } from "./cluster/variants";
 
 describe("a control plane of three masters", function () {
   this.timeout(15 * 60_000);
@@ -53,5 +54,6 @@ describe("a control plane of three masters", function () {
   clients(plane);
   updater(plane);
   faults(plane);
+  variants(plane);
   life(plane);
 });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { whole } from "../../../demo/acts";
-import { exitCode } from "../../../status/report";
 import { eventually } from "../support";
 import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
+import { servedBy } from "./served-by";
 
 // A network namespace behind a bridge of the machine is what a pod with a network of its own is.
 const POD_NETWORK = `
@@ -62,15 +62,4 @@ export function clients(plane: () => ControlPlane): void {
       assertNothingFailed(report);
     });
   }
-}
-
-/** Waits until status names this server on every master, and checks its exit code. */
-async function servedBy(plane: ControlPlane, server: "HAProxy" | "forward"): Promise<void> {
-  // a pod just started has not seen all checks pass yet
-  await eventually(`status says ${server} everywhere`, 120, async () => {
-    const hosts = await plane.status();
-    assert.deepEqual(new Set(hosts.map((host) => host.server)), new Set([server]));
-    assert.equal(exitCode(hosts), server === "HAProxy" ? 0 : 1, JSON.stringify(hosts));
-    return true;
-  });
 }

@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { underLoad, whole } from "../../../demo/acts";
+import type { ClusterOverrides } from "../../../demo/stack";
+import { HAPROXY_DEFAULTS } from "../../../haproxy/config";
+import { quote } from "../../../host/shell";
+import { eventually } from "../support";
+import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
+import { HaproxyPods } from "./haproxy-pods";
+import { keptUntilCut, roll } from "./roll";
+import { servedBy } from "./served-by";
+
+const CONFIG_MAP = "-n kube-system get configmap haproxy-backends";
+const PATCH = "-n kube-system patch configmap haproxy-backends --type merge -p";
+
+/** Requests that must go well after a change. */
+const REQUESTS = 100;
+
+/** A stopped HAProxy ends its last connections after this, so that a roll takes less of the tests' time. */
+const HARD_STOP_MS = 10_000;
+const quick = { timeouts: { hardStopAfterMs: HARD_STOP_MS } };
+
+/** API servers may forbid anonymous questions, and backends need no key. */
+const BOTH_BY_TOKEN: ClusterOverrides = {
+  discovery: "both",
+  haproxy: { ...quick, checks: { authentication: "token" } },
+};
+
+/** Where withoutApiServer keeps the manifest. */
+const MANIFEST = "/root/kube-apiserver.yaml";
+const FLAG = "--anonymous-auth=false";
+
+const mounted = (timeouts: object = {}): ClusterOverrides => ({
+  daemonset: { variant: "mounted" },
+  haproxy: { timeouts: { ...quick.timeouts, ...timeouts } },
+});
+
+/** Pods of another kind, each by `up` under load: two sources and checks by token, the variant `mounted`, and back to the default. */
+export function variants(plane: () => ControlPlane): void {
+  const pods = () => new HaproxyPods(plane());
+
+  it("rolls to discovery both and checks by token without a failed request", async () => {
+    await roll(plane(), "both, by token", BOTH_BY_TOKEN, HAPROXY_DEFAULTS.timeouts.hardStopAfterMs);
+    await whole(plane().stage);
+    for (const { discovery } of await updaters()) assert.equal(discovery, "both");
+    for (const name of MASTERS) {
+      // the first part of every ServiceAccount's token: {"alg":"...
+      assert.match(
+        await pods().run(name, "cat @/root/run/haproxy/check-token.map"),
+        /^token eyJhbGci/,
+      );
+    }
+  });
+
+  it("keeps an API server that has left the slice, and uses it again though it refuses anonymous checks now", async () => {
+    const { load, lab, stage } = plane();
+    const address = plane().address("m2");
+    const m2 = async () =>
+      (await updaters()).map(({ backends, outOfSlice }) => ({
+        state: backends.find((backend) => backend.name === address)?.state,
+        left: outOfSlice.some(({ name }) => name === address),
+      }));
+    const becomes = (state: string, left: boolean) =>
+      eventually(`m2 is ${state}, ${left ? "out of" : "in"} the slice`, 120, async () => {
+        assert.deepEqual(
+          await m2(),
+          MASTERS.map(() => ({ state, left })),
+        );
+        return true;
+      });
+    const keyGone = await plane().underLoad("only the slice knows m2", async () => {
+      await stage.cluster.patchBackend("m1", "m2", null);
+      await becomes("ready", false);
+      await underLoad(stage, REQUESTS);
+    });
+    assertNothingFailed(keyGone);
+    assert.equal(keyGone.watchBreaks, 0, keyGone.breaks.join("; "));
+
+    await load.phase("m2 leaves the slice", { reconnect: true });
+    const from = Date.now();
+    await plane().withoutApiServer("m2", async () => {
+      await load.markKill({ from, to: Date.now() });
+      await becomes("down", true);
+      await underLoad(stage, REQUESTS);
+      assertNothingFailed(await plane().endPhase("m2 leaves the slice"));
+      await lab.exec("m2", `sed -i 's/^\\( *\\)- kube-apiserver$/&\\n\\1- ${FLAG}/' ${MANIFEST}`);
+      await load.phase("m2 comes back", { reconnect: true });
+    });
+    try {
+      const { stdout } = await lab.exec(
+        "m2",
+        `curl -sk -o /dev/null -w '%{http_code}' https://${address}:6443/readyz`,
+      );
+      assert.equal(stdout, "401");
+      await becomes("ready", false);
+      await servedBy(plane(), "HAProxy");
+      await underLoad(stage, REQUESTS);
+      assertNothingFailed(await plane().endPhase("m2 comes back"));
+    } finally {
+      // kubelet's own probes are anonymous: it would kill this API server after 4 minutes
+      await plane().withoutApiServer("m2", async () => {
+        await lab.exec("m2", `sed -i '/- ${FLAG}$/d' ${MANIFEST}`);
+      });
+    }
+    await whole(stage);
+  });
+
+  it("rolls to the variant mounted without a failed request; its pods have no credential", async () => {
+    await roll(plane(), "mounted", mounted(), HARD_STOP_MS);
+    await servedBy(plane(), "HAProxy");
+    assert.deepEqual(
+      await pods().containers(),
+      MASTERS.map(() => "haproxy"),
+    );
+    for (const name of MASTERS) {
+      const mounts = await pods().run(name, "cat @/mountinfo; ls @/root/run @/root/var/run");
+      assert.match(mounts, /haproxy/);
+      assert.doesNotMatch(mounts, /secrets|token/);
+    }
+    const objects = await plane().kubectl(
+      "m1",
+      "get serviceaccounts,roles,rolebindings,configmaps -A -o name",
+    );
+    assert.doesNotMatch(objects, /control-plane-lb/);
+    assert.ok("haproxy.cfg" in (await configMap()));
+  });
+
+  it("refuses a bad configuration in the ConfigMap and says why; the last good one serves, also after a power cut", async () => {
+    const { lab, load, stage } = plane();
+    const good = await pods().file("m1");
+    const workers = () =>
+      Promise.all(MASTERS.map((name) => stage.cluster.pids(name, "haproxy").then(String)));
+    const before = await workers();
+    const bad = good.replace("retries 3", "retries 3\n  nonsense");
+    const refused = await plane().underLoad("a bad configuration", async () => {
+      const patch = JSON.stringify({ data: { "haproxy.cfg": bad } });
+      await plane().kubectl("m1", `${PATCH} ${quote(patch)}`);
+      await pods().touch();
+      for (const name of MASTERS) await refuses(name);
+      await underLoad(stage, REQUESTS);
+    });
+    assertNothingFailed(refused);
+    assert.equal(refused.watchBreaks, 0, refused.breaks.join("; "));
+    assert.deepEqual(await workers(), before);
+
+    const cut = "power cut beside a bad configuration";
+    await load.phase(cut, { reconnect: true });
+    await underLoad(stage, 20);
+    const from = Date.now();
+    await lab.powerOff("m3", { hard: true });
+    await load.markKill({ from, to: Date.now() });
+    await lab.powerOn("m3");
+    await eventually("HAProxy on m3", 180, () => plane().haproxyServes("m3"));
+    await servedBy(plane(), "HAProxy");
+    await underLoad(stage, REQUESTS);
+    assertNothingFailed(await plane().endPhase(cut));
+    await refuses("m3");
+    for (const name of MASTERS) assert.equal(await pods().file(name), good, name);
+  });
+
+  it("is put right by up; what up changes every HAProxy loads without a failed request", async () => {
+    const { engine, stage } = plane();
+    const processes = async () => (await stage.cluster.pids("m1", "haproxy")).length;
+    const before = await processes();
+    await engine.up({ refresh: true });
+    assert.equal((await configMap())["haproxy.cfg"], await pods().file("m1"));
+    plane().configure(MASTERS, mounted({ queueMs: 2500 }));
+    const loaded = await plane().underLoad("loaded", async () => {
+      await engine.up();
+      await pods().touch();
+      for (const name of MASTERS) {
+        await eventually(`the new configuration on ${name}`, 120, async () => {
+          assert.match(await pods().file(name), /timeout queue 2500ms/);
+          assert.match(await pods().log(name), /loaded the changed haproxy\.cfg/);
+          return true;
+        });
+        if (name === "m1") await keptUntilCut(plane(), Date.now(), HARD_STOP_MS);
+      }
+      await servedBy(plane(), "HAProxy");
+      await eventually("the former worker is gone", 60, async () => (await processes()) <= before);
+    });
+    assertNothingFailed(loaded);
+  });
+
+  it("rolls back to the sidecar without a failed request, and leaves nothing of the other variant", async () => {
+    await roll(plane(), "sidecar", {}, HARD_STOP_MS);
+    await whole(plane().stage);
+    await servedBy(plane(), "HAProxy");
+    for (const { discovery } of await updaters()) assert.equal(discovery, "configMap");
+    assert.deepEqual(Object.keys(await configMap()).sort(), MASTERS);
+  });
+
+  function updaters() {
+    return Promise.all(MASTERS.map((name) => plane().stage.cluster.updater(name)));
+  }
+
+  async function configMap(): Promise<Record<string, string>> {
+    return JSON.parse(await plane().kubectl("m1", `${CONFIG_MAP} -o jsonpath={.data}`)) as never;
+  }
+
+  async function refuses(name: string): Promise<void> {
+    await eventually(`the reason in the log on ${name}`, 120, async () => {
+      const log = await pods().log(name);
+      return /the key haproxy\.cfg is refused.*unknown keyword 'nonsense'/.test(log);
+    });
+  }
+}
