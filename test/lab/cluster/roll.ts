@@ -7,15 +7,11 @@ import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane
 /** Requests that must go well when all pods are new. */
 const REQUESTS = 100;
 
-/**
- * `up` with settings that need other pods, under load: no request fails.
- * @param keptMs how long the HAProxy that is stopped keeps its connections, by its own settings.
- */
+/** `up` with settings that need other pods, under load: no request fails. */
 export async function roll(
   plane: ControlPlane,
   name: string,
   overrides: ClusterOverrides,
-  keptMs: number,
 ): Promise<void> {
   plane.configure(MASTERS, overrides);
   const report = await plane.underLoad(name, async () => {
@@ -24,7 +20,7 @@ export async function roll(
       haproxyStops(plane, "m1", up.signal),
       plane.engine.up().finally(() => up.abort()),
     ]);
-    if (stoppedAt !== undefined) await keptUntilCut(plane, stoppedAt, keptMs);
+    if (stoppedAt !== undefined) await keptUntilCut(plane, stoppedAt);
     await eventually(`HAProxy after ${name}`, 60, () => plane.haproxyServes(...MASTERS));
     await underLoad(plane.stage, REQUESTS);
   });
@@ -32,15 +28,11 @@ export async function roll(
 }
 
 /**
- * A HAProxy that stops, as the former one of a reload, cuts what is left after `keptMs`: a request on its way at that moment is lost.
+ * A HAProxy that stops, as the former one of a reload, cuts what is left in the end: a request on its way at that moment is lost.
  * @param since when it was seen to stop, at most 3 s late.
  */
-export async function keptUntilCut(
-  plane: ControlPlane,
-  since: number,
-  keptMs: number,
-): Promise<void> {
-  const cut = since + keptMs;
+export async function keptUntilCut(plane: ControlPlane, since: number): Promise<void> {
+  const cut = since + plane.stage.drains.stoppedMs;
   await plane.load.markKill({ from: cut - 3000, to: cut + 5000, openedBefore: since });
 }
 

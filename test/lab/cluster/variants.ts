@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { underLoad, whole } from "../../../demo/acts";
 import type { ClusterOverrides } from "../../../demo/stack";
-import { HAPROXY_DEFAULTS } from "../../../haproxy/config";
 import { quote } from "../../../host/shell";
 import { eventually } from "../support";
 import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
 import { HaproxyPods } from "./haproxy-pods";
+import { cutPower } from "./power";
 import { keptUntilCut, roll } from "./roll";
 import { servedBy } from "./served-by";
 
@@ -15,31 +15,24 @@ const PATCH = "-n kube-system patch configmap haproxy-backends --type merge -p";
 /** Requests that must go well after a change. */
 const REQUESTS = 100;
 
-/** A stopped HAProxy ends its last connections after this, so that a roll takes less of the tests' time. */
-const HARD_STOP_MS = 10_000;
-const quick = { timeouts: { hardStopAfterMs: HARD_STOP_MS } };
-
 /** API servers may forbid anonymous questions, and backends need no key. */
 const BOTH_BY_TOKEN: ClusterOverrides = {
   discovery: "both",
-  haproxy: { ...quick, checks: { authentication: "token" } },
+  haproxy: { checks: { authentication: "token" } },
 };
 
 /** Where withoutApiServer keeps the manifest. */
 const MANIFEST = "/root/kube-apiserver.yaml";
 const FLAG = "--anonymous-auth=false";
 
-const mounted = (timeouts: object = {}): ClusterOverrides => ({
-  daemonset: { variant: "mounted" },
-  haproxy: { timeouts: { ...quick.timeouts, ...timeouts } },
-});
+const MOUNTED: ClusterOverrides = { daemonset: { variant: "mounted" } };
 
 /** Pods of another kind, each by `up` under load: two sources and checks by token, the variant `mounted`, and back to the default. */
 export function variants(plane: () => ControlPlane): void {
   const pods = () => new HaproxyPods(plane());
 
   it("rolls to discovery both and checks by token without a failed request", async () => {
-    await roll(plane(), "both, by token", BOTH_BY_TOKEN, HAPROXY_DEFAULTS.timeouts.hardStopAfterMs);
+    await roll(plane(), "both, by token", BOTH_BY_TOKEN);
     await whole(plane().stage);
     for (const { discovery } of await updaters()) assert.equal(discovery, "both");
     for (const name of MASTERS) {
@@ -105,7 +98,7 @@ export function variants(plane: () => ControlPlane): void {
   });
 
   it("rolls to the variant mounted without a failed request; its pods have no credential", async () => {
-    await roll(plane(), "mounted", mounted(), HARD_STOP_MS);
+    await roll(plane(), "mounted", MOUNTED);
     await servedBy(plane(), "HAProxy");
     assert.deepEqual(
       await pods().containers(),
@@ -145,9 +138,7 @@ export function variants(plane: () => ControlPlane): void {
     const cut = "power cut beside a bad configuration";
     await load.phase(cut, { reconnect: true });
     await underLoad(stage, 20);
-    const from = Date.now();
-    await lab.powerOff("m3", { hard: true });
-    await load.markKill({ from, to: Date.now() });
+    await cutPower(plane(), "m3");
     await lab.powerOn("m3");
     await eventually("HAProxy on m3", 180, () => plane().haproxyServes("m3"));
     await servedBy(plane(), "HAProxy");
@@ -163,7 +154,7 @@ export function variants(plane: () => ControlPlane): void {
     const before = await processes();
     await engine.up({ refresh: true });
     assert.equal((await configMap())["haproxy.cfg"], await pods().file("m1"));
-    plane().configure(MASTERS, mounted({ queueMs: 2500 }));
+    plane().configure(MASTERS, { ...MOUNTED, haproxy: { timeouts: { queueMs: 2500 } } });
     const loaded = await plane().underLoad("loaded", async () => {
       await engine.up();
       await pods().touch();
@@ -173,7 +164,7 @@ export function variants(plane: () => ControlPlane): void {
           assert.match(await pods().log(name), /loaded the changed haproxy\.cfg/);
           return true;
         });
-        if (name === "m1") await keptUntilCut(plane(), Date.now(), HARD_STOP_MS);
+        if (name === "m1") await keptUntilCut(plane(), Date.now());
       }
       await servedBy(plane(), "HAProxy");
       await eventually("the former worker is gone", 60, async () => (await processes()) <= before);
@@ -182,7 +173,7 @@ export function variants(plane: () => ControlPlane): void {
   });
 
   it("rolls back to the sidecar without a failed request, and leaves nothing of the other variant", async () => {
-    await roll(plane(), "sidecar", {}, HARD_STOP_MS);
+    await roll(plane(), "sidecar", {});
     await whole(plane().stage);
     await servedBy(plane(), "HAProxy");
     for (const { discovery } of await updaters()) assert.equal(discovery, "configMap");
