@@ -22,6 +22,9 @@ export interface Measured {
 
 const SECONDS = 30;
 
+/** What is not seen by then was undone, or is a fault. */
+const SLICE_SECONDS = 3;
+
 /** Addresses that a machine has besides its own: its API server answers at each, so each is a backend that really serves. */
 export async function addAliases(lab: Lab, machine: string, count: number): Promise<string[]> {
   const base = lab.gateway.split(".").slice(0, 3).join(".");
@@ -68,13 +71,21 @@ export class Changer {
     );
   }
 
-  /** Adds an address to the EndpointSlice of the API's own Service. */
-  async addEndpoint(address: string, endpoints: readonly unknown[]): Promise<Measured> {
+  /**
+   * Adds an address to the EndpointSlice of the API's own Service.
+   * @returns undefined when an API server took it out again before it was seen: each writes its own list every 10 s
+   */
+  async addEndpoint(address: string, endpoints: readonly unknown[]): Promise<Measured | undefined> {
     const more = [...endpoints, { addresses: [address], conditions: { ready: true } }];
     const acknowledged = await this.api.mergePatch(SLICE_PATH, { endpoints: more });
-    return this.settled("master at a new address", acknowledged, (routes) =>
-      this.has(routes, address),
-    );
+    const there = (routes: ReadonlySet<string>) => this.has(routes, address);
+    try {
+      return await this.settled("master at a new address", acknowledged, there, SLICE_SECONDS);
+    } catch (error) {
+      if (!JSON.stringify(await this.api.get(SLICE_PATH)).includes(`"${address}"`))
+        return undefined;
+      throw error;
+    }
   }
 
   private async patchKeys(
@@ -90,8 +101,9 @@ export class Changer {
     kind: ChangeKind,
     acknowledged: number,
     wanted: (routes: ReadonlySet<string>) => boolean,
+    seconds = SECONDS,
   ): Promise<Measured> {
-    const seen = await Promise.all(this.views.map((view) => view.settles(wanted, SECONDS)));
+    const seen = await Promise.all(this.views.map((view) => view.settles(wanted, seconds)));
     return { kind, acknowledged, ms: Math.max(...seen) - acknowledged };
   }
 
