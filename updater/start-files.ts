@@ -94,10 +94,10 @@ export class StartFiles {
 
   /**
    * HAProxy could not be brought to all that is wanted: until `release`, the file keeps its settings and number of slots.
-   * @param config the file with these settings
+   * @param config the file with these settings; at a further attempt it may be the refused one, so the first counts
    */
   hold(config: string | undefined, snapshot: Snapshot): void {
-    this.#held = { config, slotCount: slotCount(snapshot) };
+    this.#held = { config: this.#held?.config ?? config, slotCount: slotCount(snapshot) };
   }
 
   /** HAProxy has read the file of a reload, or needs none any more. */

@@ -240,6 +240,18 @@ describe("the balancer", () => {
       assert.deepEqual(balancer.problems(), []);
     });
 
+    it("after a reload that failed twice, when the former settings could not be written again in between", async () => {
+      const former = written();
+      haproxy.refusesReload = true;
+      refuse("timeout connect 700ms");
+      start(OTHER);
+      await balancer.tick();
+      allow();
+      nowMs += REFUSED_PAUSE_MS;
+      await balancer.tick();
+      assert.equal(written(), former);
+    });
+
     it("when its check refuses other settings, which stays a problem", async () => {
       refuse("900ms");
       start(OTHER);
