@@ -96,8 +96,8 @@ export function parseAnswers(
   for (const part of parts.filter((part) => part.endsWith(" broken"))) {
     problems.push(`${part.split(" ")[0]} does not work: see systemctl status there`);
   }
-  // 401 says nothing of its health then; the backends below do
-  const refuses = status("api") === 401 && expected.checksByToken === true;
+  // such an answer says nothing of its health then; the backends below do
+  const refuses = [401, 403].includes(status("api")) && expected.checksByToken === true;
   if (status("api") !== 200 && !refuses && expected.apiServer) {
     const answer = status("api") === 0 ? "does not answer" : `answers ${status("api")}`;
     problems.push(`its API server ${answer} on /readyz`);

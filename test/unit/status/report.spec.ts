@@ -34,7 +34,7 @@ describe("status of a host", () => {
     assert.match(status.problems.join("\n"), /API server does not answer on \/readyz/);
   });
 
-  it("takes 401 of its API server for what it is where HAProxy's checks carry a token", () => {
+  it("takes 401 and 403 of its API server for what they are where HAProxy's checks carry a token", () => {
     const ask = (api: string, checksByToken: boolean) =>
       parseAnswers(HOST, { ports: PORTS, updater: true }, answers({ api }), {
         forward: true,
@@ -42,6 +42,7 @@ describe("status of a host", () => {
         checksByToken,
       }).problems;
     assert.deepEqual(ask("401", true), []);
+    assert.deepEqual(ask("403", true), []);
     assert.deepEqual(ask("401", false), ["its API server answers 401 on /readyz"]);
     assert.deepEqual(ask("500", true), ["its API server answers 500 on /readyz"]);
   });
