@@ -1,5 +1,6 @@
 /** Which backend stands in which slot. Slots exist so that a backend comes and goes without a reload. Pure. */
 import { formatBackend, sameBackend, type Backend } from "./model";
+import { slotName } from "./server-lines";
 
 /** The fewest slots of a configuration. */
 export const MIN_SLOTS = 8;
@@ -69,7 +70,7 @@ export function firstSlots(wanted: readonly Backend[]): readonly (Backend | unde
 
 /** `s1=m1(10.77.0.11:6443)`: for log lines. */
 export function describeStep(step: SlotStep): string {
-  return `${step.kind} s${step.slot + 1}=${step.backend.name}(${formatBackend(step.backend)})`;
+  return `${step.kind} ${slotName(step.slot)}=${step.backend.name}(${formatBackend(step.backend)})`;
 }
 
 function grow(slots: (Backend | undefined)[], length: number): void {

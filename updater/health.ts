@@ -1,12 +1,16 @@
 /** What HAProxy makes of the backends. Pure. */
 import { formatBackend, type Backend } from "../haproxy/model";
-import type { Snapshot } from "../haproxy/runtime";
+import type { Snapshot, Stat } from "../haproxy/runtime";
+import { slotName } from "../haproxy/server-lines";
 import { ALL_DOWN, type Health } from "../haproxy/server-state";
-import { isUp } from "./reconcile";
 import type { WantedSlots } from "./wanted";
 
 /** What HAProxy makes of a backend; `unknown` when it does not answer. */
 export type BackendState = "ready" | "alive" | "down" | "draining" | "unknown";
+
+function nameOf({ pool, slot }: Pick<Stat, "pool" | "slot">): string {
+  return `${pool}/${slotName(slot)}`;
+}
 
 /** Health of the backends in these slots. It counts only for the very address that it was seen at. */
 export function healthOf(
@@ -14,11 +18,12 @@ export function healthOf(
   snapshot: Snapshot | undefined,
 ): Health {
   if (snapshot === undefined) return ALL_DOWN;
+  const seenAt = new Map(snapshot.servers.map((server) => [nameOf(server), formatBackend(server)]));
+  const up = new Set(snapshot.stats.filter(({ status }) => status.startsWith("UP")).map(nameOf));
   return (pool, slot) => {
     const backend = slots[slot];
-    const server = snapshot.servers.find((it) => it.pool === pool && it.slot === slot);
-    if (server === undefined || backend === undefined) return false;
-    return formatBackend(server) === formatBackend(backend) && isUp(snapshot, pool, slot);
+    const name = nameOf({ pool, slot });
+    return backend !== undefined && seenAt.get(name) === formatBackend(backend) && up.has(name);
   };
 }
 

@@ -114,13 +114,6 @@ function release(slot: number, stats: readonly Stat[]): Action | undefined {
   return stats.some(({ sessions }) => sessions > 0) ? { kind: "cut", slot } : undefined;
 }
 
-/** Whether a slot's server is up in a pool. */
-export function isUp(snapshot: Snapshot, pool: Pool, slot: number): boolean {
-  return snapshot.stats.some(
-    (stat) => stat.pool === pool && stat.slot === slot && stat.status.startsWith("UP"),
-  );
-}
-
 /** Without a last good set: what HAProxy runs is what is wanted until an API server says otherwise. Names come with the ConfigMap. */
 export function adoptSlots(snapshot: Snapshot): (Backend | undefined)[] {
   const servers = snapshot.servers.filter(({ pool }) => pool === POOLS[0]);

@@ -2,6 +2,7 @@
 import { POOLS } from "../haproxy/config";
 import type { Backend } from "../haproxy/model";
 import { ADMIN, type RuntimeApi, type Snapshot } from "../haproxy/runtime";
+import { slotName } from "../haproxy/server-lines";
 import { pause } from "./backoff";
 import type { Log } from "./log";
 import type { Metrics } from "./metrics";
@@ -51,7 +52,7 @@ export class RuntimeChanges {
     const actions = planActions(snapshot, { ...wanted, nowMs: this.#parts.now() });
     for (const action of actions) {
       await this.#perform(action);
-      log.info("told HAProxy", { action: action.kind, slot: `s${action.slot + 1}` });
+      log.info("told HAProxy", { action: action.kind, slot: slotName(action.slot) });
       if (action.kind === "drain" && !draining.has(action.slot)) {
         draining.set(action.slot, { backend: action.backend, untilMs: this.drainUntilMs() });
       }

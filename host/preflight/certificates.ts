@@ -14,6 +14,10 @@ export function certificateChecks(existing: ExistingCluster): string {
   return `cat >"$work/ca.crt" <<'END_OF_CA'
 ${caCert.trim()}
 END_OF_CA
+lacks_endpoint() { # name, address:port
+  problem "the certificate of $1's API server ($2) does not hold "${quote(endpointHost)} \\
+    "add it to its certSANs (kubeadm init phase certs apiserver, after removing the old apiserver.crt and apiserver.key)"
+}
 check_certificate() { # name, address:port
   has curl || return 0
   status=0
@@ -22,12 +26,10 @@ check_certificate() { # name, address:port
     --connect-to ${quote(`${host}:`)}"$port:$2" ${quote(`https://${host}:`)}"$port/livez/ping" || status=$?
   case $status in
     0) ;;
-    51) problem "the certificate of $1's API server ($2) does not hold "${quote(endpointHost)} \\
-      "add it to its certSANs (kubeadm init phase certs apiserver, after removing the old apiserver.crt and apiserver.key)" ;;
+    51) lacks_endpoint "$1" "$2" ;;
     60) if curl --silent --noproxy '*' --max-time 10 --output /dev/null --cacert "$work/ca.crt" \\
       --connect-to "kubernetes:$port:$2" "https://kubernetes:$port/livez/ping"; then
-        problem "the certificate of $1's API server ($2) does not hold "${quote(endpointHost)} \\
-          "add it to its certSANs (kubeadm init phase certs apiserver, after removing the old apiserver.crt and apiserver.key)"
+        lacks_endpoint "$1" "$2"
       else
         problem "the certificate of $1's API server ($2) is not signed by the CA of the kubeconfig" "give the kubeconfig of this cluster"
       fi ;;
