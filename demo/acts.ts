@@ -191,10 +191,16 @@ function backendActs(
 /**
  * Connections from before `since` are ended after `drainMs`. TLS passes through, so nobody can see whether one of them has a request on its
  * way then: it is lost in flight.
+ * @param lateMs how late `since` may be.
  */
-function keptUntilCut(stage: Stage, since: number, drainMs: number): Promise<void> {
+export function keptUntilCut(
+  { load }: Pick<Stage, "load">,
+  since: number,
+  drainMs: number,
+  lateMs = 1000,
+): Promise<void> {
   const cut = since + drainMs;
-  return stage.load.markKill({ from: cut - 1000, to: cut + 5000, openedBefore: since });
+  return load.markKill({ from: cut - lateMs, to: cut + 5000, openedBefore: since });
 }
 
 function podsDeleted(head: string, count: number): Act {

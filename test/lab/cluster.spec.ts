@@ -4,8 +4,9 @@ import { judge } from "../../demo/report";
 import { Lab } from "../../lab/src/index";
 import { bringUp } from "./cluster/bring-up";
 import { clients } from "./cluster/clients";
-import { ControlPlane, MASTERS } from "./cluster/control-plane";
+import { MASTERS } from "./cluster/control-plane";
 import { faults } from "./cluster/faults";
+import { controlPlaneOn } from "./cluster/hooks";
 import { life } from "./cluster/life";
 import { updater } from "./cluster/updater";
 import { variants } from "./cluster/variants";
@@ -14,23 +15,9 @@ describe("a control plane of three masters", function () {
   this.timeout(15 * 60_000);
   // each test goes on from what the one before it has left
   this.bail(true);
-  let lab: Lab | undefined;
-  let made: ControlPlane | undefined;
-
-  const plane = () => {
-    assert.ok(made !== undefined);
-    return made;
-  };
-
-  before(async () => {
-    lab = await Lab.up({ name: "cluster-test", machines: MASTERS.length + 1 });
-    made = await ControlPlane.create(lab);
-  });
-
-  after(async () => {
-    await made?.dispose();
-    await lab?.down();
-  });
+  const plane = controlPlaneOn(() =>
+    Lab.up({ name: "cluster-test", machines: MASTERS.length + 1 }),
+  );
 
   bringUp(plane);
 

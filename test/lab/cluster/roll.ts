@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { underLoad } from "../../../demo/acts";
+import { keptUntilCut, underLoad } from "../../../demo/acts";
 import type { ClusterOverrides } from "../../../demo/stack";
 import { eventually } from "../support";
 import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
@@ -20,20 +20,16 @@ export async function roll(
       haproxyStops(plane, "m1", up.signal),
       plane.engine.up().finally(() => up.abort()),
     ]);
-    if (stoppedAt !== undefined) await keptUntilCut(plane, stoppedAt);
+    if (stoppedAt !== undefined) await stoppedSince(plane, stoppedAt);
     await eventually(`HAProxy after ${name}`, 60, () => plane.haproxyServes(...MASTERS));
     await underLoad(plane.stage, REQUESTS);
   });
   assertNothingFailed(report);
 }
 
-/**
- * A HAProxy that stops, as the former one of a reload, cuts what is left in the end: a request on its way at that moment is lost.
- * @param since when it was seen to stop, at most 3 s late.
- */
-export async function keptUntilCut(plane: ControlPlane, since: number): Promise<void> {
-  const cut = since + plane.stage.drains.stoppedMs;
-  await plane.load.markKill({ from: cut - 3000, to: cut + 5000, openedBefore: since });
+/** @param since when HAProxy was seen to stop, as the former one of a reload does, at most 3 s late. */
+export function stoppedSince({ stage }: ControlPlane, since: number): Promise<void> {
+  return keptUntilCut(stage, since, stage.drains.stoppedMs, 3000);
 }
 
 /** When HAProxy gives up the LB port of the endpoint's machine; undefined when the signal comes first. */

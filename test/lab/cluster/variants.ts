@@ -6,7 +6,7 @@ import { eventually } from "../support";
 import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
 import { HaproxyPods } from "./haproxy-pods";
 import { cutPower } from "./power";
-import { keptUntilCut, roll } from "./roll";
+import { stoppedSince, roll } from "./roll";
 import { servedBy } from "./served-by";
 
 const CONFIG_MAP = "-n kube-system get configmap haproxy-backends";
@@ -164,7 +164,7 @@ export function variants(plane: () => ControlPlane): void {
           assert.match(await pods().log(name), /loaded the changed haproxy\.cfg/);
           return true;
         });
-        if (name === "m1") await keptUntilCut(plane(), Date.now());
+        if (name === "m1") await stoppedSince(plane(), Date.now());
       }
       await servedBy(plane(), "HAProxy");
       await eventually("the former worker is gone", 60, async () => (await processes()) <= before);
