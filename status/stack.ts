@@ -31,7 +31,7 @@ export async function readStackSettings(
   log: (line: string) => void,
 ): Promise<Settings> {
   const home = process.env["PULUMI_BACKEND_URL"] ? undefined : labHomeOf(stack);
-  const workspace = await (home === undefined ? usersWorkspace() : labWorkspace(home, log));
+  const workspace = await (home === undefined ? usersWorkspace(stack) : labWorkspace(home, log));
   const config = await workspace.getAllConfig(stack);
   const texts = Object.fromEntries(
     Object.entries(config).map(([key, { value }]) => [key, value] as const),
@@ -39,8 +39,13 @@ export async function readStackSettings(
   return settingsFromConfig(texts, PROJECT);
 }
 
-function usersWorkspace(): Promise<LocalWorkspace> {
-  return LocalWorkspace.create({ workDir: path.resolve(__dirname, "..") });
+/** @throws when the user has no Pulumi that could be asked */
+async function usersWorkspace(stack: string): Promise<LocalWorkspace> {
+  const pulumiCommand = await PulumiCommand.get().catch((cause: unknown) => {
+    const message = `no lab runs the stack ${stack}, and pulumi, which would know other stacks, does not start here: install the Pulumi CLI, or add it to PATH`;
+    throw new Error(message, { cause });
+  });
+  return LocalWorkspace.create({ workDir: path.resolve(__dirname, ".."), pulumiCommand });
 }
 
 async function labWorkspace(home: string, log: (line: string) => void): Promise<LocalWorkspace> {
