@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import type { SuiteResult } from "./reporter";
 import { SUITES, type Suite } from "./suites";
@@ -9,24 +9,31 @@ const USAGE = `usage: npm test [-- SUITE...]
   No name runs all suites that this machine can run. Suites: ${SUITES.map(({ name }) => name).join(", ")}
   exit code: 0 all passed, 1 not so, 2 no such suite`;
 
+const INHERIT = ["inherit", "inherit"] as const;
+const PIPES = ["pipe", "pipe"] as const;
+
 const log = (line: string) => console.log(line);
 
 /** Ctrl-C: what runs is ended and cleaned up, and nothing more begins. */
 const interruption = new AbortController();
 
-/**
- * Runs a command of a suite in a process group of its own; resolves with its exit code, or "timeout" after it was killed. What a suite
- * says that runs beside others is shown when it has ended.
- */
+/** Suites that run at once: each waits about half of its time. */
+const AT_ONCE = 2 * availableParallelism();
+
+/** Where a suite's words go: at once to the terminal, or there when it has ended because others run beside it. */
+type Output = "at once" | "in the end";
+
+/** Runs a command of a suite in a process group of its own; resolves with its exit code, or "timeout" after it was killed. */
 function run(
   suite: Suite,
+  output: Output,
   command: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
 ): Promise<number | "timeout"> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
-      stdio: suite.beside === true ? ["ignore", "pipe", "pipe"] : ["ignore", "inherit", "inherit"],
+      stdio: ["ignore", ...(output === "at once" ? INHERIT : PIPES)],
       detached: true,
       env: { ...process.env, ...env },
     });
@@ -67,12 +74,13 @@ function run(
 }
 
 /** Runs one mocha suite; a process that ends badly without a failed test is a failure of its own. */
-async function runMocha(suite: Suite): Promise<SuiteResult> {
+async function runMocha(suite: Suite, output: Output): Promise<SuiteResult> {
   const folder = mkdtempSync(path.join(tmpdir(), "control-plane-lb-test-"));
   const resultFile = path.join(folder, "result.json");
   try {
     const code = await run(
       suite,
+      output,
       process.execPath,
       [
         "--import=tsx",
@@ -106,54 +114,62 @@ function readResult(file: string): SuiteResult | undefined {
   }
 }
 
-async function runSuite(suite: Suite): Promise<SuiteResult> {
+/** Makes what a suite needs; undefined when it can run, else the result that stands for it. */
+async function prepare(suite: Suite): Promise<SuiteResult | undefined> {
   const reason = suite.impossible?.();
   if (reason !== undefined) {
     return { passed: 0, failed: [], skipped: [`suite ${suite.name}: ${reason}`] };
   }
   try {
     await suite.prepare?.(log);
+    return undefined;
   } catch (error) {
-    return {
-      passed: 0,
-      failed: [`${suite.name}: preparation failed: ${String(error)}`],
-      skipped: [],
-    };
+    const failed = [`${suite.name}: preparation failed: ${String(error)}`];
+    return { passed: 0, failed, skipped: [] };
   }
-  if (suite.command === undefined) return runMocha(suite);
+}
+
+async function runSuite(suite: Suite, output: Output): Promise<SuiteResult> {
+  if (suite.command === undefined) return runMocha(suite, output);
   const [command, ...args] = suite.command;
-  const code = await run(suite, `node_modules/.bin/${command}`, args);
+  const code = await run(suite, output, `node_modules/.bin/${command}`, args);
   return code === 0
     ? { passed: 1, failed: [], skipped: [] }
     : { passed: 0, failed: [`${suite.name}: ended with ${code}`], skipped: [] };
 }
 
-async function runTold(suite: Suite): Promise<SuiteResult> {
+async function runTold(suite: Suite, output: Output): Promise<SuiteResult> {
   const start = Date.now();
-  log(`\n=== ${suite.name}${suite.beside === true ? " (beside the others)" : ""}`);
-  const result = await runSuite(suite);
+  log(`\n=== ${suite.name}${output === "at once" ? "" : " begins, beside others"}`);
+  const result = await runSuite(suite, output);
   const seconds = Math.round((Date.now() - start) / 1000);
   log(`=== ${suite.name}: ${result.passed} passed, ${result.failed.length} failed, ${seconds} s`);
   return result;
 }
 
-/** One suite after the other; those that mostly wait run beside them, and are over before a suite that must be alone. */
+/** All preparations first, so that no build disturbs a test; then the suites that may run beside others, then each that must be alone. */
 async function runAll(suites: readonly Suite[]): Promise<SuiteResult[]> {
   const results: SuiteResult[] = [];
-  let beside: Promise<SuiteResult>[] = [];
+  const ready: Suite[] = [];
   for (const suite of suites) {
-    if (interruption.signal.aborted) break;
-    if (suite.beside === true) {
-      beside.push(runTold(suite));
-      continue;
-    }
-    if (suite.alone === true) {
-      results.push(...(await Promise.all(beside)));
-      beside = [];
-    }
-    results.push(await runTold(suite));
+    if (interruption.signal.aborted) return results;
+    const hindered = await prepare(suite);
+    if (hindered === undefined) ready.push(suite);
+    else results.push(hindered);
   }
-  return [...results, ...(await Promise.all(beside))];
+  const queue = ready.filter((suite) => suite.alone !== true);
+  const output = queue.length > 1 ? "in the end" : "at once";
+  const work = async (): Promise<void> => {
+    const suite = queue.shift();
+    if (suite === undefined || interruption.signal.aborted) return;
+    results.push(await runTold(suite, output));
+    await work();
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  for (const suite of ready.filter(({ alone }) => alone === true)) {
+    if (!interruption.signal.aborted) results.push(await runTold(suite, "at once"));
+  }
+  return results;
 }
 
 async function main(): Promise<number> {

@@ -17,8 +17,6 @@ export interface Suite {
   readonly prepare?: (log: Log) => Promise<void>;
   /** Removes what the suite leaves behind when its process is ended from outside. */
   readonly cleanUp?: (log: Log) => Promise<void>;
-  /** Waits more than it computes: runs beside the suites that follow. */
-  readonly beside?: boolean;
   /** Has a load that must not be disturbed: begins when all others have ended. */
   readonly alone?: boolean;
   /** A suite that takes longer than this is stopped and has failed. */
@@ -28,8 +26,21 @@ export interface Suite {
 const needsRoot = () =>
   process.getuid?.() === 0 ? undefined : "needs root (network namespaces, systemd-nspawn)";
 
-/** The labs that specs of the lab make. */
-const TEST_LABS = ["cluster-test", "external-test", "refusals-test", "spec-machines", "spec-other"];
+const pulumiHome = async (log: Log) => void (await ensurePulumiHome(log));
+
+/** What specs need that start labs, and how these labs end when the suite is ended from outside. */
+const onLabs = (names: readonly string[]): Partial<Suite> => ({
+  impossible: needsRoot,
+  prepare: async (log) => {
+    await makeParts(log);
+    await ensurePulumiHome(log);
+  },
+  cleanUp: async (log) => {
+    for (const name of names) await Lab.remove(name, log);
+  },
+});
+
+const HOST_COMMANDS = ["haproxy", "socat", "nft", "iptables", "ip", "conntrack", "curl", "openssl"];
 
 async function prepareHaproxy(log: Log): Promise<void> {
   await ensureCommands(log, ["openssl", "socat", "mmdebstrap", "ip", "nft"]);
@@ -37,81 +48,64 @@ async function prepareHaproxy(log: Log): Promise<void> {
   haproxyBinaries();
 }
 
-/** All suites. Those that wait most beside the others come first, then the quick ones. */
+/** All suites. Of those that run at once the longest come first. */
 export const SUITES: readonly Suite[] = [
   {
     name: "haproxy",
     files: "test/haproxy/!(updater|discovery|mounted).spec.ts",
     impossible: needsRoot,
     prepare: prepareHaproxy,
-    beside: true,
     minutes: 20,
   },
   {
     name: "updater",
-    files: "test/haproxy/@(updater|discovery|mounted).spec.ts",
+    files: "test/haproxy/@(updater|discovery).spec.ts",
     impossible: needsRoot,
     prepare: prepareHaproxy,
-    beside: true,
     minutes: 20,
   },
-  { name: "format", command: ["prettier", "--check", "."], minutes: 5 },
-  { name: "lint", command: ["eslint", "."], minutes: 10 },
-  { name: "types", command: ["tsc", "--noEmit"], minutes: 10 },
+  {
+    name: "engine",
+    files: "test/engine/!(topology).spec.ts",
+    prepare: pulumiHome,
+    minutes: 15,
+  },
+  {
+    name: "mounted",
+    files: "test/haproxy/mounted.spec.ts",
+    impossible: needsRoot,
+    prepare: prepareHaproxy,
+    minutes: 20,
+  },
+  { name: "utils", files: "test/utils/**/*.spec.ts", prepare: pulumiHome, minutes: 15 },
+  { name: "topology", files: "test/engine/topology.spec.ts", prepare: pulumiHome, minutes: 15 },
+  {
+    name: "host",
+    files: "test/{host,host-kubeadm}/**/*.spec.ts",
+    impossible: needsRoot,
+    prepare: (log) => ensureCommands(log, HOST_COMMANDS),
+    minutes: 20,
+  },
+  {
+    name: "machines",
+    files: "test/lab/@(machines|refusals).spec.ts",
+    ...onLabs(["refusals-test", "spec-machines", "spec-other"]),
+    minutes: 15,
+  },
   {
     name: "unit",
     files: "test/unit/**/*.spec.ts",
     prepare: (log) => ensureCommands(log, ["shellcheck", "openssl"]),
     minutes: 10,
   },
+  { name: "lint", command: ["eslint", "."], minutes: 10 },
   { name: "components", files: "test/components/**/*.spec.ts", minutes: 10 },
-  {
-    name: "host",
-    files: "test/{host,host-kubeadm}/**/*.spec.ts",
-    impossible: needsRoot,
-    prepare: (log) =>
-      ensureCommands(log, [
-        "haproxy",
-        "socat",
-        "nft",
-        "iptables",
-        "ip",
-        "conntrack",
-        "curl",
-        "openssl",
-      ]),
-    minutes: 20,
-  },
-  {
-    name: "utils",
-    files: "test/utils/**/*.spec.ts",
-    prepare: async (log) => void (await ensurePulumiHome(log)),
-    minutes: 15,
-  },
-  {
-    name: "topology",
-    files: "test/engine/topology.spec.ts",
-    prepare: async (log) => void (await ensurePulumiHome(log)),
-    beside: true,
-    minutes: 15,
-  },
-  {
-    name: "engine",
-    files: "test/engine/!(topology).spec.ts",
-    prepare: async (log) => void (await ensurePulumiHome(log)),
-    minutes: 15,
-  },
+  { name: "format", command: ["prettier", "--check", "."], minutes: 5 },
+  { name: "types", command: ["tsc", "--noEmit"], minutes: 10 },
   {
     name: "lab",
-    files: "test/lab/**/*.spec.ts",
-    impossible: needsRoot,
-    prepare: async (log) => {
-      await makeParts(log);
-      await ensurePulumiHome(log);
-    },
-    cleanUp: async (log) => {
-      for (const name of TEST_LABS) await Lab.remove(name, log);
-    },
+    files: "test/lab/@(cluster|external).spec.ts",
+    ...onLabs(["cluster-test", "external-test"]),
     alone: true,
     minutes: 40,
   },
