@@ -9,9 +9,6 @@ const USAGE = `usage: npm test [-- SUITE...]
   No name runs all suites that this machine can run. Suites: ${SUITES.map(({ name }) => name).join(", ")}
   exit code: 0 all passed, 1 not so, 2 no such suite`;
 
-const INHERIT = ["inherit", "inherit"] as const;
-const PIPES = ["pipe", "pipe"] as const;
-
 const log = (line: string) => console.log(line);
 
 /** Ctrl-C: what runs is ended and cleaned up, and nothing more begins. */
@@ -20,8 +17,8 @@ const interruption = new AbortController();
 /** Suites that run at once: each waits about half of its time. */
 const AT_ONCE = 2 * availableParallelism();
 
-/** Where a suite's words go: at once to the terminal, or there when it has ended because others run beside it. */
-type Output = "at once" | "in the end";
+/** Where a suite's words go: to the terminal, or into a pipe and there when it has ended, because others run beside it. */
+type Output = "inherit" | "pipe";
 
 /** Runs a command of a suite in a process group of its own; resolves with its exit code, or "timeout" after it was killed. */
 function run(
@@ -33,7 +30,7 @@ function run(
 ): Promise<number | "timeout"> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
-      stdio: ["ignore", ...(output === "at once" ? INHERIT : PIPES)],
+      stdio: ["ignore", output, output],
       detached: true,
       env: { ...process.env, ...env },
     });
@@ -140,7 +137,7 @@ async function runSuite(suite: Suite, output: Output): Promise<SuiteResult> {
 
 async function runTold(suite: Suite, output: Output): Promise<SuiteResult> {
   const start = Date.now();
-  log(`\n=== ${suite.name}${output === "at once" ? "" : " begins, beside others"}`);
+  log(`\n=== ${suite.name}${output === "pipe" ? " begins, beside others" : ""}`);
   const result = await runSuite(suite, output);
   const seconds = Math.round((Date.now() - start) / 1000);
   log(`=== ${suite.name}: ${result.passed} passed, ${result.failed.length} failed, ${seconds} s`);
@@ -158,16 +155,17 @@ async function runAll(suites: readonly Suite[]): Promise<SuiteResult[]> {
     else results.push(hindered);
   }
   const queue = ready.filter((suite) => suite.alone !== true);
-  const output = queue.length > 1 ? "in the end" : "at once";
-  const work = async (): Promise<void> => {
-    const suite = queue.shift();
-    if (suite === undefined || interruption.signal.aborted) return;
-    results.push(await runTold(suite, output));
-    await work();
+  const output = queue.length > 1 ? "pipe" : "inherit";
+  const work = async () => {
+    while (!interruption.signal.aborted) {
+      const suite = queue.shift();
+      if (suite === undefined) return;
+      results.push(await runTold(suite, output));
+    }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   for (const suite of ready.filter(({ alone }) => alone === true)) {
-    if (!interruption.signal.aborted) results.push(await runTold(suite, "at once"));
+    if (!interruption.signal.aborted) results.push(await runTold(suite, "inherit"));
   }
   return results;
 }
