@@ -113,14 +113,15 @@ export class RunningHaproxy {
     ]);
   }
 
-  /** Ends it and resolves with the time when it was certainly gone. */
+  /** Ends it and resolves with the time when it was certainly gone, ms since 1970. */
   async end(signal: NodeJS.Signals): Promise<number> {
     const { job } = this;
     if (job === undefined) throw new Error("HAProxy was not started");
     this.job = undefined;
     job.signal(signal);
     await job.ended;
-    return Date.now();
+    // clients note whole milliseconds: one that began in the present one may have met it
+    return Date.now() + 1;
   }
 
   get output(): string {
