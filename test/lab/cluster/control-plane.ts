@@ -42,7 +42,7 @@ export interface Layout {
 }
 
 /** Shorter than by default, where tests wait for the last connection. */
-const DRAINS: Drains = { stoppedMs: 12_000, removedMs: 10_000 };
+const DRAINS: Drains = { stoppedMs: 8_000, removedMs: 7_000 };
 
 const PODS: Layout = {
   stack: "cluster",
