@@ -20,14 +20,17 @@ const AT_ONCE = 2 * availableParallelism();
 /** Where a suite's words go: to the terminal, or into a pipe and there when it has ended, because others run beside it. */
 type Output = "inherit" | "pipe";
 
-/** Runs a command of a suite in a process group of its own; resolves with its exit code, or "timeout" after it was killed. */
+/** How a suite's process ended: its exit code, the signal that ended it, or that its time was up. */
+type Ending = number | NodeJS.Signals | "timeout";
+
+/** Runs a command of a suite in a process group of its own, which is killed when its time is up. */
 function run(
   suite: Suite,
   output: Output,
   command: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
-): Promise<number | "timeout"> {
+): Promise<Ending> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       stdio: ["ignore", output, output],
@@ -53,12 +56,12 @@ function run(
     const interrupt = () => endGroup("SIGINT");
     interruption.signal.addEventListener("abort", interrupt);
     child.once("error", reject);
-    child.once("exit", (code) => {
+    child.once("exit", (code, signal) => {
       clearTimeout(timer);
       interruption.signal.removeEventListener("abort", interrupt);
       const end = () => {
         process.stdout.write(Buffer.concat(said.splice(0)));
-        resolve(timedOut ? "timeout" : (code ?? 1));
+        resolve(timedOut ? "timeout" : (code ?? signal ?? 1));
       };
       // whoever it left behind may hold the pipes open
       const late = setTimeout(end, 2000);
