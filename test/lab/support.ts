@@ -40,7 +40,7 @@ export async function traces(lab: Lab, machine: string): Promise<string> {
     ls -d /var/lib/control-plane-lb /usr/local/lib/control-plane-lb /run/control-plane-lb* 2>/dev/null || true
     find /etc/systemd /run/systemd -name '*control-plane-lb*' 2>/dev/null || true
     systemctl list-units --all --plain --no-legend '*control-plane-lb*'
-    nft list ruleset 2>/dev/null | grep -nE 'control.plane.lb|6444' || true
+    nft -s list ruleset 2>/dev/null | grep -nE 'control.plane.lb|6444' || true
     ss -Hltn 'sport = :6444' || true
     `,
   );
