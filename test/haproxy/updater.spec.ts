@@ -52,9 +52,11 @@ for (const binary of BINARIES) {
       assert.deepEqual(await bench.master.workers(), [pid]);
       assert.ok(watch.open);
       watch.close();
-      const config = readFileSync(bench.settings.configFile, "utf8");
-      assert.ok(config.includes(bench.server("m1").address));
-      assert.ok(!config.includes(bench.server("m2").address));
+      await waitFor("m1 alone in the file", () => {
+        const config = readFileSync(bench.settings.configFile, "utf8");
+        const named = (name: string) => config.includes(bench.server(name).address);
+        return named("m1") && !named("m2");
+      });
       assert.equal(bench.checkConfig().code, 0);
     });
 
