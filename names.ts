@@ -48,6 +48,21 @@ export const HAPROXY_UID = 99;
 /** Default ports (the design's contract). */
 export const DEFAULT_PORTS = { lb: 6444, api: 6443, health: 6445 } as const;
 
+/**
+ * HAProxy's farewell: how a pod that is told to stop gives up the LB port of its master, so that no connection meets a port that is being
+ * closed. Kubelet asks for `path` on `address` and the health port; the forward's rules see that question and take all new connections for
+ * `forwardSeconds`; HAProxy answers after `waitMs`, and only then it is stopped. Nobody else may use this address.
+ *
+ * Numbers: in 1.5 s every handshake is over that HAProxy's port has begun, also one whose answer was lost and sent again after 1 s; a
+ * HAProxy that hangs is killed 3 s after the question (1 s for the answer, then kubelet's least grace of 2 s).
+ */
+export const FAREWELL = {
+  address: "127.0.64.44",
+  path: "/farewell",
+  waitMs: 1500,
+  forwardSeconds: 5,
+} as const;
+
 /** systemd unit of HAProxy on a host outside of the cluster (topology `external`). */
 export const HAPROXY_UNIT = `${PRODUCT}-haproxy.service`;
 

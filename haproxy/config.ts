@@ -1,5 +1,6 @@
 /** haproxy.cfg: ONE renderer for the program and the updater, so the two never fight. Pure; equal input gives equal bytes. */
 import { createHash } from "node:crypto";
+import { FAREWELL } from "../names";
 import type { Backend } from "./model";
 import { renderFallbackLines, renderServerLines } from "./server-lines";
 import { backendServerName } from "./server-name";
@@ -193,6 +194,7 @@ function renderHealth(spec: HaproxySpec): string[] {
     "frontend health",
     "  mode http",
     ...spec.listen.map((address) => `  bind ${bindAddress(address, spec.healthPort)}`),
+    ...(spec.saysFarewell === true ? renderFarewell(spec) : []),
     `  maxconn ${HEALTH_CONNECTIONS}`,
     "  timeout client 10s",
     "  timeout http-request 5s",
@@ -201,6 +203,18 @@ function renderHealth(spec: HaproxySpec): string[] {
     ...renderAllow(spec, "http-request deny if !own !allowed"),
     "  http-request use-service prometheus-exporter if { path /metrics }",
     ...renderUpdater(spec),
+  ];
+}
+
+/** Lines of the health frontend for FAREWELL, before all its other rules. */
+export function renderFarewell({ healthPort }: Pick<HaproxySpec, "healthPort">): string[] {
+  const { address, path, waitMs } = FAREWELL;
+  return [
+    `  bind ${bindAddress(address, healthPort)}`,
+    `  timeout tarpit ${waitMs}ms`,
+    "  # Kubelet stops HAProxy when it has this answer; the forward has seen the question and serves.",
+    `  http-request tarpit deny_status 200 if { dst ${address} } { path ${path} }`,
+    `  http-request deny if { dst ${address} }`,
   ];
 }
 

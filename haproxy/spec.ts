@@ -13,6 +13,8 @@ export interface HaproxySpec {
   readonly port: number;
   /** Port of `/healthz`, `/metrics` and, where there is an updater, `/updater/...`. */
   readonly healthPort: number;
+  /** Whether this HAProxy answers the question of FAREWELL: where a forward understands it. @default false */
+  readonly saysFarewell?: boolean;
   /** CIDRs that may connect (the host's own addresses always may). Empty: everybody. */
   readonly allow: readonly string[];
   /** The cluster's CA certificate: HAProxy does not start without it. */

@@ -6,6 +6,7 @@ import { HaproxyDaemonSet } from "../components/cluster/haproxy-daemonset";
 import { mountedConfig } from "../components/cluster/mounted-pod";
 import type { Host } from "../components/host/host";
 import { portForward } from "../components/host/port-forward";
+import { knowsFarewell } from "../host/forward/settings";
 import { preflights } from "../components/host/preflight";
 import { bundleUpdater } from "../updater/bundle";
 import {
@@ -101,6 +102,7 @@ function loadBalance(
     discovery: settings.discovery,
     drainSeconds: updater.drainSeconds,
     retainSeconds: updater.retainSeconds,
+    saysFarewell: knowsFarewell(settings.forward.kind),
   };
   const backendsOf = masters.map(({ host, ready }) => ({
     name: host.name,

@@ -40,9 +40,10 @@ const SCRIPT = mountedScript({
 
 /** haproxy.cfg of all masters; `${HOST_IP}` in it is the node's own address. */
 export function mountedConfig(settings: PodSettings, masters: readonly Master[]): string {
-  const { port, healthPort, allow, maxConnections, timeouts, checks, apiPort } = settings;
+  const { port, healthPort, saysFarewell, allow, maxConnections, timeouts, checks, apiPort } =
+    settings;
   return renderMountedConfig(
-    { ...POD_HAPROXY, port, healthPort, allow, maxConnections, timeouts, checks },
+    { ...POD_HAPROXY, port, healthPort, saysFarewell, allow, maxConnections, timeouts, checks },
     masters.map(({ name, address }) => ({ name, address, port: apiPort })),
   );
 }

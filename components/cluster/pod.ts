@@ -1,5 +1,5 @@
 import type { types } from "@pulumi/kubernetes";
-import { HAPROXY_UID } from "../../names";
+import { FAREWELL, HAPROXY_UID } from "../../names";
 import { PATHS, type PodSettings } from "./updater-config";
 
 export type Container = types.input.core.v1.Container;
@@ -81,14 +81,16 @@ export function baseContainer(): Pick<Container, "env" | "securityContext"> {
   };
 }
 
-/** HAProxy, with its ports and probes. It is stopped by the image's own SIGUSR1. */
+/** HAProxy, with its ports and probes. After its farewell it is stopped by the image's own SIGUSR1. */
 export function haproxyContainer(
   args: PodArgs,
   variant: { readonly command: string[]; readonly volumeMounts: VolumeMount[] },
 ): Container {
   const { settings } = args;
-  // never through the LB port, where the forward answers for a dead HAProxy; and on the address that it listens on
+  // never through the LB port, where the forward answers for a dead HAProxy; probes on the address that it listens on
   const httpGet = { path: "/healthz", port: settings.healthPort, scheme: "HTTP" };
+  // another address than the probes': each of them would be a farewell
+  const farewell = { ...httpGet, host: FAREWELL.address, path: FAREWELL.path };
   return {
     ...baseContainer(),
     name: "haproxy",
@@ -104,10 +106,12 @@ export function haproxyContainer(
       },
     ],
     resources: resources(args.haproxyResources),
+    ...(settings.saysFarewell === true ? { lifecycle: { preStop: { httpGet: farewell } } } : {}),
     startupProbe: { httpGet, periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 60 },
     readinessProbe: { httpGet, periodSeconds: 2, timeoutSeconds: 1, failureThreshold: 2 },
-    // A hung HAProxy holds its port: 2 failures of 1 s, then SIGKILL after 1 s, as a stopped process ignores all else. The forward takes
-    // over after 4-5 s; a third failure made it 5.8 s. A wrong verdict costs little: the forward serves until HAProxy is back
+    // A hung HAProxy holds its port until SIGKILL, as a stopped process ignores all else: 2 failures of 1 s, then kubelet's least grace of 2 s.
+    // The forward takes over after 4-5 s (a third failure made it 5.8 s), with the farewell at the verdict, after 2-3 s. A wrong verdict costs
+    // little: the forward serves until HAProxy is back
     livenessProbe: {
       httpGet,
       periodSeconds: 1,

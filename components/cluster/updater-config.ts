@@ -29,7 +29,7 @@ export const UPDATER_SETTINGS = "settings.json";
 /** What of the pods' settings operators choose. */
 export type PodSettings = Pick<
   HaproxySpec,
-  "port" | "healthPort" | "allow" | "maxConnections" | "timeouts" | "checks"
+  "port" | "healthPort" | "saysFarewell" | "allow" | "maxConnections" | "timeouts" | "checks"
 > &
   Pick<UpdaterSettings, "apiPort" | "discovery" | "drainSeconds" | "retainSeconds">;
 

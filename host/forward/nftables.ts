@@ -1,3 +1,4 @@
+import { FAREWELL } from "../../names";
 import type { ForwardSettings } from "./settings";
 
 /** nftables table (family inet) of ours; nothing else is ever touched. */
@@ -7,12 +8,14 @@ export const NFT_TABLE = "control_plane_lb";
  * The nftables ruleset as a here-document body for sh: `$own_family` is ip or ip6, `$own_target` is ADDRESS:PORT. One transaction, so
  * that no packet sees it half-way.
  *
- * Remote clients and pods (the host's own clients are NATed in the output hook, which we leave alone, so that they meet the listener):
+ * Remote clients and pods (the host's own clients pass the output hook, where no rule can ask for a listener: the kernel prefers HAProxy's
+ * socket to the fallback's):
  * - only packets for the host itself: traffic that it routes to the LB port of OTHER hosts passes
  * - a listener on a specific address (HAProxy) takes the connection; one on the wildcard (our fallback) does not count
  * - `socket wildcard` knows no TIME_WAIT sockets: a client that reuses its port within a minute belongs to whoever listens now, which
  *   the kernel decides when the packet arrives there (`socket transparent` knows them)
  * - DNAT to the host's own address, not REDIRECT: pods behind Cilium break with REDIRECT
+ * - after HAProxy's FAREWELL its listener counts no more, for the host's own clients either; only root's question is one, as kubelet's is
  * The other address family is served by the listener.
  */
 export function nftRuleset(settings: ForwardSettings): string {
@@ -43,11 +46,20 @@ function guardChains(lbPort: number, allow: readonly string[]): string[] {
 
 // -105: before the chains of iptables and kube-proxy; the first mapping wins
 function forwardChains(lbPort: number): string[] {
+  const toUs = `meta nfproto $own_protocol tcp dport ${lbPort} fib daddr type local`;
+  const taken = "tcp flags & (syn | ack) == syn meta l4proto @farewell goto own";
   return [
+    "  # a flag that expires: its only element is tcp",
+    "  set farewell {",
+    "    type inet_proto",
+    "    flags dynamic,timeout",
+    `    timeout ${FAREWELL.forwardSeconds}s`,
+    "  }",
     "  chain own {",
     "    meta l4proto tcp dnat $own_family to $own_target",
     "  }",
     "  chain forward {",
+    `    ${taken}`,
     "    socket wildcard 0 return",
     "    socket wildcard 1 goto own",
     "    socket transparent { 0, 1 } return",
@@ -55,7 +67,15 @@ function forwardChains(lbPort: number): string[] {
     "  }",
     "  chain prerouting {",
     "    type nat hook prerouting priority -105; policy accept;",
-    `    meta nfproto $own_protocol tcp dport ${lbPort} fib daddr type local jump forward`,
+    `    ${toUs} jump forward`,
+    "  }",
+    "  chain output {",
+    "    type nat hook output priority -105; policy accept;",
+    `    ${toUs} ${taken}`,
+    "  }",
+    "  chain question {",
+    "    type filter hook output priority 0; policy accept;",
+    `    ip daddr ${FAREWELL.address} tcp flags & (syn | ack) == syn meta skuid 0 update @farewell { meta l4proto }`,
     "  }",
   ];
 }
@@ -67,8 +87,8 @@ export function nftFunctions(settings: ForwardSettings): string {
 ${nftRuleset(settings)}
 END_OF_RULES
 }
-rules_show() { # without counters; nothing when the table is not there
-  nft -s list table inet ${NFT_TABLE} 2>/dev/null || :
+rules_show() { # without counters and elements of sets; nothing when the table is not there
+  nft -s -t list table inet ${NFT_TABLE} 2>/dev/null || :
 }
 rules_monitor() {
   exec nft monitor destroy tables

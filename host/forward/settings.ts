@@ -38,6 +38,11 @@ export const LISTENER_PROGRAM = `${HOST_LIB_DIR}/forward-listener`;
 /** What RULES_UNIT runs; see `rulesProgram`. */
 export const RULES_PROGRAM = `${HOST_LIB_DIR}/forward-rules`;
 
+/** Whether a forward of this kind takes new connections from a HAProxy that still listens: see FAREWELL. */
+export function knowsFarewell(kind: ForwardKind): boolean {
+  return kind === "nftables";
+}
+
 /** Whether these settings need rules in the kernel at all: socat alone does not, unless sources are restricted. */
 export function needsRules(settings: Pick<ForwardSettings, "kind" | "allow">): boolean {
   return settings.kind !== "socat" || settings.allow.length > 0;

@@ -282,7 +282,7 @@ describe("the DaemonSet", () => {
     });
   });
 
-  it("asks HAProxy itself for its health, kills it soon when it hangs, and stops it softly", async () => {
+  it("asks HAProxy itself for its health, kills it soon when it hangs, and stops it softly after its farewell", async () => {
     const { spec } = await pod({
       ports: { health: 7000 },
       haproxy: { timeouts: { hardStopAfterMs: 90_500 } },
@@ -299,10 +299,31 @@ describe("the DaemonSet", () => {
       failureThreshold: 2,
       terminationGracePeriodSeconds: 1,
     });
-    // the image's own SIGUSR1
-    assert.equal(haproxy["lifecycle"], undefined);
+    // then the image's own SIGUSR1
+    assert.deepEqual(haproxy["lifecycle"], {
+      preStop: { httpGet: { ...httpGet, host: "127.0.64.44", path: "/farewell" } },
+    });
     assert.equal(spec["terminationGracePeriodSeconds"], 111);
   });
+
+  for (const kind of ["nftables", "iptables", "socat"]) {
+    const knows = kind === "nftables";
+    it(`${knows ? "has HAProxy and kubelet say farewell" : "says no farewell"} to a forward of kind ${kind}, in both variants`, async () => {
+      const forward = { kind };
+      const sidecar = await pod({ forward });
+      const data = sidecar.recording.find(CONFIG_MAP, "haproxy-updater").inputs["data"];
+      const settings = JSON.parse((data as { "settings.json": string })["settings.json"]) as {
+        haproxy: { saysFarewell: boolean };
+      };
+      assert.equal(settings.haproxy.saysFarewell, knows);
+      const mounted = await pod({ forward, daemonset: { variant: "mounted" } });
+      const patch = mounted.recording.find(PATCH, "backends-haproxy.cfg").inputs["data"];
+      assert.equal(JSON.stringify(patch).includes("/farewell"), knows);
+      for (const { spec } of [sidecar, mounted]) {
+        assert.equal(container(spec, "haproxy")["lifecycle"] !== undefined, knows);
+      }
+    });
+  }
 
   it("takes images and their pull secrets from the settings", async () => {
     const { spec } = await pod({

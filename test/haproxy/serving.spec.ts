@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { MAX_BACKENDS } from "../../haproxy/model";
 import { ALL_DOWN } from "../../haproxy/server-state";
+import { FAREWELL } from "../../names";
 import { BINARIES, Bench } from "./support/bench";
 import { timeUntilClosed } from "./support/client";
 import { ownAddress } from "./support/network";
@@ -37,13 +38,43 @@ for (const binary of BINARIES) {
       }
     });
 
+    it("answers its farewell when the forward has had time to take over, and serves until then", async () => {
+      const leaving = await Bench.create(binary, { saysFarewell: true });
+      try {
+        const { backend } = await leaving.addServer("m1");
+        leaving.writeConfig([backend], () => true);
+        const { code, said } = leaving.checkConfig({ HOST_IP: "fd00::11" });
+        assert.equal(code, 0, said);
+        assert.doesNotMatch(said, /warning|alert/i);
+        await leaving.startHaproxy();
+        const { address, path, waitMs } = FAREWELL;
+        const url = `http://${address}:${leaving.settings.haproxy.healthPort}`;
+        const began = performance.now();
+        const [{ status, took }, answer] = await Promise.all([
+          fetch(`${url}${path}`).then(({ status }) => ({
+            status,
+            took: performance.now() - began,
+          })),
+          leaving.ask(),
+        ]);
+        assert.deepEqual([status, answer], [200, "m1"]);
+        assert.ok(took > waitMs - 50, `answered after ${took} ms`);
+        assert.equal((await fetch(`${url}/metrics`)).status, 403, "it is there for nothing else");
+      } finally {
+        await leaving.stop();
+      }
+    });
+
     it("passes haproxy -c with IPv6 servers, an allow-list and as many servers as there can be", async () => {
       const many = Array.from({ length: MAX_BACKENDS }, (_, i) => ({
         name: `m${i}`,
         address: i % 2 === 0 ? `10.0.0.${i + 1}` : `fd00::${i + 1}`,
         port: 6443,
       }));
-      const other = await Bench.create(binary, { allow: ["10.0.0.0/8", "fd00::/8"] });
+      const other = await Bench.create(binary, {
+        allow: ["10.0.0.0/8", "fd00::/8"],
+        saysFarewell: true,
+      });
       try {
         other.writeConfig(many, (_, slot) => slot % 3 !== 0);
         const { code, said } = other.checkConfig();

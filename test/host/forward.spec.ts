@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { ForwardKind, ForwardSettings } from "../../host/forward/index";
+import { FAREWELL } from "../../names";
 import { RunningForward, RunningHaproxy } from "./support/forward";
 import { Load, ask, startServer } from "./support/load";
 import { ADDRESS, ADDRESS6, Network, type Host } from "./support/network";
@@ -121,6 +122,55 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
       assert.equal((await ask(network, "cl", { localPort })).body, "m2");
       await haproxy.end("SIGUSR1");
     });
+
+    if (kind === "nftables") {
+      it("takes new connections after HAProxy's farewell, while HAProxy still listens: none is lost when it stops", async () => {
+        const loads = CLIENTS.map((from) => new Load(network, from));
+        const answered = (name: string) => Promise.all(loads.map((load) => load.answeredBy(name)));
+        const { address, path, forwardSeconds } = FAREWELL;
+        /** Resolves with the time before the question. */
+        const farewell = async (uid: number) => {
+          const asked = Date.now();
+          const said = await network.must("m1", [
+            ...["setpriv", "--reuid", String(uid), "--regid", String(uid), "--clear-groups"],
+            ...["curl", "-s", "-w", "%{http_code}", `http://${address}:6445${path}`],
+          ]);
+          assert.match(said, /200$/);
+          return asked;
+        };
+        const byForward = (since: number) =>
+          loads.filter((load) =>
+            load.samples.some((sample) => sample.start >= since && sample.body === "m1"),
+          ).length;
+        haproxy.start();
+        await answered("m2");
+        assert.equal(byForward(await farewell(99)), 0, "only root's question counts");
+        const said = forward.rules?.output;
+        // HAProxy listens all the while, so only the farewell can bring them to m1
+        await waitFor("all to be served by the forward", async () => {
+          return byForward(await farewell(0)) === loads.length;
+        });
+        const listeners = await network.must("m1", ["ss", "-Hltn", "sport = :6444"]);
+        assert.ok(listeners.includes(`${ADDRESS.m1}:6444`), listeners);
+        // it was not stopped: the port is its own again
+        await answered("m2");
+        assert.equal(forward.rules?.output, said, "the watcher had nothing to repair");
+        const lost = await waitFor("a stop while the forward has its turn", async () => {
+          await answered("m2");
+          const counted = loads.map((load) => load.failures().length);
+          const asked = await farewell(0);
+          const took = (await haproxy.end("SIGUSR1")) - asked;
+          await answered("m1");
+          if (took < forwardSeconds * 1000) {
+            return loads.flatMap((load, index) => load.failures().slice(counted[index]));
+          }
+          haproxy.start();
+          return undefined;
+        });
+        await Promise.all(loads.map((load) => load.stop()));
+        assert.deepEqual(lost, []);
+      });
+    }
 
     if (kind !== "socat") {
       it("serves remote clients in the kernel alone, and by the listener alone", async () => {

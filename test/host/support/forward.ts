@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { renderFarewell } from "../../../haproxy/config";
 import { forwardFiles } from "../../../host/forward/index";
 import {
   LISTENER_PROGRAM,
@@ -94,6 +95,9 @@ export class RunningHaproxy {
         "frontend lb",
         ...this.binds.map((bind) => `  bind ${bind}`),
         "  default_backend api",
+        "frontend health",
+        "  mode http",
+        ...renderFarewell({ healthPort: 6445 }),
         "backend api",
         `  server m2 ${ADDRESS.m2}:6443`,
         "",
