@@ -5,7 +5,7 @@ import { eventually } from "../support";
 import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
 
 /** Requests that must go well when all pods are new. */
-const REQUESTS = 50;
+const REQUESTS = 100;
 
 /** `up` with settings that need other pods, under load: no request fails. */
 export async function roll(

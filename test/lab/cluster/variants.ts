@@ -13,7 +13,7 @@ const CONFIG_MAP = "-n kube-system get configmap haproxy-backends";
 const PATCH = "-n kube-system patch configmap haproxy-backends --type merge -p";
 
 /** Requests that must go well after a change. */
-const REQUESTS = 50;
+const REQUESTS = 100;
 
 /** API servers may forbid anonymous questions, and backends need no key. */
 const BOTH_BY_TOKEN: ClusterOverrides = {
