@@ -47,7 +47,8 @@ function guardChains(lbPort: number, allow: readonly string[]): string[] {
 // -105: before the chains of iptables and kube-proxy; the first mapping wins
 function forwardChains(lbPort: number): string[] {
   const toUs = `meta nfproto $own_protocol tcp dport ${lbPort} fib daddr type local`;
-  const taken = "tcp flags & (syn | ack) == syn meta l4proto @farewell goto own";
+  const opens = "tcp flags & (syn | ack) == syn";
+  const taken = `${opens} meta l4proto @farewell goto own`;
   return [
     "  # a flag that expires: its only element is tcp",
     "  set farewell {",
@@ -75,7 +76,7 @@ function forwardChains(lbPort: number): string[] {
     "  }",
     "  chain question {",
     "    type filter hook output priority 0; policy accept;",
-    `    ip daddr ${FAREWELL.address} tcp flags & (syn | ack) == syn meta skuid 0 update @farewell { meta l4proto }`,
+    `    ip daddr ${FAREWELL.address} ${opens} meta skuid 0 update @farewell { meta l4proto }`,
     "  }",
   ];
 }
