@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { BalancerView } from "../../../bench/balancer-view";
-import { underLoad, whole } from "../../../demo/acts";
+import { keptUntilCut, underLoad, whole } from "../../../demo/acts";
 import { eventually } from "../support";
 import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
 
@@ -63,7 +63,9 @@ export function updater(plane: () => ControlPlane): void {
       await view.settles((routes) => routes.size === 1 && routes.has(alone), 30);
       await load.phase("reload", { reconnect: true });
       await underLoad(stage, 20);
+      const reloadedAt = Date.now();
       await view.master.reload();
+      await keptUntilCut(stage, reloadedAt, stage.drains.stoppedMs);
       await underLoad(stage, 100);
       assertNothingFailed(await plane().endPhase("reload"));
     } finally {
