@@ -48,6 +48,8 @@ export class Generator {
   private readonly startedAt = Date.now();
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly clients: Promise<void>[] = [];
+  // of each keep-alive client's connection
+  private readonly epochs: number[] = [];
   private readonly underWay = new Set<Promise<void>>();
   private readonly firstAnswer: Promise<number>;
   private onFirstAnswer: (at: number) => void = () => undefined;
@@ -71,6 +73,7 @@ export class Generator {
     this.lag.enable();
     this.startNewConnections();
     for (let index = 0; index < this.options.keepAliveClients; index += 1) {
+      this.epochs.push(-1);
       this.clients.push(this.keepAliveClient(index));
     }
     this.timers.push(setInterval(() => this.watchers.forEach((w) => w.check()), CHECK_MS));
@@ -101,7 +104,7 @@ export class Generator {
     );
   }
 
-  /** Opens a phase; resolves when every request of the former one has its outcome. */
+  /** Opens a phase; resolves when every request of the former one has its outcome, and all who are to reconnect do. */
   async phase(name: string, options: PhaseOptions = {}): Promise<void> {
     const settled = this.ledger.openPhase(name);
     const targets = options.through ?? [this.options.endpoint];
@@ -112,6 +115,7 @@ export class Generator {
       for (const watcher of this.watchers) watcher.reopen();
     }
     await settled;
+    while (!this.stopped && this.epochs.some((epoch) => epoch < this.epoch)) await sleep(TICK_MS);
   }
 
   markKill(window: KillWindow): void {
@@ -179,11 +183,10 @@ export class Generator {
     const every = 1000 / this.options.keepAlivePerSecond;
     // the clients take turns instead of asking all at the same moment
     await sleep((every * index) / this.options.keepAliveClients);
-    let epoch = -1;
     let agent = new Agent();
     for (let turn = index; !this.stopped; turn += 1) {
-      if (epoch !== this.epoch) {
-        epoch = this.epoch;
+      if (this.epochs[index] !== this.epoch) {
+        this.epochs[index] = this.epoch;
         agent.destroy();
         agent = new Agent({ keepAlive: true, maxSockets: 1, maxCachedSessions: 0 });
       }

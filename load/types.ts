@@ -33,8 +33,8 @@ export interface PhaseOptions {
   /** The load goes through these addresses only, as long as the phase lasts. @default the endpoint */
   readonly through?: readonly Endpoint[];
   /**
-   * Watches and keep-alive clients begin with new connections, by our own doing. Else they stay where they are, for example on the
-   * forward long after HAProxy has taken over. @default false
+   * Watches and keep-alive clients begin with new connections, by our own doing, before the phase counts as open. Else they stay where they
+   * are, for example on the forward long after HAProxy has taken over. @default false
    */
   readonly reconnect?: boolean;
 }

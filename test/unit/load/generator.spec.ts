@@ -162,6 +162,16 @@ describe("load generator", () => {
     assert.equal(report.newConnections.failed, 0);
   });
 
+  it("has connections of its own in a phase that reconnects, once that is open", async () => {
+    const generator = await full({ watches: 0, newPerSecond: 0.001, keepAliveClients: 1 });
+    await generator.phase("own", { reconnect: true });
+    const open = Date.now();
+    api.fault = ({ reused }) => (reused ? "reset" : undefined);
+    await until("the connection breaks", () => generator.phases().at(-1)!.failed > 0);
+    const [failure] = generator.phases().at(-1)!.failures;
+    assert.ok(failure!.connectedAt <= open, `connected ${failure!.connectedAt - open} ms later`);
+  });
+
   it("counts requests in flight at a kill as lost, not as failed", async () => {
     const generator = await full({ watches: 0 });
     api.fault = () => "hang";
