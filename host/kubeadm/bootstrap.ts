@@ -28,9 +28,12 @@ export interface BootstrapOptions {
   readonly generation: number;
   /** Runs `kubeadm reset` when the whole configuration is destroyed. */
   readonly resetOnRemove: boolean;
-  /** Seconds that a leaving master waits after its key is out, for the load balancers and their clients. @default 10 */
+  /** Seconds for which load balancers keep connections to a master whose key is out; a leaving one waits until they are over. @default 10 */
   readonly drainSeconds?: number;
 }
+
+/** Load balancers hear that a key is out within a second, and look each second whether a drain is over. */
+const CUT_WITHIN_SECONDS = 2;
 
 /** Seconds that `kubectl drain` of a leaving master may take. */
 const DRAIN_DEADLINE_SECONDS = 300;
@@ -109,7 +112,7 @@ function removeHeader(options: BootstrapOptions): string {
     BACKENDS: BACKENDS_CONFIG_MAP,
     MASTERS_ANNOTATION,
     RESET_ON_REMOVE: options.resetOnRemove,
-    DRAIN_SECONDS: options.drainSeconds ?? 10,
+    DRAIN_SECONDS: (options.drainSeconds ?? 10) + CUT_WITHIN_SECONDS,
     DRAIN_DEADLINE: DRAIN_DEADLINE_SECONDS,
   });
 }
