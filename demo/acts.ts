@@ -53,6 +53,9 @@ const DEADLINE_SECONDS = 300;
 /** New connections under load that follow each act's last condition: 5 s at the usual rate. */
 const REQUESTS_AFTER = 100;
 
+/** A busy machine begins a drain, and notices its end, later by up to this. */
+const CUT_LATE_MS = 15_000;
+
 const NOTHING_FAILS: Pledge = { nothingFails: true };
 
 /**
@@ -107,6 +110,7 @@ function settingsChanged(): Act {
     name: "settings rolled",
     promise: NOTHING_FAILS,
     async run(stage) {
+      await keptUntilCut(stage, Date.now(), stage.drains.stoppedMs);
       await stage.changeSettings();
       await whole(stage);
       await underLoad(stage);
@@ -120,6 +124,7 @@ function systemctl(verb: "reload" | "restart", machine: string, promise: Pledge)
     promise,
     async run(stage) {
       const command = `systemctl ${verb} ${HAPROXY_UNIT}`;
+      if (verb === "reload") await keptUntilCut(stage, Date.now(), stage.drains.stoppedMs);
       await stage.cluster.lab.exec(machine, command, { timeoutMs: 60_000 });
       await whole(stage);
       await underLoad(stage);
@@ -191,16 +196,16 @@ function backendActs(
 /**
  * Connections from before `since` are ended after `drainMs`. TLS passes through, so nobody can see whether one of them has a request on its
  * way then: it is lost in flight.
- * @param lateMs how late `since` may be.
+ * @param lateMs how late `since` may be: no time, where it was taken before the drain was asked for.
  */
 export function keptUntilCut(
   { load }: Pick<Stage, "load">,
   since: number,
   drainMs: number,
-  lateMs = 1000,
+  lateMs = 0,
 ): Promise<void> {
   const cut = since + drainMs;
-  return load.markKill({ from: cut - lateMs, to: cut + 5000, openedBefore: since });
+  return load.markKill({ from: cut - lateMs, to: cut + CUT_LATE_MS, openedBefore: since });
 }
 
 function podsDeleted(head: string, count: number): Act {

@@ -21,8 +21,10 @@ export function updater(plane: () => ControlPlane): void {
         );
         return /bad: "no-address": expected ADDRESS:PORT/.test(events);
       });
-      const hosts = await plane().status();
-      assert.ok(hosts.every(({ problems }) => problems.some((text) => text.includes("entry bad"))));
+      await eventually("every updater refuses it", 30, async () => {
+        const hosts = await plane().status();
+        return hosts.every(({ problems }) => problems.some((text) => text.includes("entry bad")));
+      });
       await patch("bad", null);
       await eventually("nothing is refused", 30, async () => {
         return (await plane().status()).every(({ problems }) => problems.length === 0);

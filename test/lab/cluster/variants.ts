@@ -164,7 +164,8 @@ export function variants(plane: () => ControlPlane): void {
           assert.match(await pods().log(name), /loaded the changed haproxy\.cfg/);
           return true;
         });
-        if (name === "m1") await stoppedSince(plane(), Date.now());
+        // the script says so 2 s after the reload, once the new worker has proven itself
+        if (name === "m1") await stoppedSince(plane(), Date.now(), 4500);
       }
       await servedBy(plane(), "HAProxy");
       await eventually("the former worker is gone", 60, async () => (await processes()) <= before);

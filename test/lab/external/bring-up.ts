@@ -19,7 +19,7 @@ export function bringUp(plane: () => ControlPlane, bare: Map<string, Snapshot>):
     const { lab, engine } = plane();
     await foreignHaproxy(lab, "w1");
     bare.set("w1", await snapshot(lab, "w1"));
-    const first = refuses(engine.up(), /w2-updater/);
+    const first = refuses(engine.up(), /w2-(updater|haproxy)/);
     await eventually("the first up to work on w2", 120, async () => {
       await lab.exec("w2", "test -e /etc/control-plane-lb/settings.json");
       return true;
