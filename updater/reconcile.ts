@@ -2,7 +2,7 @@
  * What the running HAProxy must be told so that it does what is wanted. Pure, and looks at the state instead of at changes:
  * it holds after a restart of HAProxy, of the updater, or after somebody's command on the socket.
  */
-import { POOLS, type Pool } from "../haproxy/config";
+import { POOLS } from "../haproxy/config";
 import { formatBackend, sameBackend, type Backend } from "../haproxy/model";
 import { ADMIN, type ServerState, type Snapshot, type Stat } from "../haproxy/runtime";
 import { EMPTY_SLOT_ADDRESS } from "../haproxy/server-lines";
@@ -18,6 +18,8 @@ export interface Draining {
 export interface Wanted {
   readonly slots: readonly (Backend | undefined)[];
   readonly draining: ReadonlyMap<number, Draining>;
+  /** Slots whose servers give no answer: their sessions hang. */
+  readonly hung: ReadonlySet<number>;
   /** Milliseconds on a clock that nobody sets. */
   readonly nowMs: number;
 }
@@ -47,7 +49,7 @@ export function planActions(snapshot: Snapshot, wanted: Wanted): Action[] {
     const action =
       backend === undefined
         ? leave(slot, servers, stats, wanted)
-        : (enter(slot, backend, servers) ?? release(slot, stats));
+        : (enter(slot, backend, servers) ?? release(slot, stats, wanted));
     if (action !== undefined) actions.push(action);
   }
   return actions;
@@ -93,24 +95,11 @@ function leave(
   return { kind: "drain", slot, backend: { name, address, port } };
 }
 
-/**
- * Checks that ended for want of any answer. A refused connection (L4CON) is an answer: the host lives, has already reset
- * what was broken, and an API server that shuts down in good order still serves its open requests. A bad certificate
- * (L6RSP) and a bad HTTP answer (L7RSP, L7STS) are answers too; SOCKERR is HAProxy's own trouble.
- */
-const NO_ANSWER: ReadonlySet<string> = new Set(["L4TOUT", "L6TOUT", "L7TOUT"]);
-
-/** A server that is only slow for a moment, on a machine that is too busy, keeps its sessions; one that hangs loses them after this. */
-const CUT_AFTER_SECONDS = 2;
-
-/** Both pools must have lost the server, the liveness pool for want of an answer: a 5xx never cuts. */
-function release(slot: number, stats: readonly Stat[]): Action | undefined {
-  const lost = (pool: Pool): Stat | undefined =>
-    stats.find((stat) => stat.pool === pool && stat.status.startsWith("DOWN"));
-  const alive = lost("alive");
-  if (alive === undefined || lost("ready") === undefined) return undefined;
-  if (!NO_ANSWER.has(alive.checkStatus)) return undefined;
-  if (alive.sinceSeconds < CUT_AFTER_SECONDS) return undefined;
+/** The pool that serves must have lost the server, too: a 5xx never cuts. */
+function release(slot: number, stats: readonly Stat[], { hung }: Wanted): Action | undefined {
+  if (!hung.has(slot)) return undefined;
+  const ready = stats.find(({ pool }) => pool === "ready");
+  if (ready?.status.startsWith("DOWN") !== true) return undefined;
   return stats.some(({ sessions }) => sessions > 0) ? { kind: "cut", slot } : undefined;
 }
 

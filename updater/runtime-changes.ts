@@ -9,6 +9,7 @@ import type { Metrics } from "./metrics";
 import type { Verdict } from "./probe";
 import { planActions, type Action } from "./reconcile";
 import type { UpdaterSettings } from "./settings";
+import { hungSlots, lookAt, type Patience } from "./silence";
 import type { WantedSlots } from "./wanted";
 import { allowedConnections } from "./warnings";
 
@@ -31,6 +32,7 @@ export interface RuntimeChangesParts {
 export class RuntimeChanges {
   readonly #parts: RuntimeChangesParts;
   #limitedPid: number | undefined;
+  #patience: Patience = new Map();
 
   constructor(parts: RuntimeChangesParts) {
     this.#parts = parts;
@@ -49,7 +51,10 @@ export class RuntimeChanges {
   async reconcile(wanted: WantedSlots, snapshot: Snapshot): Promise<Snapshot> {
     const { runtime, metrics, log } = this.#parts;
     const { draining } = wanted;
-    const actions = planActions(snapshot, { ...wanted, nowMs: this.#parts.now() });
+    const nowMs = this.#parts.now();
+    this.#patience = lookAt(snapshot, this.#patience, nowMs);
+    const hung = hungSlots(snapshot, this.#patience, nowMs);
+    const actions = planActions(snapshot, { ...wanted, hung, nowMs });
     for (const action of actions) {
       await this.#perform(action);
       log.info("told HAProxy", { action: action.kind, slot: slotName(action.slot) });

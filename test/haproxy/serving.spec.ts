@@ -4,6 +4,7 @@ import { ALL_DOWN } from "../../haproxy/server-state";
 import { FAREWELL } from "../../names";
 import { BINARIES, Bench } from "./support/bench";
 import { timeUntilClosed } from "./support/client";
+import { DeadServer } from "./support/dead-server";
 import { ownAddress } from "./support/network";
 import { sleep, waitFor } from "./support/wait";
 
@@ -148,6 +149,19 @@ for (const binary of BINARIES) {
       await start();
       await bench.server("m2").kill();
       assert.deepEqual(await answers(40), new Set(["m1", "m3"]));
+    });
+
+    it("sends nothing to a server that was killed when its next process has the port and does not serve yet", async () => {
+      await start();
+      await bench.server("m2").kill();
+      await Promise.all(Array.from({ length: 30 }, () => bench.ask()));
+      const next = await DeadServer.start("m2", bench.server("m2").backend);
+      try {
+        await answers(40);
+        assert.equal(next.reached, 0);
+      } finally {
+        next.stop();
+      }
     });
 
     it("keeps the sessions of a server that answers 5xx, and sends it no new ones", async () => {

@@ -119,6 +119,23 @@ for (const binary of BINARIES) {
       watch.close();
     });
 
+    it("keeps the sessions of a server that has refused connections and takes them again without an answer, as one that starts", async () => {
+      await bench.startAll("m1", "m2", "m3");
+      const watch = await bench.watch("m2");
+      await bench.server("m2").order({ listening: false });
+      await bench.states({ m1: "ready", m2: "down", m3: "ready" });
+      await bench.server("m2").order({ listening: true, readyz: 0, livez: 0 });
+      const alive = async () =>
+        (await bench.runtime.stats()).filter(({ pool }) => pool === "alive");
+      await waitFor("m2 without an answer for a while", async () =>
+        (await alive()).some(
+          ({ checkStatus, sinceSeconds }) => checkStatus === "L7TOUT" && sinceSeconds >= 5,
+        ),
+      );
+      assert.ok(watch.open);
+      watch.close();
+    });
+
     it("refuses a bad entry with its reason and takes the others", async () => {
       await bench.startAll("m1", "m2");
       await bench.setConfigMap({

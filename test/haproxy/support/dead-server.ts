@@ -27,8 +27,9 @@ export class DeadServer {
     });
   }
 
-  static async start(name: string): Promise<DeadServer> {
-    const backend = { name, address: ownAddress(), port: await freePort() };
+  /** @param at where nobody listens any more; else an address and a port of its own */
+  static async start(name: string, at?: Backend): Promise<DeadServer> {
+    const backend = at ?? { name, address: ownAddress(), port: await freePort() };
     const dead = new DeadServer(backend);
     await new Promise<void>((resolve) => {
       dead.#server.listen(backend.port, backend.address, resolve);
