@@ -172,7 +172,7 @@ function renderPool(
     "  option httpchk",
     `  http-check send meth GET uri ${check.path} ver HTTP/1.1 hdr Host ${SERVER_NAME} hdr User-Agent control-plane-lb${authorization(pool, spec)}`,
     `  http-check expect ${check.expect}`,
-    `  default-server check check-ssl verify required ca-file ${spec.caFile} verifyhost ${SERVER_NAME} check-sni ${SERVER_NAME} observe layer4 error-limit 2 on-error mark-down`,
+    `  default-server check check-ssl verify required ca-file ${spec.caFile} verifyhost ${SERVER_NAME} check-sni ${SERVER_NAME} observe layer4 error-limit 3 on-error mark-down`,
     ...renderServerLines(slots, nameOf),
     ...(pool === "ready" ? ["  option allbackups", ...renderFallbackLines(slots, nameOf)] : []),
   ];

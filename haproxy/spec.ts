@@ -61,7 +61,7 @@ export interface HaproxyChecks {
    */
   readonly authentication: "anonymous" | "token";
   readonly intervalMs: number;
-  /** Interval while a server is changing its state or its connections fail. */
+  /** Interval while a server is changing its state. */
   readonly fastIntervalMs: number;
   /** Good checks until a server is taken up. */
   readonly rise: number;

@@ -95,7 +95,7 @@ function leave(
   return { kind: "drain", slot, backend: { name, address, port } };
 }
 
-/** The pool that serves must have lost the server, too: a 5xx never cuts. */
+/** Not while the pool that serves still has the server. */
 function release(slot: number, stats: readonly Stat[], { hung }: Wanted): Action | undefined {
   if (!hung.has(slot)) return undefined;
   const ready = stats.find(({ pool }) => pool === "ready");

@@ -9,7 +9,7 @@ import type { Metrics } from "./metrics";
 import type { Verdict } from "./probe";
 import { planActions, type Action } from "./reconcile";
 import type { UpdaterSettings } from "./settings";
-import { hungSlots, lookAt, type Patience } from "./silence";
+import { hungSlots, refusedSlots } from "./silence";
 import type { WantedSlots } from "./wanted";
 import { allowedConnections } from "./warnings";
 
@@ -32,7 +32,7 @@ export interface RuntimeChangesParts {
 export class RuntimeChanges {
   readonly #parts: RuntimeChangesParts;
   #limitedPid: number | undefined;
-  #patience: Patience = new Map();
+  #refused: ReadonlySet<number> = new Set();
 
   constructor(parts: RuntimeChangesParts) {
     this.#parts = parts;
@@ -51,10 +51,9 @@ export class RuntimeChanges {
   async reconcile(wanted: WantedSlots, snapshot: Snapshot): Promise<Snapshot> {
     const { runtime, metrics, log } = this.#parts;
     const { draining } = wanted;
-    const nowMs = this.#parts.now();
-    this.#patience = lookAt(snapshot, this.#patience, nowMs);
-    const hung = hungSlots(snapshot, this.#patience, nowMs);
-    const actions = planActions(snapshot, { ...wanted, hung, nowMs });
+    this.#refused = refusedSlots(snapshot, this.#refused);
+    const hung = hungSlots(snapshot, this.#refused);
+    const actions = planActions(snapshot, { ...wanted, hung, nowMs: this.#parts.now() });
     for (const action of actions) {
       await this.#perform(action);
       log.info("told HAProxy", { action: action.kind, slot: slotName(action.slot) });
