@@ -92,17 +92,19 @@ function loadBalance(
   );
   const inCluster = { providers: { kubernetes: provider } };
   const pods = {
-    port: ports.lb,
-    healthPort: ports.health,
+    haproxy: {
+      port: ports.lb,
+      healthPort: ports.health,
+      allow,
+      maxConnections: haproxy.maxConnections,
+      timeouts: haproxy.timeouts,
+      checks: haproxy.checks,
+      saysFarewell: knowsFarewell(settings.forward.kind),
+    },
     apiPort: ports.api,
-    allow,
-    maxConnections: haproxy.maxConnections,
-    timeouts: haproxy.timeouts,
-    checks: haproxy.checks,
     discovery: settings.discovery,
     drainSeconds: updater.drainSeconds,
     retainSeconds: updater.retainSeconds,
-    saysFarewell: knowsFarewell(settings.forward.kind),
   };
   const backendsOf = masters.map(({ host, ready }) => ({
     name: host.name,

@@ -39,11 +39,12 @@ const SCRIPT = mountedScript({
 });
 
 /** haproxy.cfg of all masters; `${HOST_IP}` in it is the node's own address. */
-export function mountedConfig(settings: PodSettings, masters: readonly Master[]): string {
-  const { port, healthPort, saysFarewell, allow, maxConnections, timeouts, checks, apiPort } =
-    settings;
+export function mountedConfig(
+  { haproxy, apiPort }: PodSettings,
+  masters: readonly Master[],
+): string {
   return renderMountedConfig(
-    { ...POD_HAPROXY, port, healthPort, saysFarewell, allow, maxConnections, timeouts, checks },
+    { ...POD_HAPROXY, ...haproxy },
     masters.map(({ name, address }) => ({ name, address, port: apiPort })),
   );
 }

@@ -58,7 +58,7 @@ export function basePod({ settings, imagePullSecrets }: PodArgs): Omit<PodSpec, 
     tolerations: [{ operator: "Exists" }],
     priorityClassName: "system-node-critical",
     terminationGracePeriodSeconds:
-      Math.ceil(settings.timeouts.hardStopAfterMs / 1000) + GRACE_SECONDS,
+      Math.ceil(settings.haproxy.timeouts.hardStopAfterMs / 1000) + GRACE_SECONDS,
     securityContext: {
       runAsNonRoot: true,
       runAsUser: HAPROXY_UID,
@@ -86,9 +86,9 @@ export function haproxyContainer(
   args: PodArgs,
   variant: { readonly command: string[]; readonly volumeMounts: VolumeMount[] },
 ): Container {
-  const { settings } = args;
+  const { port, healthPort, saysFarewell } = args.settings.haproxy;
   // never through the LB port, where the forward answers for a dead HAProxy; probes on the address that it listens on
-  const httpGet = { path: "/healthz", port: settings.healthPort, scheme: "HTTP" };
+  const httpGet = { path: "/healthz", port: healthPort, scheme: "HTTP" };
   // another address than the probes': each of them would be a farewell
   const farewell = { ...httpGet, host: FAREWELL.address, path: FAREWELL.path };
   return {
@@ -97,16 +97,11 @@ export function haproxyContainer(
     image: args.haproxyImage,
     ...variant,
     ports: [
-      { name: "endpoint", containerPort: settings.port, hostPort: settings.port, protocol: "TCP" },
-      {
-        name: "health",
-        containerPort: settings.healthPort,
-        hostPort: settings.healthPort,
-        protocol: "TCP",
-      },
+      { name: "endpoint", containerPort: port, hostPort: port, protocol: "TCP" },
+      { name: "health", containerPort: healthPort, hostPort: healthPort, protocol: "TCP" },
     ],
     resources: resources(args.haproxyResources),
-    ...(settings.saysFarewell === true ? { lifecycle: { preStop: { httpGet: farewell } } } : {}),
+    ...(saysFarewell === true ? { lifecycle: { preStop: { httpGet: farewell } } } : {}),
     startupProbe: { httpGet, periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 60 },
     readinessProbe: { httpGet, periodSeconds: 2, timeoutSeconds: 1, failureThreshold: 2 },
     // A hung HAProxy holds its port until SIGKILL, as a stopped process ignores all else: 2 failures of 1 s, then kubelet's least grace of 2 s.

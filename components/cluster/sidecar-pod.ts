@@ -79,7 +79,7 @@ function prepareContainer({ settings }: PodArgs, updater: UpdaterArgs): Containe
     volumeMounts: [
       ...Object.values(MOUNTS),
       ...[script, seed, binary],
-      ...(settings.checks.authentication === "token" ? [token] : []),
+      ...(settings.haproxy.checks.authentication === "token" ? [token] : []),
     ],
   };
 }

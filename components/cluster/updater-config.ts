@@ -27,11 +27,15 @@ export const UPDATER_SCRIPT = "updater.js";
 export const UPDATER_SETTINGS = "settings.json";
 
 /** What of the pods' settings operators choose. */
-export type PodSettings = Pick<
-  HaproxySpec,
-  "port" | "healthPort" | "saysFarewell" | "allow" | "maxConnections" | "timeouts" | "checks"
-> &
-  Pick<UpdaterSettings, "apiPort" | "discovery" | "drainSeconds" | "retainSeconds">;
+export interface PodSettings extends Pick<
+  UpdaterSettings,
+  "apiPort" | "discovery" | "drainSeconds" | "retainSeconds"
+> {
+  readonly haproxy: Pick<
+    HaproxySpec,
+    "port" | "healthPort" | "saysFarewell" | "allow" | "maxConnections" | "timeouts" | "checks"
+  >;
+}
 
 /** What the pods' haproxy.cfg says in both variants, apart from PodSettings. */
 export const POD_HAPROXY = {
@@ -44,7 +48,7 @@ export const POD_HAPROXY = {
 
 /** settings.json for the pods: one text for all masters, `${HOST_IP}` is the node's own address. */
 export function updaterSettings(pods: PodSettings, checkConfig: boolean): UpdaterSettings {
-  const { apiPort, discovery, drainSeconds, retainSeconds, ...haproxy } = pods;
+  const { apiPort, discovery, drainSeconds, retainSeconds, haproxy } = pods;
   return {
     namespace: NAMESPACE,
     configMap: BACKENDS_CONFIG_MAP,
