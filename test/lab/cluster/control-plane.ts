@@ -212,6 +212,8 @@ export class ControlPlane {
         await this.kubectl(name, "get --raw /readyz");
         return true;
       });
+      // kubelet waits longer and longer before it asks its API server again, and meanwhile neither ends nor starts a pod
+      await this.lab.exec(name, "systemctl restart kubelet");
     }
   }
 }
