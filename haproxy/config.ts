@@ -164,6 +164,7 @@ function renderPool(
   slots: readonly (Backend | undefined)[],
 ): string[] {
   const check = CHECKS[pool];
+  // on-error: an API server that starts again has its port open before it serves, and can have it before the checks have missed the former one
   const nameOf = spec.updaterSocket === undefined ? backendServerName : undefined;
   return [
     `# ${check.comment}`,
