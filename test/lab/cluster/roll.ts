@@ -21,20 +21,13 @@ export async function roll(
       plane.engine.up().finally(() => up.abort()),
     ]);
     // seen within a few questions, whose answers take a while
-    if (stoppedAt !== undefined) await stoppedSince(plane, stoppedAt, 2000);
+    if (stoppedAt !== undefined) {
+      await keptUntilCut(plane.stage, stoppedAt, plane.stage.drains.stoppedMs, 2000);
+    }
     await eventually(`HAProxy after ${name}`, 60, () => plane.haproxyServes(...MASTERS));
     await underLoad(plane.stage, REQUESTS);
   });
   assertNothingFailed(report);
-}
-
-/** @param since when HAProxy was seen to stop, as the former one of a reload does, at most `lateMs` late. */
-export function stoppedSince(
-  { stage }: ControlPlane,
-  since: number,
-  lateMs: number,
-): Promise<void> {
-  return keptUntilCut(stage, since, stage.drains.stoppedMs, lateMs);
 }
 
 /** When HAProxy gives up the LB port of the endpoint's machine; undefined when the signal comes first. */

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { underLoad, whole } from "../../../demo/acts";
+import { keptUntilCut, underLoad, whole } from "../../../demo/acts";
 import type { ClusterOverrides } from "../../../demo/stack";
 import { quote } from "../../../host/shell";
 import { eventually } from "../support";
 import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
 import { HaproxyPods } from "./haproxy-pods";
 import { cutPower } from "./power";
-import { stoppedSince, roll } from "./roll";
+import { roll } from "./roll";
 import { servedBy } from "./served-by";
 
 const CONFIG_MAP = "-n kube-system get configmap haproxy-backends";
@@ -165,7 +165,7 @@ export function variants(plane: () => ControlPlane): void {
           return true;
         });
         // the script says so 2 s after the reload, once the new worker has proven itself
-        if (name === "m1") await stoppedSince(plane(), Date.now(), 4500);
+        if (name === "m1") await keptUntilCut(stage, Date.now(), stage.drains.stoppedMs, 4500);
       }
       await servedBy(plane(), "HAProxy");
       await eventually("the former worker is gone", 60, async () => (await processes()) <= before);
