@@ -22,6 +22,24 @@ export function outputsOf(settings: Settings, kubeconfig: pulumi.Output<string>)
   return { endpoint: `https://${host.includes(":") ? `[${host}]` : host}:${port}`, kubeconfig };
 }
 
+/** What HAProxy and its updater are told in both topologies. */
+export function balancerSettings({ ports, allow, haproxy, discovery, updater }: Settings) {
+  return {
+    haproxy: {
+      port: ports.lb,
+      healthPort: ports.health,
+      allow,
+      maxConnections: haproxy.maxConnections,
+      timeouts: haproxy.timeouts,
+      checks: haproxy.checks,
+    },
+    apiPort: ports.api,
+    discovery,
+    drainSeconds: updater.drainSeconds,
+    retainSeconds: updater.retainSeconds,
+  };
+}
+
 /** The machines by their settings. */
 export function hostsOf(nodes: readonly NodeSettings[]): Host[] {
   return nodes.map(

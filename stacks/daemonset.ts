@@ -6,10 +6,11 @@ import { HaproxyDaemonSet } from "../components/cluster/haproxy-daemonset";
 import { mountedConfig } from "../components/cluster/mounted-pod";
 import type { Host } from "../components/host/host";
 import { portForward } from "../components/host/port-forward";
-import { knowsFarewell } from "../host/forward/settings";
 import { preflights } from "../components/host/preflight";
+import { knowsFarewell } from "../host/forward/settings";
 import { bundleUpdater } from "../updater/bundle";
 import {
+  balancerSettings,
   clusterProvider,
   existingOf,
   hostsOf,
@@ -85,27 +86,15 @@ function loadBalance(
   kubeconfig: pulumi.Output<string>,
   settings: Settings,
 ): void {
-  const { ports, allow, haproxy, updater } = settings;
+  const { ports, haproxy, updater } = settings;
   const provider = clusterProvider(
     kubeconfig,
     masters.map(({ ready }) => ready),
   );
   const inCluster = { providers: { kubernetes: provider } };
-  const pods = {
-    haproxy: {
-      port: ports.lb,
-      healthPort: ports.health,
-      allow,
-      maxConnections: haproxy.maxConnections,
-      timeouts: haproxy.timeouts,
-      checks: haproxy.checks,
-      saysFarewell: knowsFarewell(settings.forward.kind),
-    },
-    apiPort: ports.api,
-    discovery: settings.discovery,
-    drainSeconds: updater.drainSeconds,
-    retainSeconds: updater.retainSeconds,
-  };
+  const common = balancerSettings(settings);
+  const saysFarewell = knowsFarewell(settings.forward.kind);
+  const pods = { ...common, haproxy: { ...common.haproxy, saysFarewell } };
   const backendsOf = masters.map(({ host, ready }) => ({
     name: host.name,
     address: host.address,

@@ -15,6 +15,7 @@ import { preflight } from "../components/host/preflight";
 import { updaterService, updaterToken } from "../components/host/updater-service";
 import { bundleUpdater } from "../updater/bundle";
 import {
+  balancerSettings,
   clusterProvider,
   configuredBackends,
   existingOf,
@@ -122,8 +123,8 @@ function balance(
   dependsOn: readonly pulumi.Resource[],
   settings: Settings,
 ): pulumi.Resource[] {
-  const { ports, ownAddress, allow, haproxy, updater, token } = settings;
-  const { maxConnections, timeouts, checks, takeOver } = haproxy;
+  const { ports, ownAddress, token } = settings;
+  const { takeOver } = settings.haproxy;
   const script = bundleUpdater();
   const done: pulumi.Resource[] = [];
   for (const host of balancers) {
@@ -133,18 +134,7 @@ function balance(
         ownAddress,
         script,
         backends: configuredBackends(settings),
-        haproxy: {
-          port: ports.lb,
-          healthPort: ports.health,
-          allow,
-          maxConnections,
-          timeouts,
-          checks,
-        },
-        apiPort: ports.api,
-        discovery: settings.discovery,
-        drainSeconds: updater.drainSeconds,
-        retainSeconds: updater.retainSeconds,
+        ...balancerSettings(settings),
         token: token.delivery,
       },
       caCert,
