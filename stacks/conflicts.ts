@@ -1,11 +1,11 @@
 import { BlockList, isIP } from "node:net";
 import { canonicalAddress } from "../haproxy/address";
 import { MAX_BACKENDS } from "../haproxy/model";
-import { fragmentMistakes } from "../host/kubeadm";
+import { fragmentMistakes } from "../host/kubeadm/validate-fragments";
 import { caOfKubeconfig } from "./kubeconfig";
-import type { Mistake } from "./mistakes";
+import type { Mistake } from "./validation";
 import type { Parsed } from "./schema";
-import { unusedByTopology } from "./unused";
+import { unusedByTopology } from "./unused-keys";
 
 /** The keys that could be read, and the nodes that could. */
 type Known = Partial<Parsed> & Pick<Parsed, "nodes" | "loadBalancers">;

@@ -1,13 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
-import { kubeadmCluster } from "../components/bootstrap/kubeadm";
+import { kubeadmCluster } from "../components/ssh/kubeadm-cluster";
 import { Access } from "../components/cluster/access";
 import { Backends } from "../components/cluster/backends";
 import { HaproxyDaemonSet } from "../components/cluster/haproxy-daemonset";
-import { mountedConfig } from "../components/cluster/mounted-pod";
-import type { Host } from "../components/host/host";
-import { portForward } from "../components/host/port-forward";
-import { preflights } from "../components/host/preflight";
-import { knowsFarewell } from "../host/forward/settings";
+import { mountedConfig } from "../pod/mounted-pod";
+import type { Host } from "../components/ssh/host";
+import { portForward } from "../components/ssh/port-forward";
+import { preflights } from "../components/ssh/preflight";
+import { knowsFarewell } from "../host/forward/forward-settings";
 import { bundleUpdater } from "../updater/bundle";
 import {
   balancerSettings,
@@ -17,9 +17,9 @@ import {
   kubeadmArgs,
   outputsOf,
   type StackOutputs,
-} from "./cluster";
+} from "./shared";
 import type { Settings } from "./settings";
-import { keepTopology } from "./topology";
+import { keepTopology } from "./keep-topology";
 
 /**
  * HAProxy as a DaemonSet on the masters, in this order: every host is looked at, the forward is there on every host, kubeadm makes the

@@ -6,13 +6,13 @@ import {
   headOf,
   headTickets,
   joinMembers,
-} from "../components/bootstrap/kubeadm";
+} from "../components/ssh/kubeadm-cluster";
 import { Access } from "../components/cluster/access";
 import { Backends, type BackendsArgs } from "../components/cluster/backends";
-import { haproxyService } from "../components/host/haproxy-service";
-import type { Host } from "../components/host/host";
-import { preflight } from "../components/host/preflight";
-import { updaterService, updaterToken } from "../components/host/updater-service";
+import { haproxyService } from "../components/ssh/haproxy-service";
+import type { Host } from "../components/ssh/host";
+import { preflight } from "../components/ssh/preflight";
+import { updaterService, updaterToken } from "../components/ssh/updater-service";
 import { bundleUpdater } from "../updater/bundle";
 import {
   balancerSettings,
@@ -23,10 +23,10 @@ import {
   kubeadmArgs,
   outputsOf,
   type StackOutputs,
-} from "./cluster";
+} from "./shared";
 import { caOfKubeconfig } from "./kubeconfig";
 import type { Settings } from "./settings";
-import { keepTopology } from "./topology";
+import { keepTopology } from "./keep-topology";
 
 /**
  * HAProxy and its updater as services of hosts: of the masters themselves, or of hosts of their own. In this order: every host is looked at, the

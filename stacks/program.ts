@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { daemonsetStack } from "./daemonset";
 import { externalStack } from "./external";
 import { SettingsError, type Settings } from "./settings";
-import { settingsFromConfig } from "./source";
+import { settingsFromConfig } from "./read-config";
 
 /**
  * The whole program: reads the stack's configuration, builds the topology, returns the stack's outputs. It can run again and again in one

@@ -1,17 +1,17 @@
 import type { HaproxyChecks, HaproxyTimeouts } from "../haproxy/config";
-import type { ForwardKind, OwnAddress } from "../host/forward/settings";
-import type { KubeadmFragments } from "../host/kubeadm";
-import type { TokenDelivery } from "../host/updater-service";
-import type { SshTarget } from "../components/host/ssh-target";
+import type { ForwardKind, OwnAddress } from "../host/forward/forward-settings";
+import type { KubeadmFragments } from "../host/kubeadm/kubeadm-settings";
+import type { TokenDelivery } from "../host/service/updater-part";
+import type { SshTarget } from "../components/ssh/ssh-target";
 import type { DiscoveryMode } from "../updater/settings";
 import { conflicts } from "./conflicts";
 import type { Resources } from "./fields";
 import { canonicalAddress } from "../haproxy/address";
-import { mistakesOf, SettingsError, type Mistake } from "./mistakes";
+import { mistakesOf, SettingsError, type Mistake } from "./validation";
 import { nodeName, nodeSchema, schema, type Parsed } from "./schema";
-import { readTargets, type Surroundings } from "./targets";
+import { readTargets, type Surroundings } from "./ssh-targets";
 
-export { SettingsError, type Mistake } from "./mistakes";
+export { SettingsError, type Mistake } from "./validation";
 
 /** A master, or a host of HAProxy. */
 export interface NodeSettings {

@@ -1,6 +1,6 @@
 import { parseServerStates, type SeenBackend } from "../haproxy/server-metrics";
-import type { BackendState } from "../updater/health";
-import type { UpdaterStatus } from "../updater/server";
+import type { BackendState } from "../updater/apply/health";
+import type { UpdaterStatus } from "../updater/report/status-server";
 
 /** Who answers on the LB port of a host. */
 export type Server = "HAProxy" | "forward" | "nothing" | "unknown";

@@ -1,5 +1,5 @@
 import { FORWARD_UNIT, HAPROXY_UNIT, UPDATER_UNIT } from "../names";
-import { LISTENER_PROGRAM, RULES_PROGRAM, RULES_UNIT } from "../host/forward/settings";
+import { LISTENER_PROGRAM, RULES_PROGRAM, RULES_UNIT } from "../host/forward/forward-settings";
 import { quote } from "../host/shell";
 
 /** What the script asks about. */

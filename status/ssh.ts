@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 import { connect } from "node:net";
 import { Client, type ConnectConfig } from "ssh2";
-import type { SshEnd, SshTarget } from "../components/host/ssh-target";
+import type { SshEnd, SshTarget } from "../components/ssh/ssh-target";
 
 /** Time for one connection, in ms; a host that is off must not hold the others up. */
 const CONNECT_MS = 10_000;

@@ -4,7 +4,7 @@ import path from "node:path";
 import { LABS_DIR } from "../lab/src/paths";
 import { ensurePulumiHome } from "../pulumi-test-utils/src/index";
 import type { Settings } from "../stacks/settings";
-import { settingsFromConfig } from "../stacks/source";
+import { settingsFromConfig } from "../stacks/read-config";
 
 const PROJECT = "control-plane-lb";
 

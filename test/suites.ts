@@ -81,7 +81,7 @@ export const SUITES: readonly Suite[] = [
   { name: "topology", files: "test/engine/topology.spec.ts", prepare: pulumiHome, minutes: 15 },
   {
     name: "host",
-    files: "test/{host,host-kubeadm}/**/*.spec.ts",
+    files: "test/host/**/*.spec.ts",
     impossible: needsRoot,
     prepare: (log) => ensureCommands(log, HOST_COMMANDS),
     minutes: 20,

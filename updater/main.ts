@@ -1,7 +1,7 @@
 /** `node updater.js prepare|run SETTINGS.json`: see prepare.ts and run.ts. */
 import { loadSettings } from "./load-settings";
-import { createLog, errorText } from "./log";
-import { prepare } from "./prepare";
+import { createLog, errorText } from "./report/log";
+import { prepare } from "./apply/prepare";
 import { run } from "./run";
 
 const USAGE = "usage: node updater.js prepare|run SETTINGS.json";

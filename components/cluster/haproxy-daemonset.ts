@@ -3,10 +3,10 @@ import * as pulumi from "@pulumi/pulumi";
 import { createHash } from "node:crypto";
 import { NAMESPACE, POD_LABELS, PRODUCT, UPDATER_CONFIG_MAP, WORKLOAD } from "../../names";
 import { componentType } from "../types";
-import { mountedPod } from "./mounted-pod";
-import type { PodArgs } from "./pod";
-import { sidecarPod, type UpdaterArgs } from "./sidecar-pod";
-import { UPDATER_SCRIPT, UPDATER_SETTINGS, updaterSettings } from "./updater-config";
+import { mountedPod } from "../../pod/mounted-pod";
+import type { PodArgs } from "../../pod/pod";
+import { sidecarPod, type UpdaterArgs } from "../../pod/sidecar-pod";
+import { UPDATER_SCRIPT, UPDATER_SETTINGS, updaterSettings } from "../../pod/updater-config";
 
 /** HAProxy on every master. */
 export interface HaproxyDaemonSetArgs extends PodArgs {

@@ -1,4 +1,4 @@
-import type { ForwardSettings } from "./settings";
+import type { ForwardSettings } from "./forward-settings";
 
 /** Our chain in iptables' tables nat (the forward) and mangle (the allowed sources). */
 export const IPTABLES_CHAIN = "CONTROL-PLANE-LB";

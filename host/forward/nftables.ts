@@ -1,5 +1,5 @@
 import { FAREWELL } from "../../names";
-import type { ForwardSettings } from "./settings";
+import type { ForwardSettings } from "./forward-settings";
 
 /** nftables table (family inet) of ours; nothing else is ever touched. */
 export const NFT_TABLE = "control_plane_lb";

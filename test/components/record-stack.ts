@@ -1,4 +1,4 @@
-import type { StackOutputs } from "../../stacks/cluster";
+import type { StackOutputs } from "../../stacks/shared";
 import { daemonsetStack } from "../../stacks/daemonset";
 import { externalStack } from "../../stacks/external";
 import { recordResources, type Recording } from "../../pulumi-test-utils/src/index";

@@ -12,13 +12,13 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { checkCommand, copyBinaryScript } from "../../components/cluster/binary-script";
+import { checkCommand, copyBinaryScript } from "../../pod/binary-script";
 import { renderHaproxyConfig } from "../../haproxy/config";
 import { makeHaproxyRoot } from "../../lab/src/image-roots";
-import { checkWith, RefusedConfigError } from "../../updater/check";
-import { writeFileAtomically } from "../../updater/files";
-import { createLog } from "../../updater/log";
-import { Metrics } from "../../updater/metrics";
+import { checkWith, RefusedConfigError } from "../../updater/apply/check-config";
+import { writeFileAtomically } from "../../updater/apply/atomic-file";
+import { createLog } from "../../updater/report/log";
+import { Metrics } from "../../updater/report/metrics";
 import { BINARIES, Bench } from "./support/bench";
 
 const UID = 99;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ForwardKind, ForwardSettings } from "../../host/forward/index";
+import type { ForwardKind, ForwardSettings } from "../../host/forward/forward-part";
 import { FAREWELL } from "../../names";
 import { RunningForward, RunningHaproxy } from "./support/forward";
 import { Load, ask, startServer } from "./support/load";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { acts } from "../../demo/acts";
-import { judge } from "../../demo/report";
+import { acts } from "../../e2e/scenario/scenarios";
+import { judge } from "../../e2e/demo/report";
 import { Lab } from "../../lab/src/index";
 import { bringUp } from "./cluster/bring-up";
 import { clients } from "./cluster/clients";

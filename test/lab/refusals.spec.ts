@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { clusterConfig, type ClusterOverrides } from "../../demo/stack";
+import { clusterConfig, type ClusterOverrides } from "../../e2e/scenario/lab-stack";
 import { Lab } from "../../lab/src/index";
 import { Engine } from "../../pulumi-test-utils/src/index";
 import { program } from "../../stacks/program";

@@ -21,7 +21,7 @@ import { firstSlots } from "../../../haproxy/slots";
 import { haproxyBinaries } from "../../../lab/src/haproxy-binaries";
 import { bundleUpdater } from "../../../updater/bundle";
 import { updaterArguments } from "../../../updater/command";
-import type { UpdaterStatus } from "../../../updater/server";
+import type { UpdaterStatus } from "../../../updater/report/status-server";
 import type { UpdaterSettings } from "../../../updater/settings";
 import { ApiServer, type Orders } from "./api-server";
 import { makeCertificates, type Certificates } from "./certificates";

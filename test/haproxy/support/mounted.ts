@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { mountedScript } from "../../../components/cluster/mounted-script";
+import { mountedScript } from "../../../pod/mounted-script";
 import { renderMountedConfig } from "../../../haproxy/mounted";
 import { parseServerStates } from "../../../haproxy/server-metrics";
 import { ask } from "../../../haproxy/socket";

@@ -2,13 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { renderFarewell } from "../../../haproxy/config";
-import { forwardFiles } from "../../../host/forward/index";
+import { forwardFiles } from "../../../host/forward/forward-part";
 import {
   LISTENER_PROGRAM,
   RULES_PROGRAM,
   needsRules,
   type ForwardSettings,
-} from "../../../host/forward/settings";
+} from "../../../host/forward/forward-settings";
 import { ADDRESS, type Host, type Job, type Network } from "./network";
 import { waitFor } from "./wait";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { whole } from "../../../demo/acts";
-import { feedCredentials } from "../../../demo/credentials";
+import { whole } from "../../../e2e/scenario/scenarios";
+import { feedCredentials } from "../../../e2e/scenario/credentials";
 import { KUBEADM_UNIT } from "../../../names";
 import { eventually } from "../support";
 import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { whole } from "../../../demo/acts";
+import { whole } from "../../../e2e/scenario/scenarios";
 import { eventually } from "../support";
 import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
 import { servedBy } from "./served-by";

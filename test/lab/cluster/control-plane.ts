@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { DEFAULT_DRAINS, type Drains, type Stage } from "../../../demo/acts";
-import { DemoCluster } from "../../../demo/cluster";
-import { merge } from "../../../demo/merge";
-import { clusterConfig, type ClusterOverrides } from "../../../demo/stack";
+import { DEFAULT_DRAINS, type Drains, type Stage } from "../../../e2e/scenario/scenarios";
+import { DemoCluster } from "../../../e2e/scenario/lab-cluster";
+import { merge } from "../../../e2e/scenario/merge";
+import { clusterConfig, type ClusterOverrides } from "../../../e2e/scenario/lab-stack";
 import type { Lab } from "../../../lab/src/index";
 import {
   startLoad,
@@ -10,11 +10,11 @@ import {
   type Load,
   type PhaseOptions,
   type PhaseReport,
-} from "../../../load/index";
+} from "../../../e2e/load/load";
 import { DEFAULT_PORTS } from "../../../names";
 import { Engine, type ConfigValue } from "../../../pulumi-test-utils/src/index";
 import { program } from "../../../stacks/program";
-import { settingsFromConfig } from "../../../stacks/source";
+import { settingsFromConfig } from "../../../stacks/read-config";
 import { askHosts } from "../../../status/ask";
 import type { HostStatus } from "../../../status/report";
 import { eventually, kubectl } from "../support";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { whole } from "../../../demo/acts";
-import { clusterConfig } from "../../../demo/stack";
+import { whole } from "../../../e2e/scenario/scenarios";
+import { clusterConfig } from "../../../e2e/scenario/lab-stack";
 import { eventually, traces } from "../support";
 import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { keptUntilCut, underLoad } from "../../../demo/acts";
-import type { ClusterOverrides } from "../../../demo/stack";
+import { keptUntilCut, underLoad } from "../../../e2e/scenario/scenarios";
+import type { ClusterOverrides } from "../../../e2e/scenario/lab-stack";
 import { eventually } from "../support";
 import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { BalancerView } from "../../../bench/balancer-view";
-import { keptUntilCut, underLoad, whole } from "../../../demo/acts";
+import { BalancerView } from "../../../e2e/scenario/haproxy-view";
+import { keptUntilCut, underLoad, whole } from "../../../e2e/scenario/scenarios";
 import { eventually } from "../support";
 import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { keptUntilCut, underLoad, whole } from "../../../demo/acts";
-import type { ClusterOverrides } from "../../../demo/stack";
+import { keptUntilCut, underLoad, whole } from "../../../e2e/scenario/scenarios";
+import type { ClusterOverrides } from "../../../e2e/scenario/lab-stack";
 import { quote } from "../../../host/shell";
 import { eventually } from "../support";
 import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";

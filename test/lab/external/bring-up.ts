@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { whole } from "../../../demo/acts";
-import { feedCredentials } from "../../../demo/credentials";
+import { whole } from "../../../e2e/scenario/scenarios";
+import { feedCredentials } from "../../../e2e/scenario/credentials";
 import { exitCode } from "../../../status/report";
 import { assertNothingFailed, type ControlPlane } from "../cluster/control-plane";
 import { eventually, refuses } from "../support";

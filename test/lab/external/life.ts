@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { underLoad, whole, type Stage } from "../../../demo/acts";
-import { DemoCluster } from "../../../demo/cluster";
-import { clusterConfig } from "../../../demo/stack";
+import { underLoad, whole, type Stage } from "../../../e2e/scenario/scenarios";
+import { DemoCluster } from "../../../e2e/scenario/lab-cluster";
+import { clusterConfig } from "../../../e2e/scenario/lab-stack";
 import { DEFAULT_PORTS } from "../../../names";
 import { Engine } from "../../../pulumi-test-utils/src/index";
 import { program } from "../../../stacks/program";

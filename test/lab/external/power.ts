@@ -1,6 +1,6 @@
-import { underLoad, whole, type Stage } from "../../../demo/acts";
-import { version } from "../../../load/operations";
-import { Identity } from "../../../load/request";
+import { underLoad, whole, type Stage } from "../../../e2e/scenario/scenarios";
+import { version } from "../../../e2e/load/operations";
+import { Identity } from "../../../e2e/load/request";
 import { assertNothingFailed, MASTERS, type ControlPlane } from "../cluster/control-plane";
 import { cutPower } from "../cluster/power";
 import { eventually } from "../support";

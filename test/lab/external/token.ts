@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { tokenFingerprint } from "../../../host/updater-service/token";
-import { ask, Identity } from "../../../load/request";
+import { tokenFingerprint } from "../../../host/service/token-part";
+import { ask, Identity } from "../../../e2e/load/request";
 import { BACKENDS_CONFIG_MAP, NAMESPACE, UPDATER_UNIT } from "../../../names";
 import { assertNothingFailed, MASTERS, type ControlPlane } from "../cluster/control-plane";
 import { eventually } from "../support";

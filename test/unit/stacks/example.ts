@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readSettings, SettingsError, type Settings } from "../../../stacks/settings";
-import type { Surroundings } from "../../../stacks/targets";
+import type { Surroundings } from "../../../stacks/ssh-targets";
 
 export const HOST_KEY = `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${"A".repeat(43)}`;
 export const PRIVATE_KEY = "-----BEGIN KEY-----\nvery secret\n-----END KEY-----\n";

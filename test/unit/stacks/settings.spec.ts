@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { HAPROXY_DEFAULTS } from "../../../haproxy/config";
 import { SettingsError } from "../../../stacks/settings";
-import { settingsFromConfig } from "../../../stacks/source";
+import { settingsFromConfig } from "../../../stacks/read-config";
 import { example, HOST_KEY, mistakes, PRIVATE_KEY, read, surroundings } from "./example";
 
 describe("readSettings", () => {

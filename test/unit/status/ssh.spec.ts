@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { AddressInfo } from "node:net";
 import { Server } from "ssh2";
-import type { SshTarget } from "../../../components/host/ssh-target";
+import type { SshTarget } from "../../../components/ssh/ssh-target";
 import { runScript } from "../../../status/ssh";
 import { keyPair } from "../../support/key-pair";
 

@@ -6,11 +6,11 @@ import { HAPROXY_DEFAULTS, POOLS, type HaproxySpec } from "../../../haproxy/conf
 import type { MasterApi } from "../../../haproxy/master";
 import type { Backend } from "../../../haproxy/model";
 import type { RuntimeApi, Snapshot } from "../../../haproxy/runtime";
-import { Balancer } from "../../../updater/balancer";
-import { createLog } from "../../../updater/log";
-import { Metrics } from "../../../updater/metrics";
+import { Balancer } from "../../../updater/apply/balancer";
+import { createLog } from "../../../updater/report/log";
+import { Metrics } from "../../../updater/report/metrics";
 import type { UpdaterSettings } from "../../../updater/settings";
-import { REFUSED_PAUSE_MS } from "../../../updater/start-files";
+import { REFUSED_PAUSE_MS } from "../../../updater/apply/config-files";
 
 const M1 = { name: "m1", address: "10.0.0.1", port: 6443 };
 const M2 = { name: "m2", address: "10.0.0.2", port: 6443 };

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HAPROXY_DEFAULTS, type HaproxySpec } from "../../../haproxy/config";
 import { RuntimeApi, type Snapshot } from "../../../haproxy/runtime";
-import { CheckToken } from "../../../updater/check-token";
-import { createLog } from "../../../updater/log";
-import { Metrics } from "../../../updater/metrics";
-import { Warnings } from "../../../updater/warnings";
+import { CheckToken } from "../../../updater/apply/check-token";
+import { createLog } from "../../../updater/report/log";
+import { Metrics } from "../../../updater/report/metrics";
+import { Warnings } from "../../../updater/report/warnings";
 
 describe("the token of HAProxy's checks", () => {
   let folder: string;

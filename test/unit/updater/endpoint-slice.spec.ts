@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readSlice, type EndpointSlice } from "../../../updater/endpoint-slice";
+import { readSlice, type EndpointSlice } from "../../../updater/sources/endpoint-slice";
 
 const HTTPS = { name: "https", port: 6443, protocol: "TCP" };
 const slice = (

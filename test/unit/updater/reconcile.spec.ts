@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../../haproxy/model";
 import type { ServerState, Snapshot, Stat } from "../../../haproxy/runtime";
-import { planActions, type Action, type Draining } from "../../../updater/reconcile";
+import { planActions, type Action, type Draining } from "../../../updater/apply/reconcile";
 
 const M1: Backend = { name: "m1", address: "10.0.0.1", port: 6443 };
 const M2: Backend = { name: "m2", address: "10.0.0.2", port: 6443 };

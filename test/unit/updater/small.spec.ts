@@ -6,8 +6,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { backoffMs } from "../../../updater/backoff";
 import { bundleUpdater, MAX_BUNDLE_BYTES } from "../../../updater/bundle";
-import { createLog } from "../../../updater/log";
-import { Metrics } from "../../../updater/metrics";
+import { createLog } from "../../../updater/report/log";
+import { Metrics } from "../../../updater/report/metrics";
 
 describe("backoffMs", () => {
   it("doubles from 200 ms to at most 5 s, with half of it as jitter", () => {

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
-import { tokenFingerprint } from "../../../host/updater-service/token";
-import { fingerprint, TokenReader } from "../../../updater/token";
+import { tokenFingerprint } from "../../../host/service/token-part";
+import { fingerprint, TokenReader } from "../../../updater/sources/token";
 
 describe("the updater's token", () => {
   let folder: string;

@@ -1,0 +1,93 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Stage } from "../scenario/scenarios";
+import { waitUntil } from "../scenario/wait";
+import type { Lab } from "../../lab/src/index";
+import type { Api } from "./api";
+import { BACKENDS_PATH } from "./changes";
+import type { ConsumptionRow } from "./report";
+
+const SECONDS = 60;
+const CHANGES_A_MINUTE = 100;
+
+/** Backends beside the three real ones when the updater has many; nothing listens there, which HAProxy learns at once. */
+const MANY = { count: 197, firstPort: 20_001 };
+
+/** What the updater of the endpoint's machine uses, idle and busy, with few and with many backends. Without a load. */
+export async function consumption(stage: Stage, api: Api): Promise<ConsumptionRow[]> {
+  const { lab, masters } = stage.cluster;
+  const { name } = masters[0]!;
+  const { address } = masters.at(-1)!;
+  const rows: ConsumptionRow[] = [];
+  const measure = async (backends: number, changesPerMinute: number) => {
+    stage.log(`consumption: ${backends} backends, ${changesPerMinute} changes a minute`);
+    const used = await updaterConsumption(lab, name, SECONDS, () =>
+      changeOften(stage, api, changesPerMinute),
+    );
+    rows.push({ backends, changesPerMinute, ...used });
+  };
+  for (const changes of [0, CHANGES_A_MINUTE]) await measure(masters.length, changes);
+  const keys = Array.from({ length: MANY.count }, (_, index) => `many-${index}`);
+  const many = keys.map((key, index) => [key, `${address}:${MANY.firstPort + index}`]);
+  await api.mergePatch(BACKENDS_PATH, { data: Object.fromEntries(many) as unknown });
+  const total = masters.length + MANY.count;
+  await waitUntil(`${total} backends`, { seconds: 60 }, async () => {
+    const { backends } = await stage.cluster.updater(name);
+    return backends.length === total;
+  });
+  for (const changes of [0, CHANGES_A_MINUTE]) await measure(total, changes);
+  const none: unknown = Object.fromEntries(keys.map((key) => [key, null]));
+  await api.mergePatch(BACKENDS_PATH, { data: none });
+  return rows;
+}
+
+/** Removes the last master's key and puts it back, in turn, over one minute. */
+async function changeOften({ cluster }: Stage, api: Api, perMinute: number): Promise<void> {
+  const { name, address } = cluster.masters.at(-1)!;
+  for (let index = 0; index < perMinute; index += 1) {
+    const value = index % 2 === 0 ? null : `${address}:${cluster.ports.api}`;
+    await api.mergePatch(BACKENDS_PATH, { data: { [name]: value } });
+    await sleep(60_000 / perMinute);
+  }
+}
+
+/** What a process used over some time. */
+export interface Consumption {
+  /** Percent of one core. */
+  readonly cpuPercent: number;
+  /** Resident set at the end, in MB (10^6 bytes). */
+  readonly rssMB: number;
+}
+
+/** Clock ticks of /proc/PID/stat in a second, on every Linux of today. */
+const TICKS = 100;
+const PAGE = 4096;
+
+/** What a machine's updater uses while `action` runs and until `seconds` are over. */
+async function updaterConsumption(
+  lab: Lab,
+  machine: string,
+  seconds: number,
+  action: () => Promise<void>,
+): Promise<Consumption> {
+  const pid = (await lab.exec(machine, "pgrep -f '[u]pdater.js run'")).stdout.trim().split("\n")[0];
+  const folder = path.join(lab.rootOf(machine), "proc", pid ?? "");
+  const began = performance.now();
+  const before = ticks(folder);
+  await action();
+  await sleep(Math.max(0, seconds * 1000 - (performance.now() - began)));
+  const elapsed = (performance.now() - began) / 1000;
+  const pages = Number(readFileSync(path.join(folder, "statm"), "utf8").split(" ")[1]);
+  return {
+    cpuPercent: (100 * (ticks(folder) - before)) / TICKS / elapsed,
+    rssMB: (pages * PAGE) / 1e6,
+  };
+}
+
+function ticks(folder: string): number {
+  const stat = readFileSync(path.join(folder, "stat"), "utf8");
+  // the name in parentheses may itself contain blanks
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return Number(fields[11]) + Number(fields[12]);
+}

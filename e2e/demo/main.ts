@@ -1,0 +1,54 @@
+import { parseArgs } from "node:util";
+import { Lab } from "../../lab/src/index";
+import { superviseDemo } from "./supervise";
+
+const USAGE = `usage: npm run demo [-- OPTION...]
+  Takes bare machines to a highly available control plane behind HAProxy, under load from the first answer on, then
+  breaks it in several ways. Ends with a table; writes reports/demo-report.json and reports/demo-timeline.svg.
+  A lab of that name is taken down first.
+options:
+  --keep          leave the lab and its stack up (npm run status -- --stack dev; npm run lab -- down)
+  --machines N    masters m1, m2, ... (default 3)
+  --topology T    daemonset (default), or external: HAProxy as a service of the masters
+  --name LAB      name of the lab (default dev)
+  exit code: 0 every promise was kept, 1 not so, 2 wrong options, 130 interrupted`;
+
+const log = (line: string) => console.log(line);
+
+async function main(argv: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: argv,
+    options: {
+      keep: { type: "boolean", default: false },
+      machines: { type: "string", default: "3" },
+      name: { type: "string", default: "dev" },
+      topology: { type: "string", default: "daemonset" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    log(USAGE);
+    return 0;
+  }
+  const { name, machines, topology, keep } = values;
+  if (topology !== "daemonset" && topology !== "external") {
+    throw new Error(`--topology: got "${topology}", expected daemonset or external`);
+  }
+  const code = await superviseDemo(name, machines, topology, log);
+  if (keep && code !== 130) {
+    const own = name === "dev" ? "" : ` --name ${name}`;
+    log(`the lab ${name} stays up: npm run status -- --stack dev; npm run lab -- down${own}`);
+  } else {
+    await Lab.remove(name, log);
+    log(`the lab ${name} is removed`);
+  }
+  return code;
+}
+
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(2);
+  },
+);

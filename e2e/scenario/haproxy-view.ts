@@ -1,0 +1,62 @@
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { MasterApi } from "../../haproxy/master";
+import { formatBackend } from "../../haproxy/model";
+import { ADMIN, RuntimeApi } from "../../haproxy/runtime";
+import type { Lab } from "../../lab/src/index";
+
+/** srv_op_state of servers that take connections: in slow start (1) a part of their share, then (2) all of it. */
+const USED: ReadonlySet<number> = new Set([1, 2]);
+
+const POLL_MS = 3;
+
+/** What one machine's HAProxy routes by, asked directly on its sockets from the computer that runs the lab. */
+export class BalancerView {
+  private constructor(
+    readonly machine: string,
+    private readonly runtime: RuntimeApi,
+    readonly master: MasterApi,
+  ) {}
+
+  /** @throws when no HAProxy runs on the machine */
+  static async of(lab: Lab, machine: string): Promise<BalancerView> {
+    const { stdout } = await lab.exec(machine, "pidof haproxy");
+    // the last one is the oldest: the master process
+    const pid = stdout.trim().split(/\s+/).at(-1) ?? "";
+    const sockets = path.join(lab.rootOf(machine), "proc", pid, "root/run/haproxy");
+    return new BalancerView(
+      machine,
+      new RuntimeApi(path.join(sockets, "admin.sock")),
+      new MasterApi(path.join(sockets, "master.sock")),
+    );
+  }
+
+  /** The API servers that new connections go to, as ADDRESS:PORT. */
+  async routes(): Promise<ReadonlySet<string>> {
+    const servers = await this.runtime.serversState();
+    const used = servers.filter(
+      ({ pool, admin, operational }) =>
+        pool === "ready" && USED.has(operational) && (admin & CLOSED) === 0,
+    );
+    return new Set(used.map(formatBackend));
+  }
+
+  /** Waits until the routes are as wanted. @returns performance.now() of the look that saw it @throws after `seconds` */
+  async settles(
+    wanted: (routes: ReadonlySet<string>) => boolean,
+    seconds: number,
+  ): Promise<number> {
+    const deadline = performance.now() + seconds * 1000;
+    for (;;) {
+      const routes = await this.routes();
+      const now = performance.now();
+      if (wanted(routes)) return now;
+      if (now > deadline) {
+        throw new Error(`${this.machine}: not within ${seconds} s; routes: ${[...routes].join()}`);
+      }
+      await sleep(POLL_MS);
+    }
+  }
+}
+
+const CLOSED = ADMIN.maintenance | ADMIN.drain;

@@ -1,0 +1,168 @@
+import { HAPROXY_UID, PRODUCT } from "../../names";
+import { describeOwnAddress, ownAddressFunctions } from "../own-address";
+import { IPTABLES_REMOVE, IPTABLES_UNJUMP, iptablesFunctions } from "./iptables";
+import { NFT_REMOVE, nftFunctions } from "./nftables";
+import type { ForwardSettings } from "./forward-settings";
+
+/** Seconds that a program waits for the own address before it ends, visibly failed, and systemd starts it again. */
+export const ADDRESS_WAIT_SECONDS = 10;
+
+/** Sh lines that take every rule of ours out of the kernel, of whichever kind; they need nothing else on the host. */
+export const REMOVE_RULES = `${IPTABLES_UNJUMP}
+${NFT_REMOVE}
+${IPTABLES_REMOVE}`;
+
+function preamble(what: string, usage: string, settings: ForwardSettings): string {
+  return `#!/bin/sh
+# ${what}
+# Written by ${PRODUCT}: changes in this file are overwritten.
+# usage: ${usage}
+set -eu
+LC_ALL=C
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
+# shellcheck disable=SC2317 # reached by the command's name
+note() { printf '%s\\n' "$*" >&2; }
+${ownAddressFunctions(settings.ownAddress)}
+own_wait() { # sets own, own_family and own_target; DHCP may be late at boot
+  tries=0
+  until own=$(own_address) && [ -n "$own" ]; do
+    if [ "$tries" -eq 0 ]; then
+      note "waits for ${describeOwnAddress(settings.ownAddress)}: this host has none yet"
+    fi
+    tries=$((tries + 1))
+    if [ "$tries" -ge ${ADDRESS_WAIT_SECONDS} ]; then
+      note "still without ${describeOwnAddress(settings.ownAddress)}: ends, systemd starts it again"
+      exit 1
+    fi
+    sleep 1
+  done
+  # shellcheck disable=SC2034 # the listener does not need all of them
+  case $own in
+    *:*) own_family=ip6 own_protocol=ipv6 own_target="[$own]:${settings.apiPort}" ;;
+    *) own_family=ip own_protocol=ipv4 own_target="$own:${settings.apiPort}" ;;
+  esac
+}`;
+}
+
+/**
+ * The fallback listener: a program that waits for the own address and becomes socat on the wildcard, under HAProxy's UID (only equal
+ * UIDs may share the port). The kernel prefers HAProxy's specific address, so it gets connections only while HAProxy does not listen.
+ *
+ * Numbers: keepalive finds a dead peer after 30 + 5 x 10 s; idle connections (watches) live for ever; an API server that does not
+ * answer the SYN costs 5 s; half-closed connections live 30 s; socat's own backlog of 5 loses SYNs in a burst.
+ */
+export function listenerProgram(settings: ForwardSettings): string {
+  const { lbPort } = settings;
+  const keep = "nodelay,keepalive,keepidle=30,keepintvl=10,keepcnt=5";
+  return `${preamble(
+    "Serves the LB port from the host's own API server while HAProxy does not listen.",
+    "forward-listener run | check",
+    settings,
+  )}
+run() {
+  own_wait
+  listen="TCP4-LISTEN:${lbPort}"
+  if [ -e /proc/net/if_inet6 ]; then listen="TCP6-LISTEN:${lbPort},ipv6only=0"; fi
+  note "listens on port ${lbPort} and connects to $own_target"
+  exec setpriv --reuid ${HAPROXY_UID} --regid ${HAPROXY_UID} --clear-groups --no-new-privs \\
+    socat -t 30 \\
+    "$listen,reuseaddr,reuseport,fork,backlog=1024,${keep}" \\
+    "TCP:$own_target,connect-timeout=5,${keep}"
+}
+check() { # does somebody listen on the wildcard
+  ss -Hltn "sport = :${lbPort}" | while read -r _ _ _ listener _; do
+    case $listener in
+      '*:${lbPort}' | '0.0.0.0:${lbPort}') echo yes ;;
+    esac
+  done | grep -q yes || {
+    note "nothing listens on the wildcard address, port ${lbPort}"
+    return 1
+  }
+}
+case \${1:-} in
+  run | check) "$1" ;;
+  *)
+    note "got '\${1:-}', expected run or check"
+    exit 2
+    ;;
+esac
+`;
+}
+
+/**
+ * The rules: a program that puts them into the kernel (put), keeps them there (watch), and takes them out (remove). The watcher listens
+ * to the kernel's own events, so a flush by anybody is answered at once, and looks by itself every few seconds for a lost event.
+ */
+export function rulesProgram(settings: ForwardSettings): string {
+  const functions =
+    settings.kind === "iptables" ? iptablesFunctions(settings) : nftFunctions(settings);
+  return `${preamble(
+    "Sends new connections for the LB port to the host's own API server while HAProxy does not listen.",
+    "forward-rules put | watch | check | remove | stopped",
+    settings,
+  )}
+${IPTABLES_UNJUMP}
+${functions}
+put() {
+  own_wait
+  rules_put
+}
+rules_complete() { # is what rules_show printed what we need
+  case $1 in
+    ${settings.kind === "socat" ? "*drop*" : '*"$own_target"*'}) return 0 ;;
+  esac
+  return 1
+}
+check() {
+  own_wait
+  rules_complete "$(rules_show)" || {
+    note "the rules (${settings.kind}, $own_target) are not in the kernel"
+    return 1
+  }
+}
+events() { # one line per event, and a tick every few seconds as long as the monitor lives
+  rules_monitor &
+  monitor=$!
+  while kill -0 "$monitor" 2>/dev/null; do
+    echo tick
+    sleep "$(rules_tick)"
+  done
+}
+watch() {
+  own_wait
+  rules_put
+  until
+    wanted=$(rules_show)
+    rules_complete "$wanted"
+  do
+    rules_put || sleep 1
+  done
+  note "new connections to port ${settings.lbPort} go to $own_target while HAProxy does not listen"
+  events | while read -r event; do
+    if [ "$event" != tick ] && ! rules_event "$event"; then continue; fi
+    [ "$(rules_show)" != "$wanted" ] || continue
+    note "somebody changed or flushed the rules ($event): puts them back"
+    until rules_put; do
+      note "the rules were refused: tries again in 1 s"
+      sleep 1
+    done
+  done
+  note "the monitor of the kernel's rules has ended: starts again"
+  exit 1
+}
+remove() {
+${REMOVE_RULES}
+}
+stopped() { # after a failure the rules stay: they serve until the watcher is back
+  [ "\${SERVICE_RESULT:-success}" != success ] || remove
+}
+case \${1:-} in
+  put | watch | check | remove | stopped) "$1" ;;
+  *)
+    note "got '\${1:-}', expected put, watch, check, remove or stopped"
+    exit 2
+    ;;
+esac
+`;
+}

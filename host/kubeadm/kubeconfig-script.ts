@@ -1,0 +1,7 @@
+import { hostScript } from "../shell";
+import { library } from "./shell-library";
+
+/** The script that prints the cluster's admin kubeconfig (SECRET); its server is the control-plane endpoint, as kubeadm wrote it. */
+export function kubeconfigScript(): string {
+  return hostScript("kubeconfig", { apply: library("kubeconfig") }, { lock: false });
+}

@@ -1,0 +1,40 @@
+import { quote } from "../shell";
+import type { ExistingCluster } from "./preflight-settings";
+
+/**
+ * Sh lines: the certificates of the API servers of a cluster that exists hold the endpoint's name and are signed by its CA; else every client of
+ * the endpoint would refuse them. An API server that does not answer is only named.
+ */
+export function certificateChecks(existing: ExistingCluster): string {
+  const { endpointHost, caCert, backends } = existing;
+  const host = endpointHost.includes(":") ? `[${endpointHost}]` : endpointHost;
+  const lines = Object.entries(backends).map(
+    ([name, backend]) => `check_certificate ${quote(name)} ${quote(backend)}`,
+  );
+  return `cat >"$work/ca.crt" <<'END_OF_CA'
+${caCert.trim()}
+END_OF_CA
+lacks_endpoint() { # name, address:port
+  problem "the certificate of $1's API server ($2) does not hold "${quote(endpointHost)} \\
+    "add it to its certSANs (kubeadm init phase certs apiserver, after removing the old apiserver.crt and apiserver.key)"
+}
+check_certificate() { # name, address:port
+  has curl || return 0
+  status=0
+  port=\${2##*:}
+  curl --silent --noproxy '*' --max-time 10 --output /dev/null --cacert "$work/ca.crt" \\
+    --connect-to ${quote(`${host}:`)}"$port:$2" ${quote(`https://${host}:`)}"$port/livez/ping" || status=$?
+  case $status in
+    0) ;;
+    51) lacks_endpoint "$1" "$2" ;;
+    60) if curl --silent --noproxy '*' --max-time 10 --output /dev/null --cacert "$work/ca.crt" \\
+      --connect-to "kubernetes:$port:$2" "https://kubernetes:$port/livez/ping"; then
+        lacks_endpoint "$1" "$2"
+      else
+        problem "the certificate of $1's API server ($2) is not signed by the CA of the kubeconfig" "give the kubeconfig of this cluster"
+      fi ;;
+    *) warn "the API server of $1 ($2) does not answer: its certificate is not checked" ;;
+  esac
+}
+${lines.join("\n")}`;
+}

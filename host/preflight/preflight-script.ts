@@ -1,0 +1,123 @@
+import { HOST_LIB_DIR } from "../../names";
+import { needsRules } from "../forward/forward-settings";
+import { UNIT_DIR } from "../forward/forward-units";
+import { hostScript, quote } from "../shell";
+import { addressChecks } from "./address-checks";
+import { certificateChecks } from "./certificate-checks";
+import { portChecks } from "./port-checks";
+import { rulesCheck } from "./rule-checks";
+import { serviceChecks } from "./service-checks";
+import type { PreflightSettings } from "./preflight-settings";
+
+export type { ExistingCluster, PreflightSettings } from "./preflight-settings";
+
+/** A clock before this year was never set: no certificate of today would be valid. */
+export const EARLIEST_YEAR = 2025;
+
+/** Where container runtimes that kubeadm knows listen. */
+const RUNTIME_SOCKETS = [
+  "/run/containerd/containerd.sock",
+  "/run/crio/crio.sock",
+  "/run/cri-dockerd.sock",
+];
+
+/**
+ * `hostScript` that changes nothing: it prints every problem as `NODE: what is wrong: what to do` on stderr and ends with 1 if there
+ * is one. It takes no lock, so that it never waits for a run that works on the host.
+ */
+export function preflightScript(
+  settings: PreflightSettings,
+  options: { readonly generation?: number } = {},
+): string {
+  const { node, bootstrap, diskMiB = 1024 } = settings;
+  return hostScript(
+    node,
+    {
+      apply: [
+        START,
+        `[ -d /run/systemd/system ] || problem "systemd does not run this host" "use a host with systemd: forward and kubelet are its units"`,
+        ...tools(settings).map(([command, debian]) => `need ${command} ${debian}`),
+        addressChecks(settings),
+        portChecks(settings),
+        rulesCheck(settings),
+        ...(settings.service === undefined ? [] : [serviceChecks(settings.service)]),
+        ...(settings.existing === undefined ? [] : [certificateChecks(settings.existing)]),
+        systemChecks(diskMiB),
+        ...(bootstrap ? [bootstrapChecks()] : []),
+        FINISH,
+      ].join("\n"),
+    },
+    { ...options, lock: false },
+  );
+}
+
+/** Commands that the host needs, each with the Debian package that has it. */
+function tools(settings: PreflightSettings): [string, string][] {
+  const { forward, allow = [], bootstrap } = settings;
+  const rules = forward !== undefined && needsRules({ kind: forward, allow });
+  return [
+    ["ip", "iproute2"],
+    ["ss", "iproute2"],
+    ["flock", "util-linux"],
+    ...(forward === undefined
+      ? []
+      : ([
+          ["setpriv", "util-linux"],
+          ["socat", "socat"],
+        ] as [string, string][])),
+    ["base64", "coreutils"],
+    ["sha256sum", "coreutils"],
+    ["find", "findutils"],
+    ...(rules && forward === "iptables"
+      ? ([
+          ["iptables", "iptables"],
+          ["iptables-restore", "iptables"],
+        ] as [string, string][])
+      : []),
+    ...(rules && forward !== "iptables" ? ([["nft", "nftables"]] as [string, string][]) : []),
+    ...(bootstrap
+      ? ([
+          ["kubeadm", "kubeadm"],
+          ["kubelet", "kubelet"],
+          ["kubectl", "kubectl"],
+          ["curl", "curl"],
+        ] as [string, string][])
+      : []),
+  ];
+}
+
+const START = `problems=0
+problem() { # what is wrong, what to do
+  problems=$((problems + 1))
+  warn "$1: $2"
+}
+has() { command -v "$1" >/dev/null 2>&1; }
+need() { # command, Debian package
+  has "$1" || problem "command $1 is missing" "install it (Debian: package $2)"
+}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT`;
+
+function systemChecks(diskMiB: number): string {
+  return `free=$(df -Pm /var/lib | while read -r _ _ _ available _; do echo "$available"; done | tail -n 1)
+[ "$free" -ge ${diskMiB} ] || problem "only $free MiB are free under /var/lib, ${diskMiB} are needed" "make room"
+for folder in ${UNIT_DIR} ${quote(HOST_LIB_DIR)}; do
+  while [ ! -d "$folder" ]; do folder=\${folder%/*}; done
+  [ -w "$folder/" ] || problem "folder $folder cannot be written" "mount it writable"
+done
+[ "$(date +%Y)" -ge ${EARLIEST_YEAR} ] || problem "the clock says $(date -u +%Y-%m-%d)" "set the clock (NTP): certificates would not be valid"`;
+}
+
+function bootstrapChecks(): string {
+  return `runtime=''
+for socket in ${RUNTIME_SOCKETS.join(" ")}; do
+  [ ! -S "$socket" ] || runtime=$socket
+done
+[ -n "$runtime" ] || problem "no container runtime listens (looked for ${RUNTIME_SOCKETS.join(", ")})" "start one, for example systemctl enable --now containerd"`;
+}
+
+const FINISH = `if [ "$problems" -gt 0 ]; then
+  warn "$problems problem(s); nothing was changed"
+  exit 1
+fi
+say "$script_name: ready"`;

@@ -1,0 +1,40 @@
+import type { ForwardKind, OwnAddress } from "../forward/forward-settings";
+
+/** What HAProxy as a service needs of a host. */
+export interface ServicePreflight {
+  /** A haproxy.cfg of somebody else may be put aside. */
+  readonly takeOver: boolean;
+}
+
+/** A cluster that exists: its API servers are asked whether their certificates hold the endpoint's name. */
+export interface ExistingCluster {
+  readonly endpointHost: string;
+  /** PEM of the cluster's CA. */
+  readonly caCert: string;
+  /** `ADDRESS:PORT` by name. */
+  readonly backends: Readonly<Record<string, string>>;
+}
+
+/** What a host must offer before anything changes on any host. */
+export interface PreflightSettings {
+  /** Name of the node, for the messages. */
+  readonly node: string;
+  /** The node's address as the other nodes reach it. */
+  readonly address: string;
+  readonly ports: { readonly lb: number; readonly api: number; readonly health: number };
+  /** The host gets a forward of this kind. */
+  readonly forward?: ForwardKind;
+  /** The host gets HAProxy as a service. */
+  readonly service?: ServicePreflight;
+  /** There is a cluster already. */
+  readonly existing?: ExistingCluster;
+  /** The host is a master, or is to be one. Default: true */
+  readonly master?: boolean;
+  readonly ownAddress: OwnAddress;
+  /** CIDRs that may reach the LB port. Default: everybody. */
+  readonly allow?: readonly string[];
+  /** kubeadm will run here: kubeadm, kubelet and a container runtime are needed. */
+  readonly bootstrap: boolean;
+  /** Free space that the host needs under /var/lib, in MiB. Default: 1024. */
+  readonly diskMiB?: number;
+}

@@ -1,0 +1,26 @@
+import { iptablesTestRules } from "../forward/iptables";
+import { nftRuleset } from "../forward/nftables";
+import { needsRules } from "../forward/forward-settings";
+import type { PreflightSettings } from "./preflight-settings";
+
+/** Sh lines: the kernel and the tools accept the very rules that the forward will set; nothing is changed. `own` is the host's address. */
+export function rulesCheck(settings: PreflightSettings): string {
+  const { ports, forward: kind, ownAddress, allow = [] } = settings;
+  if (kind === undefined) return ":";
+  const forward = { kind, lbPort: ports.lb, apiPort: ports.api, ownAddress, allow };
+  if (!needsRules(forward)) return ":";
+  const [tool, command, text] =
+    kind === "iptables"
+      ? ["iptables", '"$tool-restore" --test --noflush', iptablesTestRules(forward)]
+      : ["nft", "nft -c -f -", nftRuleset(forward)];
+  return `# shellcheck disable=SC2034 # each kind needs some of them
+case $own in
+  *:*) own_family=ip6 own_protocol=ipv6 own_target="[$own]:${ports.api}" tool=ip6tables ;;
+  *) own_family=ip own_protocol=ipv4 own_target="$own:${ports.api}" tool=iptables ;;
+esac
+if has ${tool}; then
+  ${command} >"$work/rules" 2>&1 <<END_OF_RULES || problem "the rules of the forward (${kind}) are refused: $(tr '\\n' ' ' <"$work/rules")" "load the kernel's modules for them (nf_tables, nft_socket, nft_fib_inet, nft_nat, xt_socket), or choose another forward.kind"
+${text}
+END_OF_RULES
+fi`;
+}

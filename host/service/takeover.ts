@@ -1,0 +1,78 @@
+import { HOST_STATE_DIR } from "../../names";
+import { CONFIG_FILE, CONFIG_LINK } from "./haproxy-paths";
+
+/** The package's own unit: it would start as root what the updater writes. */
+const PACKAGE_UNIT = "haproxy.service";
+
+/** What was there before us; HOST_STATE_DIR/backup is of other files. */
+const KEPT = `${HOST_STATE_DIR}/haproxy-service`;
+
+/**
+ * Sh functions. `cfg_foreign`: there is a haproxy.cfg, and it is neither ours nor the package's own as it was installed (dpkg knows its
+ * checksum; without dpkg every file is foreign).
+ */
+export const FOREIGN_FUNCTIONS = `cfg_ours() { [ "$(readlink ${CONFIG_LINK} 2>/dev/null)" = ${CONFIG_FILE} ]; }
+cfg_packaged() {
+  cfg_sum=$(dpkg-query --show --showformat='\${Conffiles}\\n' haproxy 2>/dev/null | sed -n 's|^ *${CONFIG_LINK} \\([0-9a-f]*\\).*|\\1|p')
+  [ -n "$cfg_sum" ] && [ ! -L ${CONFIG_LINK} ] && [ "$(md5sum <${CONFIG_LINK})" = "$cfg_sum  -" ]
+}
+cfg_foreign() {
+  if [ ! -e ${CONFIG_LINK} ] && [ ! -L ${CONFIG_LINK} ]; then return 1; fi
+  ! cfg_ours && ! cfg_packaged
+}`;
+
+/** What an operator reads about a foreign configuration: what is wrong, and what to do. */
+export const FOREIGN = {
+  what: `${CONFIG_LINK} is somebody's own configuration: it differs from the package's`,
+  hint: "move it away, or set haproxy.takeOver to true: it is put aside then, and put back when this is removed",
+} as const;
+
+/** Sh functions (need FOREIGN_FUNCTIONS): `package_put_aside` and `package_restore`, both safe to cut off and to run again. */
+export const TAKEOVER_FUNCTIONS = `package_kept=${KEPT}
+package_put_aside() { # the package's unit, before the package can start it
+  if [ ! -e "$package_kept/unit" ]; then
+    [ ! -f /etc/systemd/system/${PACKAGE_UNIT} ] || [ -L /etc/systemd/system/${PACKAGE_UNIT} ] ||
+      fail "/etc/systemd/system/${PACKAGE_UNIT} is a unit of your own: move it away, HAProxy is run by ours"
+    mkdir -p "$package_kept"
+    printf '%s %s\\n' "$(systemctl is-enabled ${PACKAGE_UNIT} 2>/dev/null | grep . || echo not-found)" \\
+      "$(systemctl is-active ${PACKAGE_UNIT} 2>/dev/null || :)" >"$package_kept/unit.new"
+    sync "$package_kept/unit.new"
+    mv "$package_kept/unit.new" "$package_kept/unit"
+  fi
+  if [ "$(systemctl is-enabled ${PACKAGE_UNIT} 2>/dev/null || :)" != masked ]; then
+    systemctl --quiet disable --now ${PACKAGE_UNIT} 2>/dev/null || :
+    systemctl --quiet mask ${PACKAGE_UNIT} 2>/dev/null || fail "${PACKAGE_UNIT} cannot be masked: see systemctl mask ${PACKAGE_UNIT}"
+  fi
+}
+configuration_put_aside() { # what stands at our place is kept once, then the place is a link to ours
+  if ! cfg_ours; then
+    if [ -e ${CONFIG_LINK} ] || [ -L ${CONFIG_LINK} ]; then
+      cp -a ${CONFIG_LINK} "$package_kept/haproxy.cfg.new"
+      mv -fT "$package_kept/haproxy.cfg.new" "$package_kept/haproxy.cfg"
+    fi
+    mkdir -p ${CONFIG_LINK.slice(0, CONFIG_LINK.lastIndexOf("/"))}
+    ln -sfT ${CONFIG_FILE} ${CONFIG_LINK}.control-plane-lb
+    mv -fT ${CONFIG_LINK}.control-plane-lb ${CONFIG_LINK}
+  fi
+}
+configuration_restore() {
+  rm -f ${CONFIG_LINK}.control-plane-lb
+  if cfg_ours; then
+    if [ -e "$package_kept/haproxy.cfg" ] || [ -L "$package_kept/haproxy.cfg" ]; then
+      cp -a "$package_kept/haproxy.cfg" ${CONFIG_LINK}.control-plane-lb
+      mv -fT ${CONFIG_LINK}.control-plane-lb ${CONFIG_LINK}
+    else
+      rm -f ${CONFIG_LINK}
+    fi
+  fi
+}
+package_restore() {
+  [ -e "$package_kept/unit" ] || return 0
+  read -r package_enabled package_active <"$package_kept/unit"
+  if [ -d /run/systemd/system ]; then
+    [ "$package_enabled" = masked ] || systemctl --quiet unmask ${PACKAGE_UNIT} 2>/dev/null || :
+    [ "$package_enabled" != enabled ] || systemctl --quiet enable ${PACKAGE_UNIT} 2>/dev/null || warn "${PACKAGE_UNIT} cannot be enabled again"
+    [ "$package_active" != active ] || systemctl start ${PACKAGE_UNIT} || warn "${PACKAGE_UNIT} does not start again: see systemctl status ${PACKAGE_UNIT}"
+  fi
+  rm -rf "$package_kept"
+}`;

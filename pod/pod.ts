@@ -1,0 +1,130 @@
+import type { types } from "@pulumi/kubernetes";
+import { FAREWELL, HAPROXY_UID } from "../names";
+import { PATHS, type PodSettings } from "./updater-config";
+
+export type Container = types.input.core.v1.Container;
+export type PodSpec = types.input.core.v1.PodSpec;
+export type Volume = NonNullable<Extract<PodSpec["volumes"], readonly unknown[]>>[number];
+type VolumeMount = types.input.core.v1.VolumeMount;
+
+/** CPU and memory of a container. */
+export interface ContainerResources {
+  readonly requests: { readonly cpu?: string | undefined; readonly memory?: string | undefined };
+  readonly limits: { readonly cpu?: string | undefined; readonly memory?: string | undefined };
+}
+
+/** What operators choose of the pods, whatever the variant. */
+export interface PodArgs {
+  readonly settings: PodSettings;
+  readonly haproxyImage: string;
+  readonly haproxyResources: ContainerResources;
+  readonly imagePullSecrets: readonly string[];
+}
+
+/** Seconds beyond HAProxy's own deadline until the kubelet kills a pod that is stopped. */
+const GRACE_SECONDS = 20;
+
+/** The volumes of both variants, in a container that may write where HAProxy does. */
+export const MOUNTS = {
+  config: { name: "config", mountPath: PATHS.config },
+  run: { name: "run", mountPath: PATHS.run },
+  ca: { name: "ca", mountPath: PATHS.ca, readOnly: true },
+} as const satisfies Record<string, VolumeMount>;
+
+/** The volumes behind MOUNTS. */
+export const VOLUMES: Volume[] = [
+  // on disk: the last good configuration outlives a power cut
+  { name: "config", emptyDir: {} },
+  { name: "run", emptyDir: { medium: "Memory", sizeLimit: "16Mi" } },
+  {
+    name: "ca",
+    configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] },
+  },
+];
+
+/** What the pod of a master has in both variants; it has no credential. */
+export function basePod({ settings, imagePullSecrets }: PodArgs): Omit<PodSpec, "containers"> {
+  return {
+    hostNetwork: true,
+    // the node's resolver: the cluster's may not be there yet, and we need none
+    dnsPolicy: "Default",
+    enableServiceLinks: false,
+    automountServiceAccountToken: false,
+    ...(imagePullSecrets.length === 0
+      ? {}
+      : { imagePullSecrets: imagePullSecrets.map((name) => ({ name })) }),
+    nodeSelector: { "node-role.kubernetes.io/control-plane": "" },
+    // a fresh cluster has no CNI, and a master in trouble needs its load balancer most
+    tolerations: [{ operator: "Exists" }],
+    priorityClassName: "system-node-critical",
+    terminationGracePeriodSeconds:
+      Math.ceil(settings.haproxy.timeouts.hardStopAfterMs / 1000) + GRACE_SECONDS,
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: HAPROXY_UID,
+      runAsGroup: HAPROXY_UID,
+      fsGroup: HAPROXY_UID,
+      seccompProfile: { type: "RuntimeDefault" },
+    },
+  };
+}
+
+/** The node's address, and what no container may do. */
+export function baseContainer(): Pick<Container, "env" | "securityContext"> {
+  return {
+    env: [{ name: "HOST_IP", valueFrom: { fieldRef: { fieldPath: "status.hostIP" } } }],
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"] },
+    },
+  };
+}
+
+/** HAProxy, with its ports and probes. After its farewell it is stopped by the image's own SIGUSR1. */
+export function haproxyContainer(
+  args: PodArgs,
+  variant: { readonly command: string[]; readonly volumeMounts: VolumeMount[] },
+): Container {
+  const { port, healthPort, saysFarewell } = args.settings.haproxy;
+  // never through the LB port, where the forward answers for a dead HAProxy; probes on the address that it listens on
+  const httpGet = { path: "/healthz", port: healthPort, scheme: "HTTP" };
+  // another address than the probes': each of them would be a farewell
+  const farewell = { ...httpGet, host: FAREWELL.address, path: FAREWELL.path };
+  return {
+    ...baseContainer(),
+    name: "haproxy",
+    image: args.haproxyImage,
+    ...variant,
+    ports: [
+      { name: "endpoint", containerPort: port, hostPort: port, protocol: "TCP" },
+      { name: "health", containerPort: healthPort, hostPort: healthPort, protocol: "TCP" },
+    ],
+    resources: resources(args.haproxyResources),
+    ...(saysFarewell === true ? { lifecycle: { preStop: { httpGet: farewell } } } : {}),
+    startupProbe: { httpGet, periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 60 },
+    readinessProbe: { httpGet, periodSeconds: 2, timeoutSeconds: 1, failureThreshold: 2 },
+    // A hung HAProxy holds its port until SIGKILL, as a stopped process ignores all else: 2 failures of 1 s, then kubelet's least grace of 2 s.
+    // The forward takes over after 4-5 s (a third failure made it 5.8 s), with the farewell at the verdict, after 2-3 s. A wrong verdict costs
+    // little: the forward serves until HAProxy is back
+    livenessProbe: {
+      httpGet,
+      periodSeconds: 1,
+      timeoutSeconds: 1,
+      failureThreshold: 2,
+      terminationGracePeriodSeconds: 1,
+    },
+  };
+}
+
+/** Nothing stands for nothing: the API drops an empty object, and every later preview would show it as a change. */
+export function resources({ requests, limits }: ContainerResources): Container["resources"] {
+  const given = Object.entries({ requests: amounts(requests), limits: amounts(limits) });
+  return Object.fromEntries(given.filter(([, each]) => Object.keys(each).length > 0));
+}
+
+function amounts(given: ContainerResources["requests"]): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+}

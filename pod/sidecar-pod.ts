@@ -1,0 +1,117 @@
+import type { types } from "@pulumi/kubernetes";
+import { BACKENDS_CONFIG_MAP, UPDATER_CONFIG_MAP, WORKLOAD } from "../names";
+import { updaterArguments } from "../updater/command";
+import { copyBinaryScript } from "./binary-script";
+import {
+  baseContainer,
+  basePod,
+  haproxyContainer,
+  MOUNTS,
+  resources,
+  VOLUMES,
+  type Container,
+  type ContainerResources,
+  type PodArgs,
+  type PodSpec,
+  type Volume,
+} from "./pod";
+import { PATHS, UPDATER_SCRIPT, UPDATER_SETTINGS } from "./updater-config";
+
+/** The updater's container. */
+export interface UpdaterArgs {
+  /** An image with Node.js 18 or later. */
+  readonly image: string;
+  readonly resources: ContainerResources;
+  /** Is haproxy.cfg checked by a copy of HAProxy's own binary? An image without a shell cannot give one. */
+  readonly checkConfig: boolean;
+}
+
+const UPDATER_MOUNTS = {
+  updater: { name: "updater", mountPath: PATHS.updater, readOnly: true },
+  seed: { name: "seed", mountPath: PATHS.seed, readOnly: true },
+  token: { name: "token", mountPath: PATHS.token, readOnly: true },
+  binary: { name: "binary", mountPath: PATHS.binary, readOnly: true },
+} as const satisfies Record<string, types.input.core.v1.VolumeMount>;
+
+/**
+ * The pod of one master with an updater: a copy of HAProxy is put where the updater can run it, the first configuration is prepared, then
+ * HAProxy and the updater run.
+ */
+export function sidecarPod(args: PodArgs, updater: UpdaterArgs): PodSpec {
+  return {
+    ...basePod(args),
+    serviceAccountName: WORKLOAD,
+    initContainers: [
+      ...(updater.checkConfig ? [copyBinaryContainer(args, updater)] : []),
+      prepareContainer(args, updater),
+    ],
+    containers: [
+      haproxyContainer(args, {
+        // prettier-ignore
+        command: ["haproxy", "-W", "-db", "-S", `${PATHS.run}/master.sock`, "-f", `${PATHS.config}/haproxy.cfg`],
+        volumeMounts: Object.values(MOUNTS),
+      }),
+      updaterContainer(updater),
+    ],
+    volumes: volumes(),
+  };
+}
+
+function copyBinaryContainer({ haproxyImage }: PodArgs, updater: UpdaterArgs): Container {
+  return {
+    ...baseContainer(),
+    name: "copy-binary",
+    image: haproxyImage,
+    command: ["sh", "-c", copyBinaryScript(PATHS.binary)],
+    resources: resources(updater.resources),
+    volumeMounts: [{ name: "binary", mountPath: PATHS.binary }],
+  };
+}
+
+function prepareContainer({ settings }: PodArgs, updater: UpdaterArgs): Container {
+  const { binary, seed, token, updater: script } = UPDATER_MOUNTS;
+  return {
+    ...baseContainer(),
+    name: "prepare",
+    image: updater.image,
+    command: updaterCommand("prepare"),
+    resources: resources(updater.resources),
+    volumeMounts: [
+      ...Object.values(MOUNTS),
+      ...[script, seed, binary],
+      ...(settings.haproxy.checks.authentication === "token" ? [token] : []),
+    ],
+  };
+}
+
+function updaterContainer(updater: UpdaterArgs): Container {
+  return {
+    ...baseContainer(),
+    name: "updater",
+    image: updater.image,
+    command: updaterCommand("run"),
+    resources: resources(updater.resources),
+    volumeMounts: [...Object.values(MOUNTS), ...Object.values(UPDATER_MOUNTS)],
+  };
+}
+
+function updaterCommand(word: "prepare" | "run"): string[] {
+  const at = (file: string) => `${PATHS.updater}/${file}`;
+  return ["node", ...updaterArguments(at(UPDATER_SCRIPT), word, at(UPDATER_SETTINGS))];
+}
+
+function volumes(): Volume[] {
+  return [
+    ...VOLUMES,
+    { name: "updater", configMap: { name: UPDATER_CONFIG_MAP } },
+    // optional: without it, the last good configuration counts
+    { name: "seed", configMap: { name: BACKENDS_CONFIG_MAP, optional: true } },
+    { name: "binary", emptyDir: {} },
+    {
+      name: "token",
+      projected: {
+        sources: [{ serviceAccountToken: { path: "token", expirationSeconds: 3600 } }],
+      },
+    },
+  ];
+}

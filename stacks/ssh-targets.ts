@@ -1,0 +1,156 @@
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { resolve } from "node:path";
+import type { SshEnd, SshTarget } from "../components/ssh/ssh-target";
+import { isHostKey } from "./fields";
+import type { Mistake } from "./validation";
+import type { Parsed } from "./schema";
+
+/** What the configuration refers to. */
+export interface Surroundings {
+  /** Reads a file that a setting names; `~/` is the home directory. @throws when it cannot be read */
+  readonly readFile: (path: string) => string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+const REAL: Surroundings = {
+  readFile: (path) => readFileSync(resolve(path.replace(/^~(?=\/)/, homedir())), "utf8"),
+  env: process.env,
+};
+
+interface Keyed {
+  readonly hostKey?: string | undefined;
+  readonly hostKeyFile?: string | undefined;
+}
+
+interface Credentials {
+  readonly privateKey?: string | undefined;
+  readonly privateKeyFile?: string | undefined;
+  readonly privateKeyPassword?: string | undefined;
+  readonly agentSocketPath?: string | undefined;
+}
+
+type Authentication = Pick<SshEnd, "privateKey" | "privateKeyPassword" | "agentSocketPath">;
+
+/** How each node is reached, by name. Files are read; what is missing or contradicts itself goes to `mistakes`. */
+export function readTargets(
+  settings: Partial<Parsed> & Pick<Parsed, "nodes" | "loadBalancers">,
+  mistakes: Mistake[],
+  surroundings: Surroundings = REAL,
+): Map<string, SshTarget> {
+  const { ssh, nodes, loadBalancers } = settings;
+  if (ssh === undefined) return new Map();
+  const read = new Reader(mistakes, surroundings);
+  const own = read.authentication("ssh", ssh);
+  const common = read.hostKey("ssh", ssh);
+  const bastion = ssh.bastion && readBastion(ssh.bastion, own, read);
+  const machines = [
+    ...Object.entries(nodes).map(([name, node]) => [`nodes.${name}`, name, node] as const),
+    ...Object.entries(loadBalancers).map(
+      ([name, node]) => [`loadBalancers.${name}`, name, node] as const,
+    ),
+  ];
+  return new Map(
+    machines.map(([path, name, node]) => {
+      const host = node.sshHost ?? node.address;
+      const target: SshTarget = {
+        host,
+        port: node.sshPort ?? ssh.port,
+        user: ssh.user,
+        hostKey: read.required(path, host, read.hostKey(path, node) ?? common),
+        ...own,
+        ...(bastion === undefined ? {} : { bastion }),
+      };
+      return [name, target];
+    }),
+  );
+}
+
+/** The bastion takes the nodes' credentials unless it has its own. */
+function readBastion(
+  bastion: NonNullable<Parsed["ssh"]["bastion"]>,
+  nodes: Authentication,
+  read: Reader,
+): SshEnd {
+  const path = "ssh.bastion";
+  const { host, port, user, privateKey, privateKeyFile, agentSocketPath } = bastion;
+  const own = [privateKey, privateKeyFile, agentSocketPath].some((value) => value !== undefined);
+  return {
+    host,
+    port,
+    user,
+    hostKey: read.required(path, host, read.hostKey(path, bastion)),
+    ...(own ? read.authentication(path, bastion) : nodes),
+  };
+}
+
+class Reader {
+  constructor(
+    private readonly mistakes: Mistake[],
+    private readonly surroundings: Surroundings,
+  ) {}
+
+  authentication(path: string, given: Credentials): Authentication {
+    const { privateKeyPassword, agentSocketPath } = given;
+    const privateKey = this.either(path, "privateKey", given.privateKey, given.privateKeyFile);
+    const some = privateKey ?? given.privateKeyFile ?? agentSocketPath;
+    if (some === undefined && !this.surroundings.env["SSH_AUTH_SOCK"]) {
+      this.note(
+        path,
+        "no credentials: set privateKeyFile, privateKey (with `pulumi config set --secret --path`) or agentSocketPath, or run with SSH_AUTH_SOCK",
+      );
+    }
+    if (privateKeyPassword !== undefined && privateKey === undefined) {
+      this.note(`${path}.privateKeyPassword`, "set without privateKey or privateKeyFile");
+    }
+    return {
+      ...(privateKey === undefined ? {} : { privateKey }),
+      ...(privateKeyPassword === undefined ? {} : { privateKeyPassword }),
+      ...(agentSocketPath === undefined ? {} : { agentSocketPath }),
+    };
+  }
+
+  /** Type and key, without the comment. */
+  hostKey(path: string, given: Keyed): string | undefined {
+    const text = this.either(path, "hostKey", given.hostKey, given.hostKeyFile)?.trim();
+    if (text === undefined) return undefined;
+    if (!isHostKey(text)) {
+      const what = 'holds no single public host key like "ssh-ed25519 AAAA..."';
+      this.note(`${path}.hostKeyFile`, `${given.hostKeyFile} ${what}`);
+    }
+    return text.split(/\s+/).slice(0, 2).join(" ");
+  }
+
+  /** A host key must be known: without one, anybody could be the host. */
+  required(path: string, host: string, key: string | undefined): string {
+    if (key === undefined) {
+      this.note(
+        `${path}.hostKey`,
+        `missing, and no host is trusted unseen: compare what \`ssh-keyscan -t ed25519 ${host}\` prints with /etc/ssh/ssh_host_ed25519_key.pub on the host, then set it here${/^(nodes|loadBalancers)\./.test(path) ? ", or ssh.hostKey for all" : ""}`,
+      );
+    }
+    return key ?? "";
+  }
+
+  private either(
+    path: string,
+    key: string,
+    text: string | undefined,
+    file: string | undefined,
+  ): string | undefined {
+    if (text !== undefined && file !== undefined) {
+      this.note(`${path}.${key}File`, `set beside ${path}.${key}: leave one of them out`);
+    }
+    if (text !== undefined || file === undefined) return text;
+    try {
+      return this.surroundings.readFile(file);
+    } catch (error) {
+      this.note(`${path}.${key}File`, `cannot be read: ${(error as Error).message}`);
+      return undefined;
+    }
+  }
+
+  private note(path: string, message: string): void {
+    this.mistakes.push({ path, message });
+  }
+}

@@ -1,0 +1,40 @@
+import type { BootstrapOptions } from "../../../../host/kubeadm/bootstrap-script";
+import type { KubeadmSettings } from "../../../../host/kubeadm/kubeadm-settings";
+
+export const SETTINGS: KubeadmSettings = {
+  endpoint: { host: "10.77.0.11", port: 6444 },
+  apiPort: 6443,
+  certSANs: [],
+  ignorePreflightErrors: ["all"],
+  skipPhases: ["addon/kube-proxy"],
+  fragments: {},
+};
+
+export const TOKEN = "abcdef.0123456789abcdef";
+export const KEY = "b".repeat(64);
+
+/** A ticket's line, as another master prints it. */
+export function ticketLine(change: Record<string, unknown> = {}): string {
+  const ticket = {
+    token: TOKEN,
+    caCertHashes: [`sha256:${"a".repeat(64)}`],
+    certificateKey: KEY,
+    caCert: Buffer.from("-----BEGIN CERTIFICATE-----\n").toString("base64"),
+    ...change,
+  };
+  return `ticket ${Buffer.from(JSON.stringify(ticket)).toString("base64")}`;
+}
+
+/** Options of the head of two masters, with no ticket. */
+export function headOptions(change: Partial<BootstrapOptions> = {}): BootstrapOptions {
+  return {
+    settings: SETTINGS,
+    node: { name: "m1", address: "10.77.0.11" },
+    others: [{ name: "m2", address: "10.77.0.12" }],
+    head: true,
+    tickets: ["absent"],
+    generation: 1,
+    resetOnRemove: false,
+    ...change,
+  };
+}

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { fragmentMistakes } from "../../../../host/kubeadm/validate-fragments";
+
+describe("users' kubeadm fragments", () => {
+  it("may hold whatever the program does not own", () => {
+    assert.deepEqual(
+      fragmentMistakes({
+        clusterConfiguration: {
+          apiVersion: "kubeadm.k8s.io/v1beta4",
+          kind: "ClusterConfiguration",
+          networking: { serviceSubnet: "10.96.0.0/16" },
+          etcd: { local: { extraArgs: [] } },
+        },
+        initConfiguration: { nodeRegistration: { taints: [] } },
+        joinConfiguration: { timeouts: {} },
+        kubeletConfiguration: { cgroupDriver: "systemd" },
+        kubeProxyConfiguration: {},
+      }),
+      [],
+    );
+  });
+
+  it("lists every key that the program owns, each with its path and what to do", () => {
+    const mistakes = fragmentMistakes({
+      clusterConfiguration: {
+        controlPlaneEndpoint: "lb:6443",
+        etcd: { external: { endpoints: [] } },
+      },
+      initConfiguration: { localAPIEndpoint: {}, certificateKey: "k" },
+      joinConfiguration: { discovery: {}, controlPlane: { certificateKey: "k" } },
+    });
+    assert.deepEqual(
+      mistakes.map((mistake) => mistake.path),
+      [
+        "clusterConfiguration.controlPlaneEndpoint",
+        "clusterConfiguration.etcd.external",
+        "initConfiguration.localAPIEndpoint",
+        "initConfiguration.certificateKey",
+        "joinConfiguration.discovery",
+        "joinConfiguration.controlPlane.certificateKey",
+      ],
+    );
+    assert.ok(mistakes.every((mistake) => mistake.message.length > 10));
+  });
+
+  it("refuses a document of another kind or version, and says which it expects", () => {
+    assert.deepEqual(
+      fragmentMistakes({
+        clusterConfiguration: { apiVersion: "kubeadm.k8s.io/v1beta3" },
+        kubeletConfiguration: { kind: "ClusterConfiguration" },
+      }),
+      [
+        {
+          path: "clusterConfiguration.apiVersion",
+          message: 'got "kubeadm.k8s.io/v1beta3", expected "kubeadm.k8s.io/v1beta4"',
+        },
+        {
+          path: "kubeletConfiguration.kind",
+          message: 'got "ClusterConfiguration", expected "KubeletConfiguration"',
+        },
+      ],
+    );
+  });
+});

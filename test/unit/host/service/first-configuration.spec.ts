@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { haproxyProgram } from "../../../../host/service/haproxy-programs";
+import * as paths from "../../../../host/service/haproxy-paths";
+
+describe("what runs before HAProxy starts as a service", () => {
+  let folder: string;
+  const at = (name: string): string => join(folder, name);
+
+  /** Runs it in a folder: "haproxy" takes a file that says good, "node" writes one. */
+  const prepare = (node = `echo good >${at("haproxy.cfg")}`): ReturnType<typeof spawnSync> => {
+    const places = [
+      [paths.CONFIG_LINK, "haproxy.cfg"],
+      [paths.CONFIG_FILE, "haproxy.cfg"],
+      [paths.STATE_FILE, "server-state"],
+      [paths.CHECK_TOKEN_FILE, "check-token.map"],
+      [paths.ADDRESS_FILE, "address.env"],
+      [paths.ADDRESS_PROGRAM, "own-address"],
+      [paths.HAPROXY, "haproxy"],
+    ] as const;
+    const text = places.reduce(
+      (program, [path, name]) => program.split(path).join(at(name)),
+      haproxyProgram({ script: "updater.js", settings: "settings.json" })
+        .split("\n")
+        .filter((line) => !line.startsWith("PATH="))
+        .join("\n"),
+    );
+    const script = (name: string, body: string) =>
+      writeFileSync(at(name), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+    script("own-address", `echo HOST_IP=10.0.0.1 >${at("address.env")}`);
+    script("haproxy", `grep -q good ${at("haproxy.cfg")}`);
+    script("node", node);
+    const PATH = `${folder}:${process.env["PATH"]}`;
+    return spawnSync("sh", ["-s", "prepare"], { input: text, encoding: "utf8", env: { PATH } });
+  };
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "first-configuration-"));
+    writeFileSync(at("server-state"), "1\n");
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it("leaves a configuration that HAProxy takes", () => {
+    writeFileSync(at("haproxy.cfg"), "good, and mine\n");
+    assert.equal(prepare().status, 0);
+    assert.equal(readFileSync(at("haproxy.cfg"), "utf8"), "good, and mine\n");
+  });
+
+  it("writes one anew that HAProxy refuses, as after an edit by hand, and says so", () => {
+    writeFileSync(at("haproxy.cfg"), "edited\n");
+    const ran = prepare();
+    assert.equal(ran.status, 0, String(ran.stderr));
+    assert.match(String(ran.stderr), /HAProxy refuses .*written anew/);
+    assert.equal(readFileSync(at("haproxy.cfg"), "utf8"), "good\n");
+  });
+
+  it("lets the last good one start whose checks carry a token, after a power cut and without its updater", () => {
+    rmSync(at("server-state"));
+    writeFileSync(at("haproxy.cfg"), "good, and last\n");
+    const ran = prepare("exit 1");
+    assert.equal(ran.status, 0, String(ran.stderr));
+    assert.match(String(ran.stderr), /the preparation failed: the last good configuration serves/);
+    assert.equal(readFileSync(at("check-token.map"), "utf8"), "token none\n");
+    writeFileSync(at("check-token.map"), "token of-the-updater\n");
+    prepare("exit 1");
+    assert.equal(readFileSync(at("check-token.map"), "utf8"), "token of-the-updater\n");
+  });
+});

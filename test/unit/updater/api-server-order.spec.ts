@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { orderEndpoints } from "../../../updater/sources/api-server-order";
+
+const backend = (address: string, state: "ready" | "alive" | "down" | "draining" | "unknown") => ({
+  address,
+  port: 6443,
+  state,
+});
+const order = (here: string, ...backends: ReturnType<typeof backend>[]): string[] =>
+  orderEndpoints(backends, { address: here, port: 6443 }).map(({ address }) => address);
+
+describe("the API servers that the updater asks", () => {
+  const m1 = backend("10.0.0.1", "ready");
+  const m2 = backend("10.0.0.2", "alive");
+
+  it("are the host's own first, then the others", () => {
+    assert.deepEqual(order("10.0.0.2", m1, m2), ["10.0.0.2", "10.0.0.1"]);
+  });
+
+  it("come last when HAProxy's checks get no answer from them, the host's own too", () => {
+    const dead = backend("10.0.0.2", "down");
+    assert.deepEqual(order("10.0.0.2", dead, m1), ["10.0.0.1", "10.0.0.2"]);
+  });
+
+  it("have the host itself last when it is none of the backends", () => {
+    const dead = backend("10.0.0.2", "down");
+    assert.deepEqual(order("10.0.0.9", m1, dead), ["10.0.0.1", "10.0.0.2", "10.0.0.9"]);
+  });
+
+  it("are the host itself when nothing is known", () => {
+    assert.deepEqual(order("10.0.0.9"), ["10.0.0.9"]);
+  });
+});

@@ -1,0 +1,203 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { formatBackend, MAX_BACKENDS, type Backend } from "../../../haproxy/model";
+import { DISCOVERY_MODES } from "../../../updater/settings";
+import {
+  divide,
+  followSlice,
+  isOverdue,
+  unite,
+  type Member,
+} from "../../../updater/sources/merge-sources";
+
+const RETAIN_MS = 3_600_000;
+const addressOf = (n: number): string => `10.0.${n >> 8}.${n & 255}`;
+const server = (n: number): Backend => ({ name: addressOf(n), address: addressOf(n), port: 6443 });
+const member = (n: number, goneSinceMs?: number): Member => ({
+  address: addressOf(n),
+  port: 6443,
+  ...(goneSinceMs === undefined ? {} : { goneSinceMs }),
+});
+const entry = (n: number, name = `m${n}`): Backend => ({ ...server(n), name });
+const names = (backends: readonly Backend[]): string[] => backends.map(({ name }) => name);
+
+/** Enough to reach the limit. */
+const MOST = 2 * MAX_BACKENDS - 4;
+
+const numbers = fc.uniqueArray(fc.integer({ min: 1, max: MOST }), { maxLength: MOST, size: "max" });
+const members = numbers.chain((all) =>
+  fc.tuple(...all.map((n) => fc.option(fc.nat(100), { nil: undefined }).map((t) => member(n, t)))),
+);
+const entries = fc
+  .uniqueArray(fc.integer({ min: 1, max: MOST }), { maxLength: MAX_BACKENDS, size: "max" })
+  .map((all) => all.map((n) => entry(n)));
+
+describe("followSlice", () => {
+  it("keeps who has left, until the time is over", () => {
+    let now = followSlice([], [server(1), server(2)], 0, RETAIN_MS);
+    now = followSlice(now, [server(1)], 1000, RETAIN_MS);
+    assert.deepEqual(now, [member(1), member(2, 1000)]);
+    now = followSlice(now, [server(1)], 999 + RETAIN_MS, RETAIN_MS);
+    assert.deepEqual(now, [member(1), member(2, 1000)]);
+    assert.ok(!isOverdue(now, 999 + RETAIN_MS, RETAIN_MS));
+    assert.ok(isOverdue(now, 1000 + RETAIN_MS, RETAIN_MS));
+    now = followSlice(now, [server(1)], 1000 + RETAIN_MS, RETAIN_MS);
+    assert.deepEqual(now, [member(1)]);
+  });
+
+  it("starts the time again for one that comes back and leaves again", () => {
+    let now = followSlice([member(1), member(2, 0)], [server(1), server(2)], 10, RETAIN_MS);
+    now = followSlice(now, [server(1)], 20, RETAIN_MS);
+    assert.deepEqual(now, [member(1), member(2, 20)]);
+  });
+
+  it("forgets nobody because of an empty slice, however long it stays so, nor soon after it", () => {
+    const late = 10 * RETAIN_MS;
+    const after = followSlice([member(1), member(2, 0)], [], late, RETAIN_MS);
+    assert.deepEqual(after, [member(1), member(2)]);
+    assert.ok(!isOverdue(after, 2 * late, RETAIN_MS));
+    assert.deepEqual(followSlice(after, [server(1)], 2 * late, RETAIN_MS), [
+      member(1),
+      member(2, 2 * late),
+    ]);
+  });
+
+  it("holds nobody longer because the clock was set back", () => {
+    const now = followSlice([member(1), member(2, 5 * RETAIN_MS)], [server(1)], 10, RETAIN_MS);
+    assert.deepEqual(now, [member(1), member(2, 10)]);
+  });
+
+  it("holds exactly those that were in a slice within the time, whatever happens (model)", () => {
+    const step = fc.record({
+      waitMs: fc.nat(40),
+      slice: fc.uniqueArray(fc.integer({ min: 1, max: 8 }), { minLength: 1, maxLength: 8 }),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 20 }), (steps) => {
+        const retainMs = 60;
+        const leftAt = new Map<number, number>();
+        let present: number[] = [];
+        let now = 0;
+        let seen: Member[] = [];
+        for (const { waitMs, slice } of steps) {
+          now += waitMs;
+          for (const n of present) if (!slice.includes(n)) leftAt.set(n, now);
+          for (const n of slice) leftAt.delete(n);
+          for (const [n, at] of leftAt) if (now - at >= retainMs) leftAt.delete(n);
+          present = slice;
+          seen = followSlice(seen, slice.map(server), now, retainMs);
+          const expected = [
+            ...slice.map((n) => member(n)),
+            ...[...leftAt].map((it) => member(...it)),
+          ];
+          assert.deepEqual(byPlace(seen), byPlace(expected));
+        }
+      }),
+    );
+  });
+});
+
+describe("unite", () => {
+  it("takes the name from the entry, and the address where there is none", () => {
+    const { backends } = unite([entry(1)], [member(1), member(2), member(3, 5)]);
+    assert.deepEqual(names(backends), ["10.0.0.2", "10.0.0.3", "m1"]);
+  });
+
+  it("keeps a server whose entry is gone and that stands in the slice, and the reverse", () => {
+    assert.deepEqual(unite([], [member(1)]).backends, [server(1)]);
+    assert.deepEqual(unite([entry(1)], []).backends, [entry(1)]);
+  });
+
+  it("gives two servers two names, also when an entry is called like another's address", () => {
+    const { backends } = unite(
+      [entry(1, "10.0.0.2")],
+      [member(2), { ...member(3), port: 7443 }, member(3, 1)],
+    );
+    assert.deepEqual(names(backends), ["10.0.0.2", "10.0.0.2:6443", "10.0.0.3", "10.0.0.3:6443"]);
+  });
+
+  it("has room for who left last, and refuses only what is in the slice", () => {
+    const some = Array.from({ length: MAX_BACKENDS - 2 }, (_, i) => entry(i + 1));
+    const { backends, refused } = unite(some, [
+      member(MOST, 10),
+      member(MOST + 1, 30),
+      member(MOST + 2, 20),
+    ]);
+    assert.deepEqual(names(backends).slice(0, 2), [
+      server(MOST + 1).address,
+      server(MOST + 2).address,
+    ]);
+    assert.equal(backends.length, MAX_BACKENDS);
+    assert.deepEqual(refused, []);
+    const { address } = server(MOST + 2);
+    const full = unite(some, [
+      member(MOST),
+      member(MOST + 1),
+      member(MOST + 2),
+      member(MOST + 3, 1),
+    ]);
+    assert.deepEqual(full.refused, [
+      { key: address, value: `${address}:6443`, reason: `more than ${MAX_BACKENDS} backends` },
+    ]);
+  });
+
+  it("is a set of at most so many different servers with different names, the same in any order", () => {
+    fc.assert(
+      fc.property(entries, members, fc.nat(), (named, all, turn) => {
+        const { backends } = unite(named, all);
+        const known = new Set([...named, ...all].map(formatBackend));
+        assert.equal(backends.length, Math.min(MAX_BACKENDS, known.size));
+        assert.equal(new Set(backends.map(formatBackend)).size, backends.length);
+        assert.equal(new Set(names(backends)).size, backends.length);
+        assert.deepEqual(names(backends), names(backends).sort());
+        for (const backend of named) assert.ok(backends.some((it) => it.name === backend.name));
+        const turned = [...all.slice(turn % MOST), ...all.slice(0, turn % MOST)];
+        assert.deepEqual(unite([...named].reverse(), turned).backends, backends);
+      }),
+    );
+  });
+
+  it("leaves nobody out who left later than one it takes", () => {
+    fc.assert(
+      fc.property(entries, members, (named, all) => {
+        const taken = new Set(unite(named, all).backends.map(formatBackend));
+        const time = ({ goneSinceMs }: Member): number => goneSinceMs ?? Infinity;
+        const only = all.filter((it) => !named.some((e) => formatBackend(e) === formatBackend(it)));
+        const out = only.filter((it) => !taken.has(formatBackend(it)));
+        const inside = only.filter((it) => taken.has(formatBackend(it)));
+        for (const a of out) for (const b of inside) assert.ok(time(a) <= time(b));
+      }),
+    );
+  });
+});
+
+describe("divide", () => {
+  it("gives what together is wanted again, in every mode", () => {
+    fc.assert(
+      fc.property(entries, members, (named, all) => {
+        const wanted = unite(named, all).backends;
+        for (const mode of DISCOVERY_MODES) {
+          const start = divide(mode, wanted, 7);
+          const again = unite(start.entries, start.members).backends;
+          assert.deepEqual(again.map(formatBackend).sort(), wanted.map(formatBackend).sort());
+        }
+        const both = divide("both", wanted, 7);
+        assert.deepEqual(unite(both.entries, both.members).backends, wanted);
+      }),
+    );
+  });
+
+  it("takes a key of the ConfigMap for one, and an address for a member that has just left", () => {
+    const all = [entry(1), server(2)];
+    assert.deepEqual(divide("configMap", all, 7), { entries: all, members: [] });
+    assert.deepEqual(divide("both", all, 7), { entries: [entry(1)], members: [member(2, 7)] });
+    assert.deepEqual(divide("endpoints", all, 7), {
+      entries: [],
+      members: [member(1, 7), member(2, 7)],
+    });
+  });
+});
+
+function byPlace(all: readonly Member[]): Member[] {
+  return [...all].sort((a, b) => (formatBackend(a) < formatBackend(b) ? -1 : 1));
+}

@@ -1,0 +1,49 @@
+/** What HAProxy makes of the backends. Pure. */
+import { formatBackend, type Backend } from "../../haproxy/model";
+import type { Snapshot, Stat } from "../../haproxy/runtime";
+import { slotName } from "../../haproxy/server-lines";
+import { ALL_DOWN, type Health } from "../../haproxy/server-state";
+import type { WantedSlots } from "./desired-slots";
+
+/** What HAProxy makes of a backend; `unknown` when it does not answer. */
+export type BackendState = "ready" | "alive" | "down" | "draining" | "unknown";
+
+function nameOf({ pool, slot }: Pick<Stat, "pool" | "slot">): string {
+  return `${pool}/${slotName(slot)}`;
+}
+
+/** Health of the backends in these slots. It counts only for the very address that it was seen at. */
+export function healthOf(
+  slots: readonly (Backend | undefined)[],
+  snapshot: Snapshot | undefined,
+): Health {
+  if (snapshot === undefined) return ALL_DOWN;
+  const seenAt = new Map(snapshot.servers.map((server) => [nameOf(server), formatBackend(server)]));
+  const up = new Set(snapshot.stats.filter(({ status }) => status.startsWith("UP")).map(nameOf));
+  return (pool, slot) => {
+    const backend = slots[slot];
+    const name = nameOf({ pool, slot });
+    return backend !== undefined && seenAt.get(name) === formatBackend(backend) && up.has(name);
+  };
+}
+
+/** Wanted and draining backends with the state that HAProxy sees, sorted by name. */
+export function statesOf(
+  { slots, draining }: WantedSlots,
+  snapshot: Snapshot | undefined,
+): (Backend & { state: BackendState })[] {
+  const isHealthy = healthOf(slots, snapshot);
+  const stateOf = (slot: number): BackendState => {
+    if (snapshot === undefined) return "unknown";
+    if (isHealthy("ready", slot)) return "ready";
+    return isHealthy("alive", slot) ? "alive" : "down";
+  };
+  const wanted = slots.flatMap((backend, slot) =>
+    backend === undefined ? [] : [{ ...backend, state: stateOf(slot) }],
+  );
+  const leaving = [...draining.values()].map(({ backend }) => ({
+    ...backend,
+    state: "draining" as const,
+  }));
+  return [...wanted, ...leaving].sort((a, b) => (a.name < b.name ? -1 : 1));
+}

@@ -1,0 +1,68 @@
+/** The EndpointSlice of Service default/kubernetes: the API servers themselves keep it, each by renewing a lease. */
+import { canonicalAddress, isUsableAddress } from "../../haproxy/address";
+import {
+  formatBackend,
+  type Backend,
+  type ParsedBackends,
+  type Refused,
+} from "../../haproxy/model";
+import { API_SERVERS_SLICE } from "../../names";
+import type { Watched } from "./object-source";
+
+/** What is read of it (discovery.k8s.io/v1). */
+export interface EndpointSlice {
+  readonly endpoints?: readonly SliceEndpoint[] | null;
+  readonly ports?: readonly SlicePort[] | null;
+}
+
+interface SliceEndpoint {
+  readonly addresses?: readonly string[];
+  readonly conditions?: { readonly ready?: boolean | null };
+}
+
+interface SlicePort {
+  readonly name?: string | null;
+  readonly port?: number | null;
+}
+
+/** The one slice that API servers keep has the Service's name; others would be somebody else's. It has the cluster's primary family. */
+export const WATCHED_SLICE: Watched = {
+  title: `EndpointSlice ${API_SERVERS_SLICE.namespace}/${API_SERVERS_SLICE.name}`,
+  path: `/apis/discovery.k8s.io/v1/namespaces/${API_SERVERS_SLICE.namespace}/endpointslices`,
+  name: API_SERVERS_SLICE.name,
+};
+
+const PORT_NAME = "https";
+
+/** Its ready endpoints, each named by its address; none if there is no such slice. */
+export function readSlice(object: EndpointSlice | undefined): ParsedBackends {
+  const port = choosePort(object?.ports ?? []);
+  const backends = new Map<string, Backend>();
+  const refused: Refused[] = [];
+  for (const { addresses, conditions } of object?.endpoints ?? []) {
+    // More than one address has no meaning (API reference of EndpointSlice), and unknown readiness counts as ready.
+    const [given] = addresses ?? [];
+    if (given === undefined || conditions?.ready === false) continue;
+    const address = canonicalAddress(given);
+    const backend = { name: address, address, port: port ?? 0 };
+    const value = formatBackend(backend);
+    if (!isUsableAddress(address)) {
+      refused.push({ key: given, value, reason: "no address that other machines can reach" });
+    } else if (port === undefined) {
+      refused.push({ key: given, value: "", reason: `the slice has no port named ${PORT_NAME}` });
+    } else {
+      backends.set(value, backend);
+    }
+  }
+  return {
+    backends: [...backends.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
+    refused: refused.sort((a, b) => (a.key < b.key ? -1 : 1)),
+  };
+}
+
+/** The port named https, or the only one. */
+function choosePort(ports: readonly SlicePort[]): number | undefined {
+  const named = ports.find(({ name }) => name === PORT_NAME);
+  const port = (named ?? (ports.length === 1 ? ports[0] : undefined))?.port;
+  return Number.isInteger(port) && port! >= 1 && port! <= 65535 ? port! : undefined;
+}
