@@ -6,14 +6,14 @@ export const PRODUCT = "control-plane-lb";
 /** Namespace of everything the program makes in a cluster. */
 export const NAMESPACE = "kube-system";
 
-/** ConfigMap with one key per master: `m1: "10.77.0.11:6443"`. */
+/** ConfigMap with one key per control-plane node: `m1: "10.77.0.11:6443"`. */
 export const BACKENDS_CONFIG_MAP = "haproxy-backends";
 
 /** ConfigMap with the updater's bundled script and its settings, mounted into the pods. */
 export const UPDATER_CONFIG_MAP = `${PRODUCT}-updater`;
 
-/** Annotation of the backends ConfigMap: the masters that the configuration names, as JSON array of names, sorted. A host that leaves reads it. */
-export const MASTERS_ANNOTATION = `${PRODUCT}/masters`;
+/** Annotation of the backends ConfigMap: the control-plane nodes that the configuration names, as JSON array of names, sorted. A host that leaves reads it. */
+export const CONTROL_PLANE_NODES_ANNOTATION = `${PRODUCT}/control-plane-nodes`;
 
 /** The EndpointSlice that the API servers keep of themselves; the Service and the slice share the name. */
 export const API_SERVERS_SLICE = { namespace: "default", name: "kubernetes" } as const;
@@ -49,16 +49,16 @@ export const HAPROXY_UID = 99;
 export const DEFAULT_PORTS = { lb: 6444, api: 6443, health: 6445 } as const;
 
 /**
- * HAProxy's farewell: how a pod that is told to stop gives up the LB port of its master, so that no connection meets a port that is being
+ * HAProxy's pre-stop handover: how a pod that is told to stop gives up the LB port of its control-plane node, so that no connection meets a port that is being
  * closed. Kubelet asks for `path` on `address` and the health port; the forward's rules see that question and take all new connections for
  * `forwardSeconds`; HAProxy answers after `waitMs`, and only then it is stopped. Nobody else may use this address.
  *
  * Numbers: in 1.5 s every handshake is over that HAProxy's port has begun, also one whose answer was lost and sent again after 1 s; a
  * HAProxy that hangs is killed 3 s after the question (1 s for the answer, then kubelet's least grace of 2 s).
  */
-export const FAREWELL = {
+export const PRE_STOP_HANDOVER = {
   address: "127.0.64.44",
-  path: "/farewell",
+  path: "/prestop",
   waitMs: 1500,
   forwardSeconds: 5,
 } as const;

@@ -1,6 +1,6 @@
 /** haproxy.cfg: ONE renderer for the program and the updater, so the two never fight. Pure; equal input gives equal bytes. */
 import { createHash } from "node:crypto";
-import { FAREWELL } from "../names";
+import { PRE_STOP_HANDOVER } from "../names";
 import type { Backend } from "./model";
 import { renderFallbackLines, renderServerLines } from "./server-lines";
 import { backendServerName } from "./server-name";
@@ -195,7 +195,7 @@ function renderHealth(spec: HaproxySpec): string[] {
     "frontend health",
     "  mode http",
     ...spec.listen.map((address) => `  bind ${bindAddress(address, spec.healthPort)}`),
-    ...(spec.saysFarewell === true ? renderFarewell(spec) : []),
+    ...(spec.preStopHandover === true ? renderPreStopHandover(spec) : []),
     `  maxconn ${HEALTH_CONNECTIONS}`,
     "  timeout client 10s",
     "  timeout http-request 5s",
@@ -207,9 +207,9 @@ function renderHealth(spec: HaproxySpec): string[] {
   ];
 }
 
-/** Lines of the health frontend for FAREWELL, before all its other rules. */
-export function renderFarewell({ healthPort }: Pick<HaproxySpec, "healthPort">): string[] {
-  const { address, path, waitMs } = FAREWELL;
+/** Lines of the health frontend for PRE_STOP_HANDOVER, before all its other rules. */
+export function renderPreStopHandover({ healthPort }: Pick<HaproxySpec, "healthPort">): string[] {
+  const { address, path, waitMs } = PRE_STOP_HANDOVER;
   return [
     `  bind ${bindAddress(address, healthPort)}`,
     `  timeout tarpit ${waitMs}ms`,

@@ -6,7 +6,7 @@ import { isUsableAddress, parseAddressPort } from "./address";
 
 /** One API server. */
 export interface Backend {
-  /** Key in the ConfigMap, in practice the master's name: `m1`. */
+  /** Key in the ConfigMap, in practice the control-plane node's name: `m1`. */
   readonly name: string;
   /** IPv4 or IPv6 address, canonical and without brackets: HAProxy and the updater never resolve names. */
   readonly address: string;
@@ -38,7 +38,7 @@ const MAX_VALUE_LENGTH = 64;
 const KEY = /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/;
 
 /**
- * Reads the data of the ConfigMap `haproxy-backends`: one key per master, `m1: "10.77.0.11:6443"` or `"[fd00::1]:6443"`.
+ * Reads the data of the ConfigMap `haproxy-backends`: one key per control-plane node, `m1: "10.77.0.11:6443"` or `"[fd00::1]:6443"`.
  * A bad entry is refused with its reason and the others stand. The order of the keys does not matter.
  */
 export function parseBackends(data: Readonly<Record<string, string>>): ParsedBackends {

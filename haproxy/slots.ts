@@ -28,11 +28,11 @@ export interface SlotPlan {
  */
 export function planSlots(
   current: readonly (Backend | undefined)[],
-  wanted: readonly Backend[],
+  desired: readonly Backend[],
   draining: ReadonlyMap<number, Backend> = new Map(),
 ): SlotPlan {
   const slots: (Backend | undefined)[] = current.map((backend) =>
-    wanted.find((candidate) => sameBackend(candidate, backend)),
+    desired.find((candidate) => sameBackend(candidate, backend)),
   );
   const steps: SlotStep[] = [];
   current.forEach((backend, slot) => {
@@ -40,7 +40,7 @@ export function planSlots(
       steps.push({ kind: "drain", slot, backend });
     }
   });
-  const newcomers = wanted.filter((backend) => !slots.some((held) => sameBackend(held, backend)));
+  const newcomers = desired.filter((backend) => !slots.some((held) => sameBackend(held, backend)));
   const left = new Map(draining);
   for (const { slot, backend } of steps) left.set(slot, backend);
   const homeless = newcomers.filter((backend) => {
@@ -59,13 +59,13 @@ export function planSlots(
     steps.push({ kind: "open", slot, backend });
   }
   const needsReload = slots.length > current.length;
-  if (needsReload) grow(slots, Math.max(MIN_SLOTS, 2 * wanted.length));
+  if (needsReload) grow(slots, Math.max(MIN_SLOTS, 2 * desired.length));
   return { slots, steps, needsReload };
 }
 
 /** Slots for a first configuration: at least MIN_SLOTS, and room for as many backends again. */
-export function firstSlots(wanted: readonly Backend[]): readonly (Backend | undefined)[] {
-  return planSlots([], wanted).slots;
+export function firstSlots(desired: readonly Backend[]): readonly (Backend | undefined)[] {
+  return planSlots([], desired).slots;
 }
 
 /** `s1=m1(10.77.0.11:6443)`: for log lines. */

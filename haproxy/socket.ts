@@ -24,7 +24,7 @@ export function ask(socketPath: string, line: string, timeoutMs: number): Promis
       reject(new RuntimeError(`${socketPath}: "${shorten(line)}": ${reason}`, { cause }));
     };
     const timer = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
-    // The master's socket waits for more commands until our side is closed.
+    // The control-plane node's socket waits for more commands until our side is closed.
     socket.on("connect", () => socket.end(`${line}\n`));
     socket.on("data", (chunk: Buffer) => {
       chunks.push(chunk);

@@ -2,7 +2,7 @@
 import { isIP } from "node:net";
 import { dirname, join } from "node:path";
 
-/** What haproxy.cfg is made of, apart from the backends. The same text on every master. */
+/** What haproxy.cfg is made of, apart from the backends. The same text on every control-plane node. */
 export interface HaproxySpec {
   /**
    * Addresses that the LB port and the health port are bound to: IP addresses without brackets, or `${NAME}`, which HAProxy
@@ -13,8 +13,8 @@ export interface HaproxySpec {
   readonly port: number;
   /** Port of `/healthz`, `/metrics` and, where there is an updater, `/updater/...`. */
   readonly healthPort: number;
-  /** Whether this HAProxy answers the question of FAREWELL: where a forward understands it. @default false */
-  readonly saysFarewell?: boolean;
+  /** Whether this HAProxy answers the question of PRE_STOP_HANDOVER: where a forward understands it. @default false */
+  readonly preStopHandover?: boolean;
   /** CIDRs that may connect (the host's own addresses always may). Empty: everybody. */
   readonly allow: readonly string[];
   /** The cluster's CA certificate: HAProxy does not start without it. */

@@ -1,11 +1,11 @@
 import { HAPROXY_CONFIG_KEY, renderMountedConfig } from "../haproxy/mounted";
 import { BACKENDS_CONFIG_MAP } from "../names";
-import type { Master } from "../components/cluster/backends";
+import type { ControlPlaneNode } from "../components/cluster/backends";
 import { mountedScript } from "./mounted-script";
 import { basePod, haproxyContainer, MOUNTS, VOLUMES, type PodArgs, type PodSpec } from "./pod";
 import { POD_HAPROXY, PATHS, type PodSettings } from "./updater-config";
 
-/** The pod of one master without an updater: one container, and no credential for the API. */
+/** The pod of one control-plane node without an updater: one container, and no credential for the API. */
 export function mountedPod(args: PodArgs): PodSpec {
   const mounted = { name: "mounted", mountPath: PATHS.mounted, readOnly: true };
   return {
@@ -38,13 +38,13 @@ const SCRIPT = mountedScript({
   adminSocket: POD_HAPROXY.adminSocket,
 });
 
-/** haproxy.cfg of all masters; `${HOST_IP}` in it is the node's own address. */
+/** haproxy.cfg of all control-plane nodes; `${HOST_IP}` in it is the node's own address. */
 export function mountedConfig(
   { haproxy, apiPort }: PodSettings,
-  masters: readonly Master[],
+  controlPlaneNodes: readonly ControlPlaneNode[],
 ): string {
   return renderMountedConfig(
     { ...POD_HAPROXY, ...haproxy },
-    masters.map(({ name, address }) => ({ name, address, port: apiPort })),
+    controlPlaneNodes.map(({ name, address }) => ({ name, address, port: apiPort })),
   );
 }

@@ -1,5 +1,5 @@
 import type { types } from "@pulumi/kubernetes";
-import { FAREWELL, HAPROXY_UID } from "../names";
+import { PRE_STOP_HANDOVER, HAPROXY_UID } from "../names";
 import { PATHS, type PodSettings } from "./updater-config";
 
 export type Container = types.input.core.v1.Container;
@@ -42,7 +42,7 @@ export const VOLUMES: Volume[] = [
   },
 ];
 
-/** What the pod of a master has in both variants; it has no credential. */
+/** What the pod of a control-plane node has in both variants; it has no credential. */
 export function basePod({ settings, imagePullSecrets }: PodArgs): Omit<PodSpec, "containers"> {
   return {
     hostNetwork: true,
@@ -54,7 +54,7 @@ export function basePod({ settings, imagePullSecrets }: PodArgs): Omit<PodSpec, 
       ? {}
       : { imagePullSecrets: imagePullSecrets.map((name) => ({ name })) }),
     nodeSelector: { "node-role.kubernetes.io/control-plane": "" },
-    // a fresh cluster has no CNI, and a master in trouble needs its load balancer most
+    // a fresh cluster has no CNI, and a control-plane node in trouble needs its load balancer most
     tolerations: [{ operator: "Exists" }],
     priorityClassName: "system-node-critical",
     terminationGracePeriodSeconds:
@@ -81,16 +81,16 @@ export function baseContainer(): Pick<Container, "env" | "securityContext"> {
   };
 }
 
-/** HAProxy, with its ports and probes. After its farewell it is stopped by the image's own SIGUSR1. */
+/** HAProxy, with its ports and probes. After its pre-stop handover it is stopped by the image's own SIGUSR1. */
 export function haproxyContainer(
   args: PodArgs,
   variant: { readonly command: string[]; readonly volumeMounts: VolumeMount[] },
 ): Container {
-  const { port, healthPort, saysFarewell } = args.settings.haproxy;
+  const { port, healthPort, preStopHandover } = args.settings.haproxy;
   // never through the LB port, where the forward answers for a dead HAProxy; probes on the address that it listens on
   const httpGet = { path: "/healthz", port: healthPort, scheme: "HTTP" };
-  // another address than the probes': each of them would be a farewell
-  const farewell = { ...httpGet, host: FAREWELL.address, path: FAREWELL.path };
+  // another address than the probes': each of them would be a pre-stop handover
+  const preStopGet = { ...httpGet, host: PRE_STOP_HANDOVER.address, path: PRE_STOP_HANDOVER.path };
   return {
     ...baseContainer(),
     name: "haproxy",
@@ -101,11 +101,11 @@ export function haproxyContainer(
       { name: "health", containerPort: healthPort, hostPort: healthPort, protocol: "TCP" },
     ],
     resources: resources(args.haproxyResources),
-    ...(saysFarewell === true ? { lifecycle: { preStop: { httpGet: farewell } } } : {}),
+    ...(preStopHandover === true ? { lifecycle: { preStop: { httpGet: preStopGet } } } : {}),
     startupProbe: { httpGet, periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 60 },
     readinessProbe: { httpGet, periodSeconds: 2, timeoutSeconds: 1, failureThreshold: 2 },
     // A hung HAProxy holds its port until SIGKILL, as a stopped process ignores all else: 2 failures of 1 s, then kubelet's least grace of 2 s.
-    // The forward takes over after 4-5 s (a third failure made it 5.8 s), with the farewell at the verdict, after 2-3 s. A wrong verdict costs
+    // The forward takes over after 4-5 s (a third failure made it 5.8 s), with the pre-stop handover at the verdict, after 2-3 s. A wrong verdict costs
     // little: the forward serves until HAProxy is back
     livenessProbe: {
       httpGet,

@@ -34,7 +34,7 @@ const UPDATER_MOUNTS = {
 } as const satisfies Record<string, types.input.core.v1.VolumeMount>;
 
 /**
- * The pod of one master with an updater: a copy of HAProxy is put where the updater can run it, the first configuration is prepared, then
+ * The pod of one control-plane node with an updater: a copy of HAProxy is put where the updater can run it, the first configuration is prepared, then
  * HAProxy and the updater run.
  */
 export function sidecarPod(args: PodArgs, updater: UpdaterArgs): PodSpec {

@@ -33,7 +33,7 @@ export interface PodSettings extends Pick<
 > {
   readonly haproxy: Pick<
     HaproxySpec,
-    "port" | "healthPort" | "saysFarewell" | "allow" | "maxConnections" | "timeouts" | "checks"
+    "port" | "healthPort" | "preStopHandover" | "allow" | "maxConnections" | "timeouts" | "checks"
   >;
 }
 
@@ -46,7 +46,7 @@ export const POD_HAPROXY = {
   stateFile: `${PATHS.run}/server-state`,
 } as const;
 
-/** settings.json for the pods: one text for all masters, `${HOST_IP}` is the node's own address. */
+/** settings.json for the pods: one text for all control-plane nodes, `${HOST_IP}` is the node's own address. */
 export function updaterSettings(pods: PodSettings, checkConfig: boolean): UpdaterSettings {
   const { apiPort, discovery, drainSeconds, retainSeconds, haproxy } = pods;
   return {

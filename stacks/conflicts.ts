@@ -1,9 +1,9 @@
 import { BlockList, isIP } from "node:net";
 import { canonicalAddress } from "../haproxy/address";
 import { MAX_BACKENDS } from "../haproxy/model";
-import { fragmentMistakes } from "../host/kubeadm/validate-fragments";
+import { validateFragments } from "../host/kubeadm/validate-fragments";
 import { caOfKubeconfig } from "./kubeconfig";
-import type { Mistake } from "./validation";
+import type { ValidationError } from "./validation";
 import type { Parsed } from "./schema";
 import { unusedByTopology } from "./unused-keys";
 
@@ -11,7 +11,7 @@ import { unusedByTopology } from "./unused-keys";
 type Known = Partial<Parsed> & Pick<Parsed, "nodes" | "loadBalancers">;
 
 /** What the keys of the configuration say against each other. A key that is missing here has a mistake of its own. */
-export function conflicts(settings: Known): Mistake[] {
+export function conflicts(settings: Known): ValidationError[] {
   return [
     ...portConflicts(settings),
     ...nodeConflicts(settings),
@@ -25,7 +25,7 @@ export function conflicts(settings: Known): Mistake[] {
   ];
 }
 
-/** Ports of a master: https://kubernetes.io/docs/reference/networking/ports-and-protocols/ */
+/** Ports of a control-plane node: https://kubernetes.io/docs/reference/networking/ports-and-protocols/ */
 const TAKEN: Readonly<Record<number, string>> = {
   2379: "etcd",
   2380: "etcd",
@@ -38,7 +38,7 @@ const TAKEN: Readonly<Record<number, string>> = {
   10259: "kube-scheduler",
 };
 
-function portConflicts({ endpoint, ports }: Known): Mistake[] {
+function portConflicts({ endpoint, ports }: Known): ValidationError[] {
   const all = [
     ["endpoint.port", endpoint?.port],
     ["ports.api", ports?.api],
@@ -48,7 +48,7 @@ function portConflicts({ endpoint, ports }: Known): Mistake[] {
     if (port === undefined) return [];
     const holder = TAKEN[port];
     if (holder !== undefined) {
-      return [{ path, message: `${port} is the port of ${holder} on every master` }];
+      return [{ path, message: `${port} is the port of ${holder} on every control-plane node` }];
     }
     const same = all.slice(0, index).find(([, other]) => other === port);
     return same ? [{ path, message: `${port} is ${same[0]} already: each needs its own` }] : [];
@@ -57,7 +57,7 @@ function portConflicts({ endpoint, ports }: Known): Mistake[] {
 
 const MOST_NODES = 9;
 
-/** Masters and hosts of HAProxy, by their paths in the configuration. */
+/** Control-plane nodes and hosts of HAProxy, by their paths in the configuration. */
 function machinesOf({ nodes, loadBalancers }: Pick<Known, "nodes" | "loadBalancers">) {
   return [
     ...Object.entries(nodes).map(([name, node]) => [`nodes.${name}`, node] as const),
@@ -67,15 +67,21 @@ function machinesOf({ nodes, loadBalancers }: Pick<Known, "nodes" | "loadBalance
   ];
 }
 
-function nodeConflicts({ nodes, loadBalancers }: Known): Mistake[] {
-  const mistakes: Mistake[] = [];
+function nodeConflicts({ nodes, loadBalancers }: Known): ValidationError[] {
+  const validationErrors: ValidationError[] = [];
   const entries = Object.entries(nodes);
   const limit = Math.min(MOST_NODES, MAX_BACKENDS);
   if (entries.length > limit) {
-    mistakes.push({ path: "nodes", message: `got ${entries.length}, expected 1 to ${limit}` });
+    validationErrors.push({
+      path: "nodes",
+      message: `got ${entries.length}, expected 1 to ${limit}`,
+    });
   }
   if (entries.length > 0 && entries.every(([, node]) => node.lost)) {
-    mistakes.push({ path: "nodes", message: "all are lost: one must be left to work with" });
+    validationErrors.push({
+      path: "nodes",
+      message: "all are lost: one must be left to work with",
+    });
   }
   const addresses = new Map<string, string>();
   const hosts = new Map<string, string>();
@@ -84,7 +90,7 @@ function nodeConflicts({ nodes, loadBalancers }: Known): Mistake[] {
     const other = addresses.get(address);
     if (other !== undefined) {
       const message = `${node.address} is ${other}.address already: one host is one node`;
-      mistakes.push({ path: `${path}.address`, message });
+      validationErrors.push({ path: `${path}.address`, message });
     }
     addresses.set(address, other ?? path);
     if (node.sshHost === undefined) continue;
@@ -92,14 +98,14 @@ function nodeConflicts({ nodes, loadBalancers }: Known): Mistake[] {
     const holder = hosts.get(ssh);
     if (holder !== undefined) {
       const message = `${node.sshHost} is where ${holder} is reached already: one host is one node`;
-      mistakes.push({ path: `${path}.sshHost`, message });
+      validationErrors.push({ path: `${path}.sshHost`, message });
     }
     hosts.set(ssh, holder ?? path);
   }
-  return mistakes;
+  return validationErrors;
 }
 
-function allowConflicts({ allow, nodes }: Known): Mistake[] {
+function allowConflicts({ allow, nodes }: Known): ValidationError[] {
   if (allow === undefined || allow.length === 0) return [];
   return Object.entries(nodes)
     .filter(([, { address }]) => !allow.some((cidr) => holds(cidr, address)))
@@ -122,7 +128,12 @@ function family(address: string): "ipv4" | "ipv6" {
   return isIP(address) === 6 ? "ipv6" : "ipv4";
 }
 
-function bootstrapConflicts({ bootstrap, kubeadm, kubeconfig, clusterName }: Known): Mistake[] {
+function bootstrapConflicts({
+  bootstrap,
+  kubeadm,
+  kubeconfig,
+  clusterName,
+}: Known): ValidationError[] {
   if (bootstrap === "none") {
     const unused = Object.entries(kubeadm ?? {})
       .filter(([, value]) => !isUnset(value))
@@ -154,7 +165,7 @@ function bootstrapConflicts({ bootstrap, kubeadm, kubeconfig, clusterName }: Kno
               "given, and bootstrap is kubeadm, which takes the kubeconfig from the first master: leave it out, or set bootstrap to none for a cluster that exists",
           },
         ]),
-    ...fragmentMistakes((kubeadm ?? {}) as Parameters<typeof fragmentMistakes>[0]).map(
+    ...validateFragments((kubeadm ?? {}) as Parameters<typeof validateFragments>[0]).map(
       ({ path, message }) => ({ path: `kubeadm.${path}`, message }),
     ),
   ];
@@ -164,7 +175,7 @@ function isUnset(value: unknown): boolean {
   return value === undefined || value === false || (Array.isArray(value) && value.length === 0);
 }
 
-function ownAddressConflicts({ ownAddress, nodes, loadBalancers }: Known): Mistake[] {
+function ownAddressConflicts({ ownAddress, nodes, loadBalancers }: Known): ValidationError[] {
   if (ownAddress === undefined) return [];
   const { interface: name, subnet } = ownAddress;
   if (name !== undefined && subnet !== undefined) {
@@ -179,7 +190,7 @@ function ownAddressConflicts({ ownAddress, nodes, loadBalancers }: Known): Mista
     }));
 }
 
-function haproxyConflicts({ haproxy }: Known): Mistake[] {
+function haproxyConflicts({ haproxy }: Known): ValidationError[] {
   if (haproxy === undefined) return [];
   const { intervalMs, fastIntervalMs } = haproxy.checks;
   if (fastIntervalMs <= intervalMs) return [];
@@ -197,7 +208,7 @@ function topologyConflicts({
   nodes,
   loadBalancers,
   kubeconfig,
-}: Known): Mistake[] {
+}: Known): ValidationError[] {
   if (topology !== "external") return [];
   const names = Object.keys(loadBalancers);
   const lost = Object.values(names.length > 0 ? loadBalancers : {}).every((host) => host.lost);
@@ -208,7 +219,7 @@ function topologyConflicts({
       .filter((name) => name in nodes)
       .map((name) => ({
         path: `loadBalancers.${name}`,
-        message: `is the name of a master too: each host needs its own (without loadBalancers, HAProxy runs on the masters)`,
+        message: `is the name of a control-plane node too: each host needs its own (without loadBalancers, HAProxy runs on the control-plane nodes)`,
       })),
     ...(names.length > 0 && lost
       ? [{ path: "loadBalancers", message: "all are lost: one must be left to work with" }]
@@ -226,7 +237,7 @@ function topologyConflicts({
 }
 
 /** What is asked of an updater where there is none. */
-function updaterConflicts({ topology, daemonset, discovery, haproxy }: Known): Mistake[] {
+function updaterConflicts({ topology, daemonset, discovery, haproxy }: Known): ValidationError[] {
   if (topology !== "daemonset" || daemonset?.variant !== "mounted") return [];
   const without = "daemonset.variant mounted has no updater";
   return [

@@ -7,10 +7,10 @@ import { mountedConfig } from "../pod/mounted-pod";
 import type { Host } from "../components/ssh/host";
 import { portForward } from "../components/ssh/port-forward";
 import { preflights } from "../components/ssh/preflight";
-import { knowsFarewell } from "../host/forward/forward-settings";
+import { supportsPreStopHandover } from "../host/forward/forward-settings";
 import { bundleUpdater } from "../updater/bundle";
 import {
-  balancerSettings,
+  haproxySettings,
   clusterProvider,
   existingOf,
   hostsOf,
@@ -22,14 +22,14 @@ import type { Settings } from "./settings";
 import { keepTopology } from "./keep-topology";
 
 /**
- * HAProxy as a DaemonSet on the masters, in this order: every host is looked at, the forward is there on every host, kubeadm makes the
+ * HAProxy as a DaemonSet on the control-plane nodes, in this order: every host is looked at, the forward is there on every host, kubeadm makes the
  * cluster through it (or it exists), HAProxy takes over.
  */
 export function daemonsetStack(settings: Settings): StackOutputs {
   const hosts = hostsOf(settings.nodes);
   const forwards = prepareHosts(hosts, settings);
-  const { masters, kubeconfig } = connectCluster(hosts, forwards, settings);
-  loadBalance(masters, kubeconfig, settings);
+  const { controlPlaneNodes, kubeconfig } = connectCluster(hosts, forwards, settings);
+  loadBalance(controlPlaneNodes, kubeconfig, settings);
   return outputsOf(settings, kubeconfig);
 }
 
@@ -58,44 +58,50 @@ function prepareHosts(
   return new Map(hosts.map((host) => [host.name, portForward(host, forward, [kept])]));
 }
 
-interface Master {
+interface ControlPlaneNode {
   readonly host: Host;
-  /** What makes the host a master with a forward. */
+  /** What makes the host a control-plane node with a forward. */
   readonly ready: pulumi.Resource;
 }
 
-/** The masters that are not lost, and the way into their cluster. */
+/** The control-plane nodes that are not lost, and the way into their cluster. */
 function connectCluster(
   hosts: readonly Host[],
   forwards: ReadonlyMap<string, pulumi.Resource>,
   settings: Settings,
-): { masters: Master[]; kubeconfig: pulumi.Output<string> } {
-  const mastersBy = (ready: ReadonlyMap<string, pulumi.Resource>): Master[] =>
+): { controlPlaneNodes: ControlPlaneNode[]; kubeconfig: pulumi.Output<string> } {
+  const controlPlaneNodesBy = (ready: ReadonlyMap<string, pulumi.Resource>): ControlPlaneNode[] =>
     hosts
       .filter(({ lost }) => !lost)
       .map((host) => ({ host, ready: ready.get(host.name) as pulumi.Resource }));
   if (settings.kubeconfig !== undefined) {
-    return { masters: mastersBy(forwards), kubeconfig: pulumi.secret(settings.kubeconfig) };
+    return {
+      controlPlaneNodes: controlPlaneNodesBy(forwards),
+      kubeconfig: pulumi.secret(settings.kubeconfig),
+    };
   }
   const cluster = kubeadmCluster(kubeadmArgs(settings, hosts, [...forwards.values()]));
-  return { masters: mastersBy(cluster.masters), kubeconfig: cluster.kubeconfig };
+  return {
+    controlPlaneNodes: controlPlaneNodesBy(cluster.controlPlaneNodes),
+    kubeconfig: cluster.kubeconfig,
+  };
 }
 
 function loadBalance(
-  masters: readonly Master[],
+  controlPlaneNodes: readonly ControlPlaneNode[],
   kubeconfig: pulumi.Output<string>,
   settings: Settings,
 ): void {
   const { ports, haproxy, updater } = settings;
   const provider = clusterProvider(
     kubeconfig,
-    masters.map(({ ready }) => ready),
+    controlPlaneNodes.map(({ ready }) => ready),
   );
   const inCluster = { providers: { kubernetes: provider } };
-  const common = balancerSettings(settings);
-  const saysFarewell = knowsFarewell(settings.forward.kind);
-  const pods = { ...common, haproxy: { ...common.haproxy, saysFarewell } };
-  const backendsOf = masters.map(({ host, ready }) => ({
+  const common = haproxySettings(settings);
+  const preStopHandover = supportsPreStopHandover(settings.forward.kind);
+  const pods = { ...common, haproxy: { ...common.haproxy, preStopHandover } };
+  const backendsOf = controlPlaneNodes.map(({ host, ready }) => ({
     name: host.name,
     address: host.address,
     dependsOn: [ready],
@@ -106,7 +112,7 @@ function loadBalance(
   const backends = new Backends(
     "backends",
     {
-      masters: backendsOf,
+      controlPlaneNodes: backendsOf,
       apiPort: ports.api,
       ...(mounted ? { haproxyConfig: mountedConfig(pods, backendsOf) } : {}),
     },

@@ -1,10 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import {
   adminKubeconfig,
-  bootstrapHead,
+  bootstrapInitNode,
   clusterCa,
-  headOf,
-  headTickets,
+  initNodeOf,
+  initNodeJoinCredentials,
   joinMembers,
 } from "../components/ssh/kubeadm-cluster";
 import { Access } from "../components/cluster/access";
@@ -15,7 +15,7 @@ import { preflight } from "../components/ssh/preflight";
 import { updaterService, updaterToken } from "../components/ssh/updater-service";
 import { bundleUpdater } from "../updater/bundle";
 import {
-  balancerSettings,
+  haproxySettings,
   clusterProvider,
   configuredBackends,
   existingOf,
@@ -29,66 +29,66 @@ import type { Settings } from "./settings";
 import { keepTopology } from "./keep-topology";
 
 /**
- * HAProxy and its updater as services of hosts: of the masters themselves, or of hosts of their own. In this order: every host is looked at, the
+ * HAProxy and its updater as services of hosts: of the control-plane nodes themselves, or of hosts of their own. In this order: every host is looked at, the
  * cluster's CA exists, every load balancer trusts it and listens, kubeadm makes the cluster through them, the updater's token exists and is
- * used on every load balancer, the other masters join.
+ * used on every load balancer, the other control-plane nodes join.
  */
 export function externalStack(settings: Settings): StackOutputs {
-  const masters = hostsOf(settings.nodes);
+  const controlPlaneNodes = hostsOf(settings.nodes);
   const own = settings.loadBalancers.length > 0;
-  const balancers = own ? hostsOf(settings.loadBalancers) : masters;
-  const looked = checkHosts(masters, own ? balancers : [], settings);
+  const loadBalancers = own ? hostsOf(settings.loadBalancers) : controlPlaneNodes;
+  const looked = checkHosts(controlPlaneNodes, own ? loadBalancers : [], settings);
   const checked = [keepTopology(settings.topology, looked)];
   return settings.kubeconfig === undefined
-    ? newCluster(masters, balancers, checked, settings)
-    : existingCluster(settings.kubeconfig, balancers, checked, settings);
+    ? newCluster(controlPlaneNodes, loadBalancers, checked, settings)
+    : existingCluster(settings.kubeconfig, loadBalancers, checked, settings);
 }
 
-/** Looks at every host, at masters only where kubeadm or HAProxy is to run there. */
+/** Looks at every host, at control-plane nodes only where kubeadm or HAProxy is to run there. */
 function checkHosts(
-  masters: readonly Host[],
-  balancers: readonly Host[],
+  controlPlaneNodes: readonly Host[],
+  loadBalancers: readonly Host[],
   settings: Settings,
 ): pulumi.Resource[] {
   const { ports, ownAddress, allow, bootstrap, haproxy } = settings;
   const common = { ports, ownAddress, allow, ...existingOf(settings) };
   const service = { takeOver: haproxy.takeOver };
-  const onMasters = balancers.length === 0;
+  const onControlPlaneNodes = loadBalancers.length === 0;
   const looked =
-    bootstrap === "kubeadm" || onMasters
-      ? masters.map((host) =>
+    bootstrap === "kubeadm" || onControlPlaneNodes
+      ? controlPlaneNodes.map((host) =>
           preflight(host, {
             ...common,
             bootstrap: bootstrap === "kubeadm",
-            ...(onMasters ? { service } : {}),
+            ...(onControlPlaneNodes ? { service } : {}),
           }),
         )
       : [];
   return [
     ...looked,
-    ...balancers.map((host) =>
-      preflight(host, { ...common, bootstrap: false, master: false, service }),
+    ...loadBalancers.map((host) =>
+      preflight(host, { ...common, bootstrap: false, controlPlaneNode: false, service }),
     ),
   ];
 }
 
 function newCluster(
-  masters: readonly Host[],
-  balancers: readonly Host[],
+  controlPlaneNodes: readonly Host[],
+  loadBalancers: readonly Host[],
   checked: readonly pulumi.Resource[],
   settings: Settings,
 ): StackOutputs {
-  const { settings: kubeadm } = kubeadmArgs(settings, masters, []);
-  const tickets = headTickets(masters, checked);
-  const ca = clusterCa(masters, kubeadm, tickets, checked);
-  const serving = balance(balancers, ca.certificate, [...checked, ca.made], settings);
-  const args = kubeadmArgs(settings, masters, [...checked, ca.made, ...serving]);
-  const head = headOf(masters);
-  const first = bootstrapHead(args, tickets);
-  const kubeconfig = adminKubeconfig(masters, [first]);
-  const others = masters.filter((each) => each !== head && !each.lost);
-  const cluster = connect(kubeconfig, balancers, [first, ...serving], settings, {
-    masters: [{ ...nodeOf(head), dependsOn: [first] }],
+  const { settings: kubeadm } = kubeadmArgs(settings, controlPlaneNodes, []);
+  const tickets = initNodeJoinCredentials(controlPlaneNodes, checked);
+  const ca = clusterCa(controlPlaneNodes, kubeadm, tickets, checked);
+  const serving = balance(loadBalancers, ca.certificate, [...checked, ca.made], settings);
+  const args = kubeadmArgs(settings, controlPlaneNodes, [...checked, ca.made, ...serving]);
+  const initNode = initNodeOf(controlPlaneNodes);
+  const first = bootstrapInitNode(args, tickets);
+  const kubeconfig = adminKubeconfig(controlPlaneNodes, [first]);
+  const others = controlPlaneNodes.filter((each) => each !== initNode && !each.lost);
+  const cluster = connect(kubeconfig, loadBalancers, [first, ...serving], settings, {
+    controlPlaneNodes: [{ ...nodeOf(initNode), dependsOn: [first] }],
     later: others,
   });
   const joined = joinMembers(args, first, cluster.tokens);
@@ -103,22 +103,22 @@ function newCluster(
 
 function existingCluster(
   text: string,
-  balancers: readonly Host[],
+  loadBalancers: readonly Host[],
   checked: readonly pulumi.Resource[],
   settings: Settings,
 ): StackOutputs {
   const kubeconfig = pulumi.secret(text);
   const ca = pulumi.output(caOfKubeconfig(text) ?? "");
-  const serving = balance(balancers, ca, checked, settings);
+  const serving = balance(loadBalancers, ca, checked, settings);
   const nodes = settings.nodes.filter(({ lost }) => !lost);
-  const masters = nodes.map(({ name, address }) => ({ name, address, dependsOn: [] }));
-  connect(kubeconfig, balancers, serving, settings, { masters });
+  const controlPlaneNodes = nodes.map(({ name, address }) => ({ name, address, dependsOn: [] }));
+  connect(kubeconfig, loadBalancers, serving, settings, { controlPlaneNodes });
   return outputsOf(settings, kubeconfig);
 }
 
 /** HAProxy and updater on each host, one host after the other: one that does not come back healthy stops the roll. */
 function balance(
-  balancers: readonly Host[],
+  loadBalancers: readonly Host[],
   caCert: pulumi.Output<string>,
   dependsOn: readonly pulumi.Resource[],
   settings: Settings,
@@ -127,14 +127,14 @@ function balance(
   const { takeOver } = settings.haproxy;
   const script = bundleUpdater();
   const done: pulumi.Resource[] = [];
-  for (const host of balancers) {
+  for (const host of loadBalancers) {
     const service = updaterService(
       host,
       {
         ownAddress,
         script,
         backends: configuredBackends(settings),
-        ...balancerSettings(settings),
+        ...haproxySettings(settings),
         token: token.delivery,
       },
       caCert,
@@ -149,10 +149,10 @@ function balance(
 /** Rights, token and ConfigMap in the cluster, and the token on every load balancer. */
 function connect(
   kubeconfig: pulumi.Output<string>,
-  balancers: readonly Host[],
+  loadBalancers: readonly Host[],
   dependsOn: readonly pulumi.Resource[],
   settings: Settings,
-  known: Pick<BackendsArgs, "masters" | "later">,
+  known: Pick<BackendsArgs, "controlPlaneNodes" | "later">,
 ): { readonly backends: Backends; readonly tokens: pulumi.Resource[] } {
   const { discovery, ports, token } = settings;
   const inCluster = { providers: { kubernetes: clusterProvider(kubeconfig, dependsOn) } };
@@ -162,7 +162,7 @@ function connect(
   const delivery = { delivery: token.delivery, healthPort: ports.health };
   // with its token the updater reads the ConfigMap: without a key it would report NoBackends
   const before = [...dependsOn, ...access.rights, backends.list, ...backends.entries];
-  const tokens = balancers.map((host) => updaterToken(host, text, delivery, before));
+  const tokens = loadBalancers.map((host) => updaterToken(host, text, delivery, before));
   return { backends, tokens };
 }
 

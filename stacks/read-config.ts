@@ -1,6 +1,6 @@
 import { TEXT_KEYS } from "./schema";
 import { readSettings, type Settings } from "./settings";
-import type { Surroundings } from "./ssh-targets";
+import type { Environment } from "./ssh-targets";
 
 /**
  * Reads the settings out of a stack's configuration as Pulumi hands it over: `PROJECT:KEY` with a text, or JSON for objects and lists.
@@ -10,7 +10,7 @@ import type { Surroundings } from "./ssh-targets";
 export function settingsFromConfig(
   config: Readonly<Record<string, string>>,
   project: string,
-  surroundings?: Surroundings,
+  environment?: Environment,
 ): Settings {
   const prefix = `${project}:`;
   const values = new Map<string, unknown>();
@@ -19,7 +19,7 @@ export function settingsFromConfig(
     const key = full.slice(prefix.length);
     values.set(key, TEXT_KEYS.has(key) ? text : parse(text));
   }
-  return readSettings((key) => values.get(key), [...values.keys()], surroundings);
+  return readSettings((key) => values.get(key), [...values.keys()], environment);
 }
 
 /** JSON, or the text itself, which the schema then refuses with what it expected. */

@@ -7,20 +7,20 @@ import type { DiscoveryMode } from "../updater/settings";
 import { conflicts } from "./conflicts";
 import type { Resources } from "./fields";
 import { canonicalAddress } from "../haproxy/address";
-import { mistakesOf, SettingsError, type Mistake } from "./validation";
+import { validationErrorsOf, SettingsError, type ValidationError } from "./validation";
 import { nodeName, nodeSchema, schema, type Parsed } from "./schema";
-import { readTargets, type Surroundings } from "./ssh-targets";
+import { readTargets, type Environment } from "./ssh-targets";
 
-export { SettingsError, type Mistake } from "./validation";
+export { SettingsError, type ValidationError } from "./validation";
 
-/** A master, or a host of HAProxy. */
+/** A control-plane node, or a host of HAProxy. */
 export interface NodeSettings {
   readonly name: string;
   /** Address inside the cluster, canonical. */
   readonly address: string;
   /** How the program reaches it. SECRET in parts. */
   readonly ssh: SshTarget;
-  /** Raised by the operator for a host that was made anew: its scripts run again. */
+  /** Raised by the operator for a host that was reprovisioned: its scripts run again. */
   readonly generation: number;
   /** Gone for good: no command runs there any more, also not when it is removed. */
   readonly lost: boolean;
@@ -38,7 +38,7 @@ export interface Settings {
   readonly endpoint: { readonly host: string; readonly port: number };
   /** Sorted by name, m2 before m10. */
   readonly nodes: readonly NodeSettings[];
-  /** Hosts of HAProxy in topology external; sorted like the nodes. Empty: the masters themselves. */
+  /** Hosts of HAProxy in topology external; sorted like the nodes. Empty: the control-plane nodes themselves. */
   readonly loadBalancers: readonly NodeSettings[];
   readonly ports: { readonly lb: number; readonly api: number; readonly health: number };
   /** CIDRs that may use the LB port; empty: everybody. */
@@ -91,28 +91,28 @@ export interface Settings {
 export function readSettings(
   get: (key: string) => unknown,
   names: readonly string[] = [],
-  surroundings?: Surroundings,
+  environment?: Environment,
 ): Settings {
-  const mistakes: Mistake[] = unknownKeys(names);
+  const validationErrors: ValidationError[] = unknownKeys(names);
   const parsed: Partial<Record<string, unknown>> = {};
   for (const [key, part] of Object.entries(schema)) {
     const value = emptyAsMissing(get(key));
     const result = part.safeParse(value);
     if (result.success) parsed[key] = result.data;
-    else mistakes.push(...mistakesOf(key, value, result.error));
+    else validationErrors.push(...validationErrorsOf(key, value, result.error));
   }
-  const nodes = readNodes("nodes", get("nodes"), mistakes);
+  const nodes = readNodes("nodes", get("nodes"), validationErrors);
   const given = emptyAsMissing(get("loadBalancers"));
   const none = given === undefined || JSON.stringify(given) === "{}";
-  const loadBalancers = none ? {} : readNodes("loadBalancers", given, mistakes);
+  const loadBalancers = none ? {} : readNodes("loadBalancers", given, validationErrors);
   const known = { ...parsed, nodes, loadBalancers } as Partial<Parsed> & MachinesOf<Parsed>;
-  const targets = readTargets(known, mistakes, surroundings);
-  mistakes.push(...conflicts(known));
-  if (mistakes.length > 0) throw new SettingsError(mistakes);
+  const targets = readTargets(known, validationErrors, environment);
+  validationErrors.push(...conflicts(known));
+  if (validationErrors.length > 0) throw new SettingsError(validationErrors);
   return assemble(known as Parsed, targets);
 }
 
-function unknownKeys(names: readonly string[]): Mistake[] {
+function unknownKeys(names: readonly string[]): ValidationError[] {
   const known = [...Object.keys(schema), "nodes", "loadBalancers"];
   return names
     .filter((name) => !known.includes(name))
@@ -125,9 +125,10 @@ function emptyAsMissing(value: unknown): unknown {
 }
 
 const EXPECTED = {
-  nodes: 'an object with the masters by name, like { "m1": { "address": "10.0.0.11" } }',
+  nodes:
+    'an object with the control-plane nodes by name, like { "m1": { "address": "10.0.0.11" } }',
   loadBalancers:
-    'an object with the hosts of HAProxy by name, like { "lb1": { "address": "10.0.0.21" } }; without the key they are the masters',
+    'an object with the hosts of HAProxy by name, like { "lb1": { "address": "10.0.0.21" } }; without the key they are the control-plane nodes',
 } as const;
 
 type MachinesOf<P> = Pick<P & Parsed, "nodes" | "loadBalancers">;
@@ -136,23 +137,25 @@ type MachinesOf<P> = Pick<P & Parsed, "nodes" | "loadBalancers">;
 function readNodes(
   key: keyof typeof EXPECTED,
   value: unknown,
-  mistakes: Mistake[],
+  validationErrors: ValidationError[],
 ): Parsed["nodes"] {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     const message =
       emptyAsMissing(value) === undefined ? "missing" : `got ${JSON.stringify(value)}`;
-    mistakes.push({ path: key, message: `${message}: expected ${EXPECTED[key]}` });
+    validationErrors.push({ path: key, message: `${message}: expected ${EXPECTED[key]}` });
     return {};
   }
   const nodes: Record<string, Parsed["nodes"][string]> = {};
   for (const [name, entry] of Object.entries(value)) {
     const [good, node] = [nodeName.safeParse(name), nodeSchema.safeParse(entry)];
-    if (!good.success) mistakes.push(...mistakesOf(`${key}.${name}`, name, good.error));
-    if (!node.success) mistakes.push(...mistakesOf(`${key}.${name}`, entry, node.error));
+    if (!good.success)
+      validationErrors.push(...validationErrorsOf(`${key}.${name}`, name, good.error));
+    if (!node.success)
+      validationErrors.push(...validationErrorsOf(`${key}.${name}`, entry, node.error));
     if (good.success && node.success) nodes[name] = node.data;
   }
   if (Object.keys(value).length === 0) {
-    mistakes.push({ path: key, message: `got {}, expected ${EXPECTED[key]}` });
+    validationErrors.push({ path: key, message: `got {}, expected ${EXPECTED[key]}` });
   }
   return nodes;
 }
@@ -217,7 +220,7 @@ function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], un
 }
 
 /** The hosts on which HAProxy runs. */
-export function balancersOf(
+export function loadBalancersOf(
   settings: Pick<Settings, "topology" | "nodes" | "loadBalancers">,
 ): readonly NodeSettings[] {
   const own = settings.topology === "external" && settings.loadBalancers.length > 0;

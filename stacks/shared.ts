@@ -23,7 +23,7 @@ export function outputsOf(settings: Settings, kubeconfig: pulumi.Output<string>)
 }
 
 /** What HAProxy and its updater are told in both topologies. */
-export function balancerSettings({ ports, allow, haproxy, discovery, updater }: Settings) {
+export function haproxySettings({ ports, allow, haproxy, discovery, updater }: Settings) {
   return {
     haproxy: {
       port: ports.lb,

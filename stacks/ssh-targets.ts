@@ -3,17 +3,17 @@ import { homedir } from "node:os";
 import { resolve } from "node:path";
 import type { SshEnd, SshTarget } from "../components/ssh/ssh-target";
 import { isHostKey } from "./fields";
-import type { Mistake } from "./validation";
+import type { ValidationError } from "./validation";
 import type { Parsed } from "./schema";
 
 /** What the configuration refers to. */
-export interface Surroundings {
+export interface Environment {
   /** Reads a file that a setting names; `~/` is the home directory. @throws when it cannot be read */
   readonly readFile: (path: string) => string;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-const REAL: Surroundings = {
+const REAL: Environment = {
   readFile: (path) => readFileSync(resolve(path.replace(/^~(?=\/)/, homedir())), "utf8"),
   env: process.env,
 };
@@ -35,12 +35,12 @@ type Authentication = Pick<SshEnd, "privateKey" | "privateKeyPassword" | "agentS
 /** How each node is reached, by name. Files are read; what is missing or contradicts itself goes to `mistakes`. */
 export function readTargets(
   settings: Partial<Parsed> & Pick<Parsed, "nodes" | "loadBalancers">,
-  mistakes: Mistake[],
-  surroundings: Surroundings = REAL,
+  validationErrors: ValidationError[],
+  environment: Environment = REAL,
 ): Map<string, SshTarget> {
   const { ssh, nodes, loadBalancers } = settings;
   if (ssh === undefined) return new Map();
-  const read = new Reader(mistakes, surroundings);
+  const read = new Reader(validationErrors, environment);
   const own = read.authentication("ssh", ssh);
   const common = read.hostKey("ssh", ssh);
   const bastion = ssh.bastion && readBastion(ssh.bastion, own, read);
@@ -86,15 +86,15 @@ function readBastion(
 
 class Reader {
   constructor(
-    private readonly mistakes: Mistake[],
-    private readonly surroundings: Surroundings,
+    private readonly validationErrors: ValidationError[],
+    private readonly environment: Environment,
   ) {}
 
   authentication(path: string, given: Credentials): Authentication {
     const { privateKeyPassword, agentSocketPath } = given;
     const privateKey = this.either(path, "privateKey", given.privateKey, given.privateKeyFile);
     const some = privateKey ?? given.privateKeyFile ?? agentSocketPath;
-    if (some === undefined && !this.surroundings.env["SSH_AUTH_SOCK"]) {
+    if (some === undefined && !this.environment.env["SSH_AUTH_SOCK"]) {
       this.note(
         path,
         "no credentials: set privateKeyFile, privateKey (with `pulumi config set --secret --path`) or agentSocketPath, or run with SSH_AUTH_SOCK",
@@ -143,7 +143,7 @@ class Reader {
     }
     if (text !== undefined || file === undefined) return text;
     try {
-      return this.surroundings.readFile(file);
+      return this.environment.readFile(file);
     } catch (error) {
       this.note(`${path}.${key}File`, `cannot be read: ${(error as Error).message}`);
       return undefined;
@@ -151,6 +151,6 @@ class Reader {
   }
 
   private note(path: string, message: string): void {
-    this.mistakes.push({ path, message });
+    this.validationErrors.push({ path, message });
   }
 }

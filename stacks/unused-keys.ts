@@ -1,4 +1,4 @@
-import type { Mistake } from "./validation";
+import type { ValidationError } from "./validation";
 import { schema, type Parsed } from "./schema";
 
 type Topology = Parsed["topology"];
@@ -19,7 +19,7 @@ const ONLY_FOR: Readonly<Record<Topology, readonly string[]>> = {
 };
 
 /** Settings of the other topology that are not as they are by default: who sets them expects something of them. */
-export function unusedByTopology(settings: Partial<Parsed>): Mistake[] {
+export function unusedByTopology(settings: Partial<Parsed>): ValidationError[] {
   const { topology } = settings;
   if (topology === undefined) return [];
   const other = topology === "daemonset" ? "external" : "daemonset";

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 
 /** One thing that is wrong in the configuration. */
-export interface Mistake {
+export interface ValidationError {
   /** Where, as an operator writes it: `nodes.m2.address`, `allow[1]`. */
   readonly path: string;
   /** The value seen, what is allowed, what to do. */
@@ -10,9 +10,10 @@ export interface Mistake {
 
 /** The configuration cannot be used; nothing has been changed anywhere. */
 export class SettingsError extends Error {
-  constructor(readonly mistakes: readonly Mistake[]) {
-    const count = mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`;
-    const lines = mistakes.map(({ path, message }) => `  ${path}: ${message}`);
+  constructor(readonly validationErrors: readonly ValidationError[]) {
+    const count =
+      validationErrors.length === 1 ? "a mistake" : `${validationErrors.length} mistakes`;
+    const lines = validationErrors.map(({ path, message }) => `  ${path}: ${message}`);
     super(`the configuration has ${count}; nothing was changed:\n${lines.join("\n")}`);
     this.name = "SettingsError";
   }
@@ -29,7 +30,7 @@ export function show(path: string, value: unknown): string {
 }
 
 /** `got VALUE, expected EXPECTED`, or that there is none. */
-export function expectedAt(path: string, value: unknown, expected: string): Mistake {
+export function expectedAt(path: string, value: unknown, expected: string): ValidationError {
   const message =
     value === undefined
       ? `missing: expected ${expected}`
@@ -38,7 +39,11 @@ export function expectedAt(path: string, value: unknown, expected: string): Mist
 }
 
 /** What a schema found in the value that stands at `path`. */
-export function mistakesOf(path: string, value: unknown, error: z.ZodError): Mistake[] {
+export function validationErrorsOf(
+  path: string,
+  value: unknown,
+  error: z.ZodError,
+): ValidationError[] {
   return error.issues.flatMap((issue) => {
     const where = join(path, issue.path);
     if (issue.code === "unrecognized_keys") {

@@ -1,4 +1,4 @@
-import { balancersOf, type Settings } from "../stacks/settings";
+import { loadBalancersOf, type Settings } from "../stacks/settings";
 import { parseAnswers, unreachable, type HostStatus } from "./report";
 import { statusScript } from "./script";
 import { runScript } from "./ssh";
@@ -16,7 +16,7 @@ export function askHosts(settings: Settings): Promise<HostStatus[]> {
   };
   const updater = topology === "external" || settings.daemonset.variant === "sidecar";
   return Promise.all(
-    balancersOf(settings)
+    loadBalancersOf(settings)
       .filter((node) => !node.lost)
       .map(async ({ name, address, ssh }) => {
         try {

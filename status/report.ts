@@ -27,7 +27,7 @@ export interface HostStatus {
 export interface Expected {
   /** Beside HAProxy in a pod; a service has none. */
   readonly forward: boolean;
-  /** The host is a master. */
+  /** The host is a control-plane node. */
   readonly apiServer: boolean;
   /** HAProxy's checks carry a token, so API servers may refuse anonymous questions such as ours. @default false */
   readonly checksByToken?: boolean;

@@ -2,24 +2,29 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { formatBackend } from "../../haproxy/model";
 import { HAPROXY_CONFIG_KEY } from "../../haproxy/mounted";
-import { BACKENDS_CONFIG_MAP, MASTERS_ANNOTATION, NAMESPACE, POD_LABELS } from "../../names";
+import {
+  BACKENDS_CONFIG_MAP,
+  CONTROL_PLANE_NODES_ANNOTATION,
+  NAMESPACE,
+  POD_LABELS,
+} from "../../names";
 import { componentType } from "../types";
 
-/** A master whose API server is a backend. */
-export interface Master {
+/** A control-plane node whose API server is a backend. */
+export interface ControlPlaneNode {
   readonly name: string;
   readonly address: string;
-  /** What makes it a master. Its key appears after that, and is gone before that is taken back. */
+  /** What makes it a control-plane node. Its key appears after that, and is gone before that is taken back. */
   readonly dependsOn: readonly pulumi.Resource[];
 }
 
 export interface BackendsArgs {
-  readonly masters: readonly Master[];
-  /** Masters whose keys come later, by `add`. Default: none */
+  readonly controlPlaneNodes: readonly ControlPlaneNode[];
+  /** Control-plane nodes whose keys come later, by `add`. Default: none */
   readonly later?: readonly { readonly name: string }[];
   /** Port of the API servers. */
   readonly apiPort: number;
-  /** Variant `mounted`: this haproxy.cfg stands in the ConfigMap instead of one key per master. */
+  /** Variant `mounted`: this haproxy.cfg stands in the ConfigMap instead of one key per control-plane node. */
   readonly haproxyConfig?: string;
 }
 
@@ -29,17 +34,17 @@ const WHERE = { name: BACKENDS_CONFIG_MAP, namespace: NAMESPACE };
 const FORCE = { "pulumi.com/patchForce": "true" };
 
 /**
- * The ConfigMap with one key per master, or with the whole haproxy.cfg.
+ * The ConfigMap with one key per control-plane node, or with the whole haproxy.cfg.
  *
- * Each key, and the list of masters, is a patch with a field manager of its own; the ConfigMap itself owns no data and never changes. So
- * keys that others add stay, and a master's key goes with the master.
+ * Each key, and the list of control-plane nodes, is a patch with a field manager of its own; the ConfigMap itself owns no data and never changes. So
+ * keys that others add stay, and a control-plane node's key goes with the control-plane node.
  */
 export class Backends extends pulumi.ComponentResource {
-  /** One patch per key: per master, in the order of the masters, or the one with haproxy.cfg. */
+  /** One patch per key: per control-plane node, in the order of the control-plane nodes, or the one with haproxy.cfg. */
   readonly entries: readonly pulumi.Resource[];
   /** The ConfigMap without its keys. */
   readonly configMap: pulumi.Resource;
-  /** The list of masters: as long as it names a host that is told to go, the cluster stays; it outlives whatever comes after it. */
+  /** The list of control-plane nodes: as long as it names a host that is told to go, the cluster stays; it outlives whatever comes after it. */
   readonly list: pulumi.Resource;
   private readonly apiPort: number;
 
@@ -50,20 +55,23 @@ export class Backends extends pulumi.ComponentResource {
   ) {
     super(componentType("Backends"), name, {}, options);
     this.apiPort = args.apiPort;
-    const { masters, later = [] } = args;
+    const { controlPlaneNodes, later = [] } = args;
     this.configMap = new kubernetes.core.v1.ConfigMap(
       `${name}-config-map`,
       { metadata: { ...WHERE, labels: POD_LABELS } },
       { parent: this, ignoreChanges: ["data"] },
     );
     this.list = new kubernetes.core.v1.ConfigMapPatch(
-      `${name}-masters`,
+      `${name}-control-plane-nodes`,
       {
         metadata: {
           ...WHERE,
           annotations: {
             ...FORCE,
-            [MASTERS_ANNOTATION]: mastersAnnotation([...masters, ...later]),
+            [CONTROL_PLANE_NODES_ANNOTATION]: controlPlaneNodesAnnotation([
+              ...controlPlaneNodes,
+              ...later,
+            ]),
           },
         },
       },
@@ -72,20 +80,20 @@ export class Backends extends pulumi.ComponentResource {
     const { haproxyConfig } = args;
     this.entries =
       haproxyConfig === undefined
-        ? masters.map((master) => this.add(master))
+        ? controlPlaneNodes.map((controlPlaneNode) => this.add(controlPlaneNode))
         : [
             this.put(
               HAPROXY_CONFIG_KEY,
               haproxyConfig,
-              masters.flatMap(({ dependsOn }) => dependsOn),
+              controlPlaneNodes.flatMap(({ dependsOn }) => dependsOn),
             ),
           ];
     this.registerOutputs({});
   }
 
-  /** The key of one master. */
-  add(master: Master): pulumi.Resource {
-    const { name, address, dependsOn } = master;
+  /** The key of one control-plane node. */
+  add(controlPlaneNode: ControlPlaneNode): pulumi.Resource {
+    const { name, address, dependsOn } = controlPlaneNode;
     return this.put(name, formatBackend({ address, port: this.apiPort }), dependsOn);
   }
 
@@ -99,6 +107,8 @@ export class Backends extends pulumi.ComponentResource {
 }
 
 /** The names as a JSON array, sorted: a host that is taken out of the configuration looks whether it still stands here. */
-export function mastersAnnotation(masters: readonly { readonly name: string }[]): string {
-  return JSON.stringify(masters.map(({ name }) => name).sort());
+export function controlPlaneNodesAnnotation(
+  controlPlaneNodes: readonly { readonly name: string }[],
+): string {
+  return JSON.stringify(controlPlaneNodes.map(({ name }) => name).sort());
 }

@@ -8,7 +8,7 @@ import type { PodArgs } from "../../pod/pod";
 import { sidecarPod, type UpdaterArgs } from "../../pod/sidecar-pod";
 import { UPDATER_SCRIPT, UPDATER_SETTINGS, updaterSettings } from "../../pod/updater-config";
 
-/** HAProxy on every master. */
+/** HAProxy on every control-plane node. */
 export interface HaproxyDaemonSetArgs extends PodArgs {
   /** The updater beside HAProxy, with its script. Absent: the variant `mounted`, where HAProxy's own container takes what changes. */
   readonly updater?: UpdaterArgs & { readonly script: string };
@@ -17,9 +17,9 @@ export interface HaproxyDaemonSetArgs extends PodArgs {
 }
 
 /**
- * HAProxy in host network on all masters; with an updater, also the ConfigMap with its script and settings.
+ * HAProxy in host network on all control-plane nodes; with an updater, also the ConfigMap with its script and settings.
  *
- * A change of the backends is no change here: the pods follow the ConfigMap with the backends. Pods are replaced one at a time, and while a master has none the
+ * A change of the backends is no change here: the pods follow the ConfigMap with the backends. Pods are replaced one at a time, and while a control-plane node has none the
  * forward serves there.
  */
 export class HaproxyDaemonSet extends pulumi.ComponentResource {

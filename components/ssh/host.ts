@@ -4,12 +4,12 @@ import { componentType } from "../types";
 import { remoteScript, type RemoteScriptArgs } from "./remote-script";
 import type { SshTarget } from "./ssh-target";
 
-/** A machine that is to be a master, or a host of HAProxy. */
+/** A machine that is to be a control-plane node, or a host of HAProxy. */
 export interface HostArgs {
   /** Its address inside the cluster. */
   readonly address: string;
   readonly target: SshTarget;
-  /** Raised for a machine that was made anew: its scripts run again. */
+  /** Raised for a machine that was reprovisioned: its scripts run again. */
   readonly generation: number;
   /** Gone for good: nothing runs there any more. */
   readonly lost: boolean;

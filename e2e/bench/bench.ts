@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { acts, type Stage } from "../scenario/scenarios";
+import { scenarios, type ScenarioContext } from "../scenario/scenarios";
 import type { Lab } from "../../lab/src/index";
 import { Api } from "./api";
-import { BalancerView } from "../scenario/haproxy-view";
+import { HaproxyView } from "../scenario/haproxy-view";
 import { addAliases, BACKENDS_PATH, Changer, SLICE_PATH, type Measured } from "./changes";
 import type { Cost, Series } from "./report";
 import { Rivals, type Rival } from "./rivals";
@@ -27,25 +27,29 @@ export interface Part {
 /** The parts of the benchmark, on a cluster that is whole and under load. */
 export class Bench {
   readonly api: Api;
-  private readonly masters: readonly { name: string; address: string }[];
+  private readonly controlPlaneNodes: readonly { name: string; address: string }[];
 
   constructor(
     private readonly lab: Lab,
-    private readonly stage: Stage,
+    private readonly context: ScenarioContext,
     kubeconfig: string,
   ) {
-    this.masters = stage.cluster.masters;
+    this.controlPlaneNodes = context.cluster.controlPlaneNodes;
     // its own API server, so that no load balancer stands in the measured way
-    this.api = new Api(kubeconfig, { host: this.masters[0]!.address, port: this.apiPort });
+    this.api = new Api(kubeconfig, {
+      host: this.controlPlaneNodes[0]!.address,
+      port: this.apiPort,
+    });
   }
 
-  /** Changes of the ConfigMap: removed, put back and moved masters in turn; the rivals see the same changes. */
+  /** Changes of the ConfigMap: removed, put back and moved control-plane nodes in turn; the rivals see the same changes. */
   async configMap(changes: number): Promise<Part> {
     const { name, address } = this.last;
     const aliases = await addAliases(this.lab, name, ALIASES);
     const stop = new AbortController();
     const rivals = new Rivals(this.api, stop.signal);
-    for (const seconds of [5, 10]) rivals.poll(seconds, this.masters.length, BACKENDS_PATH);
+    for (const seconds of [5, 10])
+      rivals.poll(seconds, this.controlPlaneNodes.length, BACKENDS_PATH);
     rivals.volume(this.lab, this.names, "seed");
     const changer = await this.changer();
     const measured: Measured[] = [];
@@ -60,11 +64,11 @@ export class Bench {
           measured.push(await change());
           await pause();
         }
-        if (turn % 20 === 0) this.stage.log(`${measured.length} of ${changes} changes`);
+        if (turn % 20 === 0) this.context.log(`${measured.length} of ${changes} changes`);
       }
       return measured.length;
     });
-    this.stage.log("waiting for kubelet's volumes");
+    this.context.log("waiting for kubelet's volumes");
     await sleep(VOLUME_MS);
     stop.abort();
     await rivals.end();
@@ -81,7 +85,8 @@ export class Bench {
     const cost = await this.cost("runtime API (EndpointSlice)", async () => {
       for (let index = 0; index < Math.min(changes, aliases.length); index += 1) {
         const change = await changer.addEndpoint(aliases[index]!, endpoints);
-        if (change === undefined) this.stage.log("an API server has undone a change: not measured");
+        if (change === undefined)
+          this.context.log("an API server has undone a change: not measured");
         else measured.push(change);
         await pause();
       }
@@ -97,33 +102,35 @@ export class Bench {
         for (const view of await this.views()) await view.master.reload();
         await pause();
       }
-      return RELOADS * this.masters.length;
+      return RELOADS * this.controlPlaneNodes.length;
     });
   }
 
   /** Restarts: all pods of HAProxy deleted at once. */
   async restarts(): Promise<Cost> {
-    const act = acts(this.masters, this.apiPort).find(({ name }) => name === "pods deleted")!;
+    const scenario = scenarios(this.controlPlaneNodes, this.apiPort).find(
+      ({ name }) => name === "pods deleted",
+    )!;
     return this.cost("restart (pod deleted)", async () => {
-      for (let index = 0; index < RESTARTS; index += 1) await act.run(this.stage);
-      return RESTARTS * this.masters.length;
+      for (let index = 0; index < RESTARTS; index += 1) await scenario.run(this.context);
+      return RESTARTS * this.controlPlaneNodes.length;
     });
   }
 
   private get last() {
-    return this.masters.at(-1)!;
+    return this.controlPlaneNodes.at(-1)!;
   }
 
   private get names(): string[] {
-    return this.masters.map(({ name }) => name);
+    return this.controlPlaneNodes.map(({ name }) => name);
   }
 
   private get apiPort(): number {
-    return this.stage.cluster.ports.api;
+    return this.context.cluster.ports.api;
   }
 
-  private views(): Promise<BalancerView[]> {
-    return Promise.all(this.names.map((name) => BalancerView.of(this.lab, name)));
+  private views(): Promise<HaproxyView[]> {
+    return Promise.all(this.names.map((name) => HaproxyView.of(this.lab, name)));
   }
 
   private async changer(): Promise<Changer> {
@@ -132,7 +139,7 @@ export class Bench {
 
   /** What clients notice of `operations`, in a phase of the load of its own. */
   private async cost(name: string, operations: () => Promise<number>): Promise<Cost> {
-    const { load, log } = this.stage;
+    const { load, log } = this.context;
     log(`phase: ${name}`);
     const before = await this.reloadCount();
     await load.phase(name, { reconnect: true });
@@ -146,9 +153,9 @@ export class Bench {
 
   /** Reloads that the updaters have made. */
   private async reloadCount(): Promise<number> {
-    const { ports } = this.stage.cluster;
+    const { ports } = this.context.cluster;
     const counts = await Promise.all(
-      this.masters.map(async ({ address }) => {
+      this.controlPlaneNodes.map(async ({ address }) => {
         const answer = await fetch(`http://${address}:${ports.health}/updater/metrics`);
         return Number(/_reloads_total (\d+)/.exec(await answer.text())?.[1] ?? 0);
       }),

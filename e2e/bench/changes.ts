@@ -1,7 +1,7 @@
 import type { Lab } from "../../lab/src/index";
 import { BACKENDS_CONFIG_MAP, NAMESPACE } from "../../names";
 import type { Api } from "./api";
-import type { BalancerView } from "../scenario/haproxy-view";
+import type { HaproxyView } from "../scenario/haproxy-view";
 
 /** Path of the ConfigMap with the backends. */
 export const BACKENDS_PATH = `/api/v1/namespaces/${NAMESPACE}/configmaps/${BACKENDS_CONFIG_MAP}`;
@@ -42,11 +42,11 @@ export class Changer {
 
   constructor(
     private readonly api: Api,
-    private readonly views: readonly BalancerView[],
+    private readonly views: readonly HaproxyView[],
     private readonly port: number,
   ) {}
 
-  /** Takes a master's key out of the ConfigMap. */
+  /** Takes a control-plane node's key out of the ConfigMap. */
   remove(key: string, address: string): Promise<Measured> {
     return this.patchKeys(
       "master removed",
@@ -91,19 +91,19 @@ export class Changer {
   private async patchKeys(
     kind: ChangeKind,
     data: Readonly<Record<string, string | null>>,
-    wanted: (routes: ReadonlySet<string>) => boolean,
+    desired: (routes: ReadonlySet<string>) => boolean,
   ): Promise<Measured> {
     const acknowledged = await this.api.mergePatch(BACKENDS_PATH, { data });
-    return this.settled(kind, acknowledged, wanted);
+    return this.settled(kind, acknowledged, desired);
   }
 
   private async settled(
     kind: ChangeKind,
     acknowledged: number,
-    wanted: (routes: ReadonlySet<string>) => boolean,
+    desired: (routes: ReadonlySet<string>) => boolean,
     seconds = SECONDS,
   ): Promise<Measured> {
-    const seen = await Promise.all(this.views.map((view) => view.settles(wanted, seconds)));
+    const seen = await Promise.all(this.views.map((view) => view.settles(desired, seconds)));
     return { kind, acknowledged, ms: Math.max(...seen) - acknowledged };
   }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Stage } from "../scenario/scenarios";
+import type { ScenarioContext } from "../scenario/scenarios";
 import { waitUntil } from "../scenario/wait";
 import type { Lab } from "../../lab/src/index";
 import type { Api } from "./api";
@@ -15,25 +15,25 @@ const CHANGES_A_MINUTE = 100;
 const MANY = { count: 197, firstPort: 20_001 };
 
 /** What the updater of the endpoint's machine uses, idle and busy, with few and with many backends. Without a load. */
-export async function consumption(stage: Stage, api: Api): Promise<ConsumptionRow[]> {
-  const { lab, masters } = stage.cluster;
-  const { name } = masters[0]!;
-  const { address } = masters.at(-1)!;
+export async function consumption(context: ScenarioContext, api: Api): Promise<ConsumptionRow[]> {
+  const { lab, controlPlaneNodes } = context.cluster;
+  const { name } = controlPlaneNodes[0]!;
+  const { address } = controlPlaneNodes.at(-1)!;
   const rows: ConsumptionRow[] = [];
   const measure = async (backends: number, changesPerMinute: number) => {
-    stage.log(`consumption: ${backends} backends, ${changesPerMinute} changes a minute`);
+    context.log(`consumption: ${backends} backends, ${changesPerMinute} changes a minute`);
     const used = await updaterConsumption(lab, name, SECONDS, () =>
-      changeOften(stage, api, changesPerMinute),
+      changeOften(context, api, changesPerMinute),
     );
     rows.push({ backends, changesPerMinute, ...used });
   };
-  for (const changes of [0, CHANGES_A_MINUTE]) await measure(masters.length, changes);
+  for (const changes of [0, CHANGES_A_MINUTE]) await measure(controlPlaneNodes.length, changes);
   const keys = Array.from({ length: MANY.count }, (_, index) => `many-${index}`);
   const many = keys.map((key, index) => [key, `${address}:${MANY.firstPort + index}`]);
   await api.mergePatch(BACKENDS_PATH, { data: Object.fromEntries(many) as unknown });
-  const total = masters.length + MANY.count;
+  const total = controlPlaneNodes.length + MANY.count;
   await waitUntil(`${total} backends`, { seconds: 60 }, async () => {
-    const { backends } = await stage.cluster.updater(name);
+    const { backends } = await context.cluster.updater(name);
     return backends.length === total;
   });
   for (const changes of [0, CHANGES_A_MINUTE]) await measure(total, changes);
@@ -42,9 +42,13 @@ export async function consumption(stage: Stage, api: Api): Promise<ConsumptionRo
   return rows;
 }
 
-/** Removes the last master's key and puts it back, in turn, over one minute. */
-async function changeOften({ cluster }: Stage, api: Api, perMinute: number): Promise<void> {
-  const { name, address } = cluster.masters.at(-1)!;
+/** Removes the last control-plane node's key and puts it back, in turn, over one minute. */
+async function changeOften(
+  { cluster }: ScenarioContext,
+  api: Api,
+  perMinute: number,
+): Promise<void> {
+  const { name, address } = cluster.controlPlaneNodes.at(-1)!;
   for (let index = 0; index < perMinute; index += 1) {
     const value = index % 2 === 0 ? null : `${address}:${cluster.ports.api}`;
     await api.mergePatch(BACKENDS_PATH, { data: { [name]: value } });

@@ -1,4 +1,9 @@
-import { DEFAULT_DRAINS, underLoad, whole, type Stage } from "../scenario/scenarios";
+import {
+  DEFAULT_DRAINS,
+  underLoad,
+  waitUntilHealthy,
+  type ScenarioContext,
+} from "../scenario/scenarios";
 import { DemoCluster } from "../scenario/lab-cluster";
 import { clusterConfig, startCluster, type ClusterOverrides } from "../scenario/lab-stack";
 import type { Lab } from "../../lab/src/index";
@@ -29,7 +34,7 @@ export async function convergence(
   if (first === undefined) throw new Error("there is no load");
   let load: Load = first;
   try {
-    const stageOf = (present: Load): Stage => ({
+    const stageOf = (present: Load): ScenarioContext => ({
       cluster: new DemoCluster(lab, DEFAULT_PORTS),
       load: present,
       signal: new AbortController().signal,
@@ -41,10 +46,10 @@ export async function convergence(
       log(`pulumi up with ${JSON.stringify(settings)}`);
       engine.setConfig(clusterConfig(lab, settings));
       await engine.up();
-      await whole(stageOf(load));
+      await waitUntilHealthy(stageOf(load));
     };
     const bench = new Bench(lab, stageOf(first), kubeconfig);
-    await whole(stageOf(first));
+    await waitUntilHealthy(stageOf(first));
     await underLoad(stageOf(first));
     const configMap = await bench.configMap(changes);
     const reloads = await bench.reloads();

@@ -1,6 +1,6 @@
 import type { LoadReport, PhaseReport } from "../load/load";
 import { table } from "../../status/render";
-import type { Pledge } from "../scenario/scenarios";
+import type { Expectation } from "../scenario/scenarios";
 import type { Change } from "../scenario/server-tracker";
 
 /** A part of the demo and how long it took. */
@@ -11,7 +11,7 @@ export interface Part {
 
 /** A phase with what it promised and whether that was kept. */
 export interface JudgedPhase extends PhaseReport {
-  readonly promise: Pledge;
+  readonly promise: Expectation;
   /** Empty: kept. */
   readonly broken: readonly string[];
 }
@@ -33,7 +33,7 @@ export interface DemoReport {
 }
 
 /** Compares a phase with its promise. */
-export function judge(phase: PhaseReport, promise: Pledge): JudgedPhase {
+export function judge(phase: PhaseReport, promise: Expectation): JudgedPhase {
   const broken: string[] = [];
   if (phase.ok === 0) broken.push("no request was answered");
   if (promise.nothingFails && phase.failed > 0) broken.push(`${phase.failed} requests failed`);

@@ -4,12 +4,12 @@ import { startLoad, type Load } from "../load/load";
 import { DEFAULT_PORTS } from "../../names";
 import {
   DEFAULT_DRAINS,
-  acts,
-  externalActs,
+  scenarios,
+  externalScenarios,
   underLoad,
-  whole,
-  type Pledge,
-  type Stage,
+  waitUntilHealthy,
+  type Expectation,
+  type ScenarioContext,
 } from "../scenario/scenarios";
 import { DemoCluster } from "../scenario/lab-cluster";
 import { feedCredentials } from "../scenario/credentials";
@@ -30,7 +30,7 @@ export interface DemoOptions {
   readonly log: (line: string) => void;
 }
 
-const NOTHING_FAILS: Pledge = { nothingFails: true };
+const NOTHING_FAILS: Expectation = { nothingFails: true };
 
 /** How often the demo says how the load fares, in ms. */
 const HEARTBEAT_MS = 15_000;
@@ -65,8 +65,15 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
     engine.setConfig(clusterConfig(lab, changed));
     await engine.up({ signal });
   };
-  const stage: Stage = { cluster, load, signal, log, changeSettings, drains: DEFAULT_DRAINS };
-  const promises = new Map<string, Pledge>([
+  const context: ScenarioContext = {
+    cluster,
+    load,
+    signal,
+    log,
+    changeSettings,
+    drains: DEFAULT_DRAINS,
+  };
+  const promises = new Map<string, Expectation>([
     ["bring-up", NOTHING_FAILS],
     ["handover", NOTHING_FAILS],
   ]);
@@ -82,15 +89,15 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
     watching.catch(() => undefined);
     await timed("up", () => engine.up({ signal }));
     await watching;
-    await whole(stage);
-    await underLoad(stage);
-    const all = external ? externalActs : acts;
-    for (const act of all(cluster.masters, cluster.ports.api)) {
-      log(`phase: ${act.name}`);
-      promises.set(act.name, act.promise);
+    await waitUntilHealthy(context);
+    await underLoad(context);
+    const all = external ? externalScenarios : scenarios;
+    for (const scenario of all(cluster.controlPlaneNodes, cluster.ports.api)) {
+      log(`phase: ${scenario.name}`);
+      promises.set(scenario.name, scenario.promise);
       // what they hold on to from before is not what this act is about
-      await load.phase(act.name, { reconnect: true });
-      await timed(act.name, () => act.run(stage));
+      await load.phase(scenario.name, { reconnect: true });
+      await timed(scenario.name, () => scenario.run(context));
     }
     const report = await load.stop();
     await tracker.stop();
@@ -98,7 +105,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
     return {
       passed: phases.every((phase) => phase.broken.length === 0),
       plugins: engine.plugins,
-      machines: cluster.masters.map(({ name, address }) => ({ name, address })),
+      machines: cluster.controlPlaneNodes.map(({ name, address }) => ({ name, address })),
       endpoint: `${endpoint.host}:${endpoint.port}`,
       firstAnswerAt: report.firstAnswerAt,
       parts,
@@ -123,7 +130,7 @@ async function openHandover(
   signal: AbortSignal,
   log: (line: string) => void,
 ): Promise<void> {
-  const head = cluster.masters[0]!.name;
+  const head = cluster.controlPlaneNodes[0]!.name;
   await waitUntil("the DaemonSet", { seconds: 3600, everyMs: 1000, signal }, () =>
     cluster.daemonSetExists(head),
   );

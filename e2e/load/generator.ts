@@ -200,18 +200,18 @@ export class Generator {
   private async one(channel: Channel, turn: number, way: Way): Promise<void> {
     const kinds = ["GET", "LIST", "PATCH"] as const;
     const kind = way.identity.anonymous ? "VERSION" : kinds[turn % kinds.length]!;
-    const ticket = this.ledger.begin(channel, kind, `${way.target.host}:${way.target.port}`);
+    const pending = this.ledger.begin(channel, kind, `${way.target.host}:${way.target.port}`);
     try {
       if (kind === "VERSION") await version(way);
       else if (kind === "GET") await this.operations.get(way);
       else if (kind === "LIST") await this.operations.list(way);
       else this.acknowledged(await this.operations.patch(way));
-      this.ledger.ok(ticket);
+      this.ledger.ok(pending);
       this.onFirstAnswer(this.ledger.firstAnswerAt!);
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       const connectedAt = error instanceof RequestError ? error.connectedAt : undefined;
-      this.ledger.fail(ticket, errorKind(error), text, connectedAt);
+      this.ledger.fail(pending, errorKind(error), text, connectedAt);
     }
   }
 

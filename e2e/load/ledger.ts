@@ -52,7 +52,7 @@ interface Second {
 }
 
 /** A request that has begun. */
-export interface Ticket {
+export interface PendingRequest {
   readonly channel: Channel;
   readonly operation: string;
   readonly target: string;
@@ -101,7 +101,7 @@ export class Ledger {
     return new Promise((resolve) => former.onSettled.push(resolve));
   }
 
-  begin(channel: Channel, operation: string, target: string): Ticket {
+  begin(channel: Channel, operation: string, target: string): PendingRequest {
     const phase = this.firstAnswerAt === undefined ? undefined : this.current();
     if (phase !== undefined) {
       phase.channels[channel].sent += 1;
@@ -118,42 +118,47 @@ export class Ledger {
   }
 
   /** Books a good answer; the first one starts the counting. */
-  ok(ticket: Ticket): void {
+  ok(pending: PendingRequest): void {
     const steady = this.clock.steady();
     if (this.firstAnswerAt === undefined) {
       this.firstAnswerAt = this.clock.wall();
       this.current().startedAt = this.firstAnswerAt;
       for (const book of Object.values(this.current().channels)) book.lastOk = steady;
     }
-    const latencyMs = steady - ticket.steady;
-    const now = this.current().channels[ticket.channel];
+    const latencyMs = steady - pending.steady;
+    const now = this.current().channels[pending.channel];
     this.noteGap(now, steady);
     now.lastOk = steady;
-    if (ticket.phase === undefined) return;
-    const book = ticket.phase.channels[ticket.channel];
+    if (pending.phase === undefined) return;
+    const book = pending.phase.channels[pending.channel];
     book.ok += 1;
     book.latency.record(Math.max(1, Math.round(latencyMs * 1000)));
     const second = this.second();
     second.ok += 1;
     second.slowestMs = Math.max(second.slowestMs, latencyMs);
-    this.settle(ticket.phase);
+    this.settle(pending.phase);
   }
 
   /** @param connectedAt start of the connection, if it is older than the request */
-  fail(ticket: Ticket, kind: FailureKind, message: string, connectedAt = ticket.at): void {
-    if (ticket.phase === undefined) return;
-    const afterMs = this.clock.steady() - ticket.steady;
-    const { channel, operation, target, at } = ticket;
+  fail(
+    pending: PendingRequest,
+    kind: FailureKind,
+    message: string,
+    connectedAt = pending.at,
+  ): void {
+    if (pending.phase === undefined) return;
+    const afterMs = this.clock.steady() - pending.steady;
+    const { channel, operation, target, at } = pending;
     const failure = { channel, kind, message, operation, target, at, connectedAt, afterMs };
-    ticket.phase.failures.push(failure);
-    this.settle(ticket.phase);
+    pending.phase.failures.push(failure);
+    this.settle(pending.phase);
   }
 
   /** Takes a request back that the load itself gave up, with no outcome. */
-  cancel(ticket: Ticket): void {
-    if (ticket.phase === undefined) return;
-    ticket.phase.channels[ticket.channel].sent -= 1;
-    this.settle(ticket.phase);
+  cancel(pending: PendingRequest): void {
+    if (pending.phase === undefined) return;
+    pending.phase.channels[pending.channel].sent -= 1;
+    this.settle(pending.phase);
   }
 
   watchBreak(target: string, reason: string): void {

@@ -60,7 +60,8 @@ export interface Question {
 const births = new WeakMap<object, number>();
 
 /** How far a request came: it tells a hung load balancer from a hung API server. */
-type Stage = "connecting" | "TLS handshake" | "waiting for the answer" | "reading the answer";
+type ScenarioContext =
+  "connecting" | "TLS handshake" | "waiting for the answer" | "reading the answer";
 
 /**
  * Sends one request, once, and reads the answer to its end.
@@ -68,7 +69,7 @@ type Stage = "connecting" | "TLS handshake" | "waiting for the answer" | "readin
  */
 export function ask(question: Question): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    let stage: Stage = "connecting";
+    let stage: ScenarioContext = "connecting";
     let answer: IncomingMessage | undefined;
     let connectedAt = Date.now();
     const finish = (error: unknown) => {

@@ -66,23 +66,23 @@ export class Watcher {
   private open(): void {
     if (this.stopped) return;
     const { ledger, clock, operations } = this.context;
-    const ticket = ledger.begin("watch", "WATCH", this.target());
+    const pending = ledger.begin("watch", "WATCH", this.target());
     this.openedAt = Infinity;
     this.watch = new Watch(this.context.way(this.index), operations, this.events.revision, {
       opened: () => {
         this.openedAt = clock.steady();
-        ledger.ok(ticket);
+        ledger.ok(pending);
       },
       shown: ({ sequence, revision }) => this.events.shown(sequence, revision, clock.steady()),
       refused: (error, gone) => {
-        ledger.fail(ticket, error.kind, error.message);
+        ledger.fail(pending, error.kind, error.message);
         void this.again(gone);
       },
       ended: (reason, gone) => {
-        ledger.watchBreak(ticket.target, reason);
+        ledger.watchBreak(pending.target, reason);
         void this.again(gone);
       },
-      closed: () => ledger.cancel(ticket),
+      closed: () => ledger.cancel(pending),
     });
   }
 

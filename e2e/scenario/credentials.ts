@@ -3,10 +3,10 @@ import type { Load } from "../load/load";
 import { waitUntil } from "./wait";
 
 // kubeadm writes both before its API server answers. admin.conf has no rights until kubeadm has bound its group;
-// super-admin.conf (kubeadm >= 1.29, first master only) always has
+// super-admin.conf (kubeadm >= 1.29, first control-plane node only) always has
 const FILES = ["/etc/kubernetes/super-admin.conf", "/etc/kubernetes/admin.conf"];
 
-/** Gives the load the first master's credentials as soon as the first API server answers, and so makes it the full load. */
+/** Gives the load the first control-plane node's credentials as soon as the first API server answers, and so makes it the full load. */
 export async function feedCredentials(lab: Lab, load: Load, signal: AbortSignal): Promise<void> {
   const head = lab.machines[0]!.name;
   let answered = false;

@@ -11,7 +11,7 @@ const USED: ReadonlySet<number> = new Set([1, 2]);
 const POLL_MS = 3;
 
 /** What one machine's HAProxy routes by, asked directly on its sockets from the computer that runs the lab. */
-export class BalancerView {
+export class HaproxyView {
   private constructor(
     readonly machine: string,
     private readonly runtime: RuntimeApi,
@@ -19,12 +19,12 @@ export class BalancerView {
   ) {}
 
   /** @throws when no HAProxy runs on the machine */
-  static async of(lab: Lab, machine: string): Promise<BalancerView> {
+  static async of(lab: Lab, machine: string): Promise<HaproxyView> {
     const { stdout } = await lab.exec(machine, "pidof haproxy");
     // the last one is the oldest: the master process
     const pid = stdout.trim().split(/\s+/).at(-1) ?? "";
     const sockets = path.join(lab.rootOf(machine), "proc", pid, "root/run/haproxy");
-    return new BalancerView(
+    return new HaproxyView(
       machine,
       new RuntimeApi(path.join(sockets, "admin.sock")),
       new MasterApi(path.join(sockets, "master.sock")),
@@ -43,14 +43,14 @@ export class BalancerView {
 
   /** Waits until the routes are as wanted. @returns performance.now() of the look that saw it @throws after `seconds` */
   async settles(
-    wanted: (routes: ReadonlySet<string>) => boolean,
+    desired: (routes: ReadonlySet<string>) => boolean,
     seconds: number,
   ): Promise<number> {
     const deadline = performance.now() + seconds * 1000;
     for (;;) {
       const routes = await this.routes();
       const now = performance.now();
-      if (wanted(routes)) return now;
+      if (desired(routes)) return now;
       if (now > deadline) {
         throw new Error(`${this.machine}: not within ${seconds} s; routes: ${[...routes].join()}`);
       }

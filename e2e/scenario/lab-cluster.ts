@@ -25,22 +25,22 @@ export class DemoCluster {
   constructor(
     readonly lab: Lab,
     readonly ports: { readonly lb: number; readonly api: number; readonly health: number },
-    /** Machines of the lab that are masters of the cluster. Default: all but its workers. */
+    /** Machines of the lab that are control-plane nodes of the cluster. Default: all but its workers. */
     private readonly names?: readonly string[],
     readonly topology: "daemonset" | "external" = "daemonset",
-    /** Machines that run HAProxy, where they are not the masters. */
+    /** Machines that run HAProxy, where they are not the control-plane nodes. */
     private readonly own: readonly string[] = [],
   ) {}
 
-  get masters() {
+  get controlPlaneNodes() {
     return this.lab.machines.filter(
-      ({ name, role }) => role === "master" && (this.names?.includes(name) ?? true),
+      ({ name, role }) => role === "controlPlane" && (this.names?.includes(name) ?? true),
     );
   }
 
   /** Machines that run HAProxy. */
-  get balancers() {
-    if (this.own.length === 0) return this.masters;
+  get loadBalancers() {
+    if (this.own.length === 0) return this.controlPlaneNodes;
     return this.lab.machines.filter(({ name }) => this.own.includes(name));
   }
 

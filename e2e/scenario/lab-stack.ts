@@ -26,20 +26,20 @@ export type ClusterOverrides = Readonly<Record<string, unknown>>;
 export type ConfiguredLab = Pick<Lab, "machines" | "ssh">;
 
 /**
- * The configuration for a cluster on the masters of a lab: that of Pulumi.dev.yaml, which alone says what the lab needs, with this
+ * The configuration for a cluster on the control-plane nodes of a lab: that of Pulumi.dev.yaml, which alone says what the lab needs, with this
  * lab's machines, endpoint (the first machine) and SSH.
  */
 export function clusterConfig(
   lab: ConfiguredLab,
   overrides: ClusterOverrides = {},
 ): Record<string, ConfigValue> {
-  const masters = lab.machines.filter((machine) => machine.role === "master");
+  const controlPlaneNodes = lab.machines.filter((machine) => machine.role === "controlPlane");
   const ssh = { user: lab.ssh.user, port: lab.ssh.port, hostKey: lab.ssh.hostKey };
   const base = readDevConfig();
   const own = {
     ...base,
-    endpoint: merge(base["endpoint"], { host: masters[0]?.address ?? "" }),
-    nodes: Object.fromEntries(masters.map(({ name, address }) => [name, { address }])),
+    endpoint: merge(base["endpoint"], { host: controlPlaneNodes[0]?.address ?? "" }),
+    nodes: Object.fromEntries(controlPlaneNodes.map(({ name, address }) => [name, { address }])),
     ssh: { ...ssh, privateKeyFile: lab.ssh.privateKeyFile },
   };
   const { nodes = own.nodes, ...others } = overrides;

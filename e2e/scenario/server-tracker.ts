@@ -30,7 +30,7 @@ export class ServerTracker {
   private async follow(): Promise<void> {
     const { signal } = this.stopping;
     while (!signal.aborted) {
-      await Promise.all(this.cluster.masters.map(({ name }) => this.look(name)));
+      await Promise.all(this.cluster.controlPlaneNodes.map(({ name }) => this.look(name)));
       await sleep(1000, undefined, { signal }).catch(() => undefined);
     }
   }

@@ -51,7 +51,7 @@ function forwardParts(settings: ForwardSettings): ForwardPart[] {
   ];
 }
 
-/** Units and scripts of the forward, byte-identical on all masters. */
+/** Units and scripts of the forward, byte-identical on all control-plane nodes. */
 export function forwardFiles(settings: ForwardSettings): HostFile[] {
   return forwardParts(settings).flatMap(({ unit, program, unitText, programText }) => [
     { path: program, mode: "0755", content: programText },
@@ -68,15 +68,15 @@ export function forwardScript(
   options: { readonly generation?: number } = {},
 ): string {
   const parts = forwardParts(settings);
-  const unwanted = needsRules(settings) ? [] : [RULES_UNIT];
+  const obsolete = needsRules(settings) ? [] : [RULES_UNIT];
   return hostScript(
     "forward",
     {
       apply: [
         NEED_SYSTEMD,
         DROP_UNIT,
-        ...unwanted.map((unit) => `drop_unit ${unit}`),
-        ...(unwanted.length > 0 ? [REMOVE_RULES] : []),
+        ...obsolete.map((unit) => `drop_unit ${unit}`),
+        ...(obsolete.length > 0 ? [REMOVE_RULES] : []),
         installFiles(FORWARD_OWNER, forwardFiles(settings)),
         "systemctl daemon-reload",
         RUN_UNIT,

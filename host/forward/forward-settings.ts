@@ -4,7 +4,7 @@ import { FORWARD_UNIT, HOST_LIB_DIR, PRODUCT } from "../../names";
 export type ForwardKind = "nftables" | "iptables" | "socat";
 
 /**
- * Which of its addresses a host takes as its own. It is resolved on the host when the unit starts, so that one text fits all masters:
+ * Which of its addresses a host takes as its own. It is resolved on the host when the unit starts, so that one text fits all control-plane nodes:
  * - route: the source address of the default route (kubeadm's own rule), IPv4 before IPv6
  * - interface: the first global address of that interface, IPv4 before IPv6
  * - subnet: the first address inside that CIDR
@@ -14,7 +14,7 @@ export type OwnAddress =
   | { readonly from: "interface"; readonly interface: string }
   | { readonly from: "subnet"; readonly subnet: string };
 
-/** The forward of one host; the same for all masters. */
+/** The forward of one host; the same for all control-plane nodes. */
 export interface ForwardSettings {
   readonly kind: ForwardKind;
   /** Port of the control-plane endpoint. */
@@ -38,8 +38,8 @@ export const LISTENER_PROGRAM = `${HOST_LIB_DIR}/forward-listener`;
 /** What RULES_UNIT runs; see `rulesProgram`. */
 export const RULES_PROGRAM = `${HOST_LIB_DIR}/forward-rules`;
 
-/** Whether a forward of this kind takes new connections from a HAProxy that still listens: see FAREWELL. */
-export function knowsFarewell(kind: ForwardKind): boolean {
+/** Whether a forward of this kind takes new connections from a HAProxy that still listens: see PRE_STOP_HANDOVER. */
+export function supportsPreStopHandover(kind: ForwardKind): boolean {
   return kind === "nftables";
 }
 

@@ -1,4 +1,4 @@
-import { FAREWELL } from "../../names";
+import { PRE_STOP_HANDOVER } from "../../names";
 import type { ForwardSettings } from "./forward-settings";
 
 /** nftables table (family inet) of ours; nothing else is ever touched. */
@@ -15,7 +15,7 @@ export const NFT_TABLE = "control_plane_lb";
  * - `socket wildcard` knows no TIME_WAIT sockets: a client that reuses its port within a minute belongs to whoever listens now, which
  *   the kernel decides when the packet arrives there (`socket transparent` knows them)
  * - DNAT to the host's own address, not REDIRECT: pods behind Cilium break with REDIRECT
- * - after HAProxy's FAREWELL its listener counts no more, for the host's own clients either; only root's question is one, as kubelet's is
+ * - after HAProxy's PRE_STOP_HANDOVER its listener counts no more, for the host's own clients either; only root's question is one, as kubelet's is
  * The other address family is served by the listener.
  */
 export function nftRuleset(settings: ForwardSettings): string {
@@ -48,13 +48,13 @@ function guardChains(lbPort: number, allow: readonly string[]): string[] {
 function forwardChains(lbPort: number): string[] {
   const toUs = `meta nfproto $own_protocol tcp dport ${lbPort} fib daddr type local`;
   const opens = "tcp flags & (syn | ack) == syn";
-  const taken = `${opens} meta l4proto @farewell goto own`;
+  const taken = `${opens} meta l4proto @handover goto own`;
   return [
     "  # a flag that expires: its only element is tcp",
-    "  set farewell {",
+    "  set handover {",
     "    type inet_proto",
     "    flags dynamic,timeout",
-    `    timeout ${FAREWELL.forwardSeconds}s`,
+    `    timeout ${PRE_STOP_HANDOVER.forwardSeconds}s`,
     "  }",
     "  chain own {",
     "    meta l4proto tcp dnat $own_family to $own_target",
@@ -76,7 +76,7 @@ function forwardChains(lbPort: number): string[] {
     "  }",
     "  chain question {",
     "    type filter hook output priority 0; policy accept;",
-    `    ip daddr ${FAREWELL.address} ${opens} meta skuid 0 update @farewell { meta l4proto }`,
+    `    ip daddr ${PRE_STOP_HANDOVER.address} ${opens} meta skuid 0 update @handover { meta l4proto }`,
     "  }",
   ];
 }

@@ -10,13 +10,13 @@ export type CaOptions = Pick<
 >;
 
 /**
- * The script that prints the certificate of the cluster's CA (public), before there is a cluster: that of the other masters when one of them
- * gave a ticket, else the host's own, which `kubeadm init phase certs ca` makes where nobody answers as a cluster yet. It holds the tickets: SECRET.
+ * The script that prints the certificate of the cluster's CA (public), before there is a cluster: that of the other control-plane nodes when one of them
+ * gave join credentials, else the host's own, which `kubeadm init phase certs ca` makes where nobody answers as a cluster yet. It holds the join credentials: SECRET.
  *
  * `remove` takes a CA away that it has made and that no cluster came to use.
  */
 export function caScript(options: CaOptions): string {
-  const all = { ...options, head: true, resetOnRemove: false };
+  const all = { ...options, initNode: true, resetOnRemove: false };
   return hostScript(
     `${options.node.name}-ca`,
     {
@@ -24,7 +24,7 @@ export function caScript(options: CaOptions): string {
         header(all),
         applyHeader(all),
         // the host may be in any state that its bootstrap knows
-        library("common", "unit", "etcd", "half", "init", "join", "bootstrap", "ca"),
+        library("common", "unit", "etcd", "partial-reset", "init", "join", "bootstrap", "ca"),
         "certificate_authority",
       ].join("\n"),
       remove: REMOVE,

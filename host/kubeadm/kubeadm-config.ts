@@ -6,11 +6,11 @@ import type { ClusterNode, Fragment, KubeadmSettings } from "./kubeadm-settings"
 export const PLACEHOLDERS = {
   /** Version of the kubeadm on the host. */
   version: "@KUBERNETES_VERSION@",
-  /** Bootstrap token of the ticket. */
+  /** Bootstrap token of the join credentials. */
   token: "@TOKEN@",
   /** Hash of the cluster CA's public key, `sha256:...`. */
   caCertHash: "@CA_CERT_HASH@",
-  /** Key of the certificates that another master uploaded. */
+  /** Key of the certificates that another control-plane node uploaded. */
   certificateKey: "@CERTIFICATE_KEY@",
 } as const;
 
@@ -79,8 +79,8 @@ export function initConfig(settings: KubeadmSettings, node: ClusterNode): string
 }
 
 /**
- * kubeadm's configuration (v1beta4) for `kubeadm join` of this node as a master. Token, CA hash and certificate key are placeholders: the
- * host fills them in from its ticket.
+ * kubeadm's configuration (v1beta4) for `kubeadm join` of this node as a control-plane node. Token, CA hash and certificate key are placeholders: the
+ * host fills them in from its join credentials.
  */
 export function joinConfig(settings: KubeadmSettings, node: ClusterNode): string {
   return document(

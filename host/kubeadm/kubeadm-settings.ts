@@ -1,4 +1,4 @@
-/** A master as the scripts see it. */
+/** A control-plane node as the scripts see it. */
 export interface ClusterNode {
   /** Name of the Node object; kubeadm registers the host by it. */
   readonly name: string;

@@ -7,13 +7,13 @@ export type Part =
   | "common"
   | "unit"
   | "etcd"
-  | "half"
+  | "partial-reset"
   | "init"
   | "ca"
   | "join"
   | "bootstrap"
   | "leave"
-  | "ticket"
+  | "join-credentials"
   | "kubeconfig";
 
 /** The text of these parts, in this order. */

@@ -1,7 +1,7 @@
 import type { KubeadmFragments } from "./kubeadm-settings";
 
 /** A key that a fragment may not hold. */
-export interface FragmentMistake {
+export interface FragmentError {
   /** Path from the fragments' root, e.g. `clusterConfiguration.controlPlaneEndpoint`. */
   readonly path: string;
   /** What to do instead. */
@@ -64,7 +64,7 @@ function valueAt(root: unknown, path: string): unknown {
 }
 
 /** Every key in the fragments that the program must own, with what to do instead; empty when there is none. */
-export function fragmentMistakes(fragments: KubeadmFragments): FragmentMistake[] {
+export function validateFragments(fragments: KubeadmFragments): FragmentError[] {
   const owned = Object.entries(OWNED).filter(([path]) => valueAt(fragments, path) !== undefined);
   const kinds = Object.entries(KINDS).flatMap(([name, expected]) =>
     Object.entries(expected).map(([key, value]): [string, string] => [`${name}.${key}`, value]),

@@ -4,8 +4,8 @@ import type { PreflightSettings } from "./preflight-settings";
 
 /** Sh lines: the address is on this host, and it is the one that the forward will take as the host's own. They set `own` for later checks. */
 export function addressChecks(settings: PreflightSettings): string {
-  const { node, address, ownAddress, master = true } = settings;
-  const key = master ? "nodes" : "loadBalancers";
+  const { node, address, ownAddress, controlPlaneNode = true } = settings;
+  const key = controlPlaneNode ? "nodes" : "loadBalancers";
   return `${ownAddressFunctions(ownAddress)}
 address=${quote(address)}
 own=$address

@@ -9,7 +9,7 @@ import type { PreflightSettings } from "./preflight-settings";
  * of the other topology is named: two of them cannot share a port, and changing half of it would leave neither.
  */
 export function portChecks(settings: PreflightSettings): string {
-  const { ports, forward, service, master = true } = settings;
+  const { ports, forward, service, controlPlaneNode = true } = settings;
   const ours = forward !== undefined ? "is_daemonset" : service !== undefined ? "is_service" : "";
   const each = [
     ...(ours === ""
@@ -18,7 +18,7 @@ export function portChecks(settings: PreflightSettings): string {
           `${ports.lb} 'the LB port' 'endpoint.port' ${ours}`,
           `${ports.health} 'the health port' 'ports.health' ${ours}`,
         ]),
-    ...(master ? [`${ports.api} 'the API port' 'ports.api' is_api_server`] : []),
+    ...(controlPlaneNode ? [`${ports.api} 'the API port' 'ports.api' is_api_server`] : []),
   ];
   return `${FUNCTIONS}
 ${each.map((words) => `check_holder ${words}`).join("\n")}

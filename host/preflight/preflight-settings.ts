@@ -28,8 +28,8 @@ export interface PreflightSettings {
   readonly service?: ServicePreflight;
   /** There is a cluster already. */
   readonly existing?: ExistingCluster;
-  /** The host is a master, or is to be one. Default: true */
-  readonly master?: boolean;
+  /** The host is a control-plane node, or is to be one. Default: true */
+  readonly controlPlaneNode?: boolean;
   readonly ownAddress: OwnAddress;
   /** CIDRs that may reach the LB port. Default: everybody. */
   readonly allow?: readonly string[];

@@ -119,7 +119,7 @@ function hosts(index: number): string {
 
 /** Pods on one machine reach each other and, masqueraded, the other machines: enough to make a node Ready. */
 function cniConfiguration(machine: MachineRecord): string {
-  const third = (machine.role === "master" ? 0 : 100) + machine.number;
+  const third = (machine.role === "controlPlane" ? 0 : 100) + machine.number;
   const bridge = {
     type: "bridge",
     bridge: "cni0",

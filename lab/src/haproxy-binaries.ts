@@ -7,7 +7,7 @@ import { haproxyTreePath, HAPROXY_VERSIONS, type HaproxyVersion } from "./image-
 export interface HaproxyBinary {
   /** "2.6" or "3.0". */
   readonly version: HaproxyVersion;
-  /** The command without arguments. A reload of the master process re-executes the same. */
+  /** The command without arguments. A reload of the control-plane node process re-executes the same. */
   readonly command: string[];
 }
 

@@ -6,7 +6,7 @@ import { withProgress, type Log } from "./log";
 import { fingerprint } from "./paths";
 import { run } from "./process";
 
-/** Raise it when a root file system below changes: cached images are made anew. */
+/** Raise it when a root file system below changes: cached images are reprovisioned. */
 export const ROOTS_RECIPE = "1";
 
 /** What a Debian "slim" image has at least: a shell, the small tools that entrypoints and probes call, and the perl of every Debian. */
@@ -41,7 +41,7 @@ export async function haproxyTree(version: HaproxyVersion, log: Log): Promise<st
   );
 }
 
-/** --argv0: the master process re-executes its own argv[0] when it reloads, and must come through here again. */
+/** --argv0: the control-plane node process re-executes its own argv[0] when it reloads, and must come through here again. */
 const HAPROXY_COMMAND = `#!/bin/sh
 root="$(dirname "$0")/root"
 for loader in "$root"/lib64/ld-linux-*.so.* "$root"/usr/lib64/ld-linux-*.so.* "$root"/lib/ld-linux-*.so.*; do
@@ -66,7 +66,7 @@ export async function makeHaproxyRoot(root: string, tree: string): Promise<void>
      mkdir -p usr/local/etc/haproxy/errors var/lib/haproxy
      chown 99:99 var/lib/haproxy`,
   );
-  // https://github.com/docker-library/haproxy/blob/master/docker-entrypoint.sh
+  // https://github.com/docker-library/haproxy/blob/control-plane node/docker-entrypoint.sh
   entrypoint(
     root,
     `#!/bin/sh

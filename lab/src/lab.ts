@@ -46,7 +46,7 @@ export interface MachineInfo {
 export interface LabOptions {
   /** @default "dev" */
   readonly name?: string;
-  /** Masters m1, m2, ... @default 3 */
+  /** Control-plane nodes m1, m2, ... @default 3 */
   readonly machines?: number;
   /** Workers w1, w2, ... @default 0 */
   readonly workers?: number;
@@ -94,11 +94,11 @@ export class Lab {
     const { name = DEFAULT_LAB, machines = 3, workers = 0, log = logToStderr } = options;
     checkLabName(name);
     requireRoot();
-    const wanted = machineRecords(machines, workers);
+    const desired = machineRecords(machines, workers);
     const parts = await makeParts(log);
     const keys = await labKeys(name);
     return withLock(lockFile(name), log, `lab ${name}`, async () => {
-      const state = await recordLab(name, wanted, log);
+      const state = await recordLab(name, desired, log);
       const lab = new Lab(state, keys, log);
       await ensureBridge(state);
       writeFileSync(lab.knownHostsFile, lab.knownHosts());
@@ -254,11 +254,11 @@ export class Lab {
 }
 
 /** Writes down what the lab will be, before any of it is made. Machines that exist stay, also where fewer are wanted. */
-async function recordLab(name: string, wanted: MachineRecord[], log: Log): Promise<LabState> {
+async function recordLab(name: string, desired: MachineRecord[], log: Log): Promise<LabState> {
   return withLock(INDEX_LOCK, log, "labs", () => {
     const former = readState(name);
     const kept = former?.machines ?? [];
-    const added = wanted.filter((record) => !kept.some((machine) => machine.name === record.name));
+    const added = desired.filter((record) => !kept.some((machine) => machine.name === record.name));
     const index = former?.index ?? findBridge(name) ?? freeIndex(name, bridgeExists);
     const state = { name, index, machines: [...kept, ...added] };
     prepareHost();

@@ -16,7 +16,7 @@ export function gatewayOf(index: number): string {
   return `10.77.${index}.1`;
 }
 
-/** A machine's address: masters from .11, workers from .21. */
+/** A machine's address: control-plane nodes from .11, workers from .21. */
 export function addressOf(index: number, machine: MachineRecord): string {
   return `10.77.${index}.${hostPart(machine)}`;
 }
@@ -117,7 +117,7 @@ async function removePort(port: string): Promise<void> {
 }
 
 function hostPart(machine: MachineRecord): number {
-  return (machine.role === "master" ? 10 : 20) + machine.number;
+  return (machine.role === "controlPlane" ? 10 : 20) + machine.number;
 }
 
 /** A locally administered address. */

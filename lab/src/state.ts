@@ -9,8 +9,8 @@ import {
 import { join } from "node:path";
 import { labDir, LABS_DIR } from "./paths";
 
-/** `master` machines are m1, m2, ...; `worker` machines are w1, w2, ... . They differ in name and address only. */
-export type Role = "master" | "worker";
+/** `control-plane node` machines are m1, m2, ...; `worker` machines are w1, w2, ... . They differ in name and address only. */
+export type Role = "controlPlane" | "worker";
 
 export interface MachineRecord {
   readonly name: string;
@@ -30,8 +30,8 @@ export interface LabState {
 /** The lab that commands mean when none is named; it always has index 0. */
 export const DEFAULT_LAB = "dev";
 
-/** Addresses .11 to .20 are masters', .21 to .50 workers'. */
-const MOST: Readonly<Record<Role, number>> = { master: 10, worker: 30 };
+/** Addresses .11 to .20 are control-plane nodes', .21 to .50 workers'. */
+const MOST: Readonly<Record<Role, number>> = { controlPlane: 10, worker: 30 };
 
 /** @throws when a name cannot be part of paths and of names of network namespaces */
 export function checkLabName(name: string): void {
@@ -43,18 +43,18 @@ export function checkLabName(name: string): void {
 }
 
 /** The machines m1..mN and w1..wN. @throws when there are too many for the subnet */
-export function machineRecords(masters: number, workers: number): MachineRecord[] {
+export function machineRecords(controlPlaneNodes: number, workers: number): MachineRecord[] {
   const records = (role: Role, count: number): MachineRecord[] => {
     if (!Number.isInteger(count) || count < 0 || count > MOST[role]) {
       throw new Error(`number of ${role}s: got ${count}, allowed are 0 to ${MOST[role]}`);
     }
     return Array.from({ length: count }, (_, position) => ({
-      name: `${role === "master" ? "m" : "w"}${position + 1}`,
+      name: `${role === "controlPlane" ? "m" : "w"}${position + 1}`,
       role,
       number: position + 1,
     }));
   };
-  return [...records("master", masters), ...records("worker", workers)];
+  return [...records("controlPlane", controlPlaneNodes), ...records("worker", workers)];
 }
 
 export function readState(lab: string): LabState | undefined {

@@ -21,7 +21,7 @@ describe("resources in the cluster", () => {
     }
   });
 
-  it("come after the masters, and never replace everything for another kubeconfig", async () => {
+  it("come after the control-plane nodes, and never replace everything for another kubeconfig", async () => {
     const recording = await recordStack();
     const provider = recording.find(PROVIDER, "cluster");
     assert.deepEqual(recording.dependencies(provider).sort(), [
@@ -92,7 +92,7 @@ describe("resources in the cluster", () => {
     assert.deepEqual([settings.discovery, settings.retainSeconds], ["endpoints", 600]);
   });
 
-  it("own each master's key apart, and the ConfigMap without data", async () => {
+  it("own each control-plane node's key apart, and the ConfigMap without data", async () => {
     const recording = await recordStack({
       nodes: { m1: { address: "10.0.0.11" }, m2: { address: "fd00::12" } },
     });
@@ -110,7 +110,7 @@ describe("resources in the cluster", () => {
     }
   });
 
-  it("let a master's key go before the master", async () => {
+  it("let a control-plane node's key go before the control-plane node", async () => {
     const recording = await recordStack();
     for (const name of ["m1", "m2", "m3"]) {
       const before = recording.dependencies(recording.find(PATCH, `backends-${name}`));
@@ -118,14 +118,17 @@ describe("resources in the cluster", () => {
     }
   });
 
-  it("name the masters for a host that leaves", async () => {
+  it("name the control-plane nodes for a host that leaves", async () => {
     const nodes = { m10: { address: "10.0.0.10" }, m2: { address: "10.0.0.2" } };
-    const masters = (await recordStack({ nodes })).find(PATCH, "backends-masters");
-    assert.deepEqual(metadata(masters)["annotations"], {
+    const controlPlaneNodes = (await recordStack({ nodes })).find(
+      PATCH,
+      "backends-control-plane-nodes",
+    );
+    assert.deepEqual(metadata(controlPlaneNodes)["annotations"], {
       "pulumi.com/patchForce": "true",
-      "control-plane-lb/masters": '["m10","m2"]',
+      "control-plane-lb/control-plane-nodes": '["m10","m2"]',
     });
-    assert.equal(masters.inputs["data"], undefined);
+    assert.equal(controlPlaneNodes.inputs["data"], undefined);
   });
 
   it("stay as they are when a backend changes, apart from its key", async () => {
@@ -222,7 +225,7 @@ describe("the DaemonSet", () => {
     ]);
   });
 
-  it("runs on every master whatever its state, with a share of the CPU", async () => {
+  it("runs on every control-plane node whatever its state, with a share of the CPU", async () => {
     const { spec } = await pod();
     assert.equal(spec["hostNetwork"], true);
     assert.deepEqual(spec["nodeSelector"], { "node-role.kubernetes.io/control-plane": "" });
@@ -282,7 +285,7 @@ describe("the DaemonSet", () => {
     });
   });
 
-  it("asks HAProxy itself for its health, kills it soon when it hangs, and stops it softly after its farewell", async () => {
+  it("asks HAProxy itself for its health, kills it soon when it hangs, and stops it softly after its pre-stop handover", async () => {
     const { spec } = await pod({
       ports: { health: 7000 },
       haproxy: { timeouts: { hardStopAfterMs: 90_500 } },
@@ -301,24 +304,24 @@ describe("the DaemonSet", () => {
     });
     // then the image's own SIGUSR1
     assert.deepEqual(haproxy["lifecycle"], {
-      preStop: { httpGet: { ...httpGet, host: "127.0.64.44", path: "/farewell" } },
+      preStop: { httpGet: { ...httpGet, host: "127.0.64.44", path: "/prestop" } },
     });
     assert.equal(spec["terminationGracePeriodSeconds"], 111);
   });
 
   for (const kind of ["nftables", "iptables", "socat"]) {
     const knows = kind === "nftables";
-    it(`${knows ? "has HAProxy and kubelet say farewell" : "says no farewell"} to a forward of kind ${kind}, in both variants`, async () => {
+    it(`${knows ? "makes kubelet ask HAProxy for a pre-stop handover" : "asks for no pre-stop handover"} to a forward of kind ${kind}, in both variants`, async () => {
       const forward = { kind };
       const sidecar = await pod({ forward });
       const data = sidecar.recording.find(CONFIG_MAP, "haproxy-updater").inputs["data"];
       const settings = JSON.parse((data as { "settings.json": string })["settings.json"]) as {
-        haproxy: { saysFarewell: boolean };
+        haproxy: { preStopHandover: boolean };
       };
-      assert.equal(settings.haproxy.saysFarewell, knows);
+      assert.equal(settings.haproxy.preStopHandover, knows);
       const mounted = await pod({ forward, daemonset: { variant: "mounted" } });
       const patch = mounted.recording.find(PATCH, "backends-haproxy.cfg").inputs["data"];
-      assert.equal(JSON.stringify(patch).includes("/farewell"), knows);
+      assert.equal(JSON.stringify(patch).includes("/prestop"), knows);
       for (const { spec } of [sidecar, mounted]) {
         assert.equal(container(spec, "haproxy")["lifecycle"] !== undefined, knows);
       }
@@ -381,7 +384,7 @@ describe("the DaemonSet", () => {
     assert.equal(checkCommand(without.recording.find(CONFIG_MAP, "haproxy-updater")), undefined);
   });
 
-  it("gives the updater settings that hold no secret and no master's own address", async () => {
+  it("gives the updater settings that hold no secret and no control-plane node's own address", async () => {
     const { recording } = await pod();
     const data = recording.find(CONFIG_MAP, "haproxy-updater").inputs["data"] as {
       "settings.json": string;
@@ -441,7 +444,7 @@ describe("the DaemonSet with a mounted configuration", () => {
     assert.deepEqual(common({ spec: mounted }), common(template));
   });
 
-  it("has haproxy.cfg in the ConfigMap, with the configured masters, after all of them", async () => {
+  it("has haproxy.cfg in the ConfigMap, with the configured control-plane nodes, after all of them", async () => {
     const { recording, daemonSet, spec } = await stack({
       nodes: { m1: { address: "10.0.0.11" }, m2: { address: "fd00::12" } },
     });
@@ -451,7 +454,7 @@ describe("the DaemonSet with a mounted configuration", () => {
     assert.doesNotMatch(text, /updater/);
     assert.match(text, /\n# End of haproxy\.cfg\n$/);
     const patches = recording.all(PATCH).map(({ name }) => name);
-    assert.deepEqual(patches.sort(), ["backends-haproxy.cfg", "backends-masters"]);
+    assert.deepEqual(patches.sort(), ["backends-control-plane-nodes", "backends-haproxy.cfg"]);
     const patch = recording.find(PATCH, "backends-haproxy.cfg");
     assert.deepEqual(recording.dependencies(patch).sort(), [
       "backends-config-map",

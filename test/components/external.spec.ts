@@ -4,7 +4,7 @@ import type { Recording } from "../../pulumi-test-utils/src/index";
 import { CA, COMMAND, recordStack, TOKEN } from "./record-stack";
 
 const external = { topology: "external" };
-const balancers = {
+const loadBalancers = {
   loadBalancers: { lb1: { address: "10.0.0.21" }, lb2: { address: "10.0.0.22" } },
 };
 
@@ -37,7 +37,7 @@ describe("HAProxy outside of the cluster", () => {
       const before = ancestors(recording, name);
       assert.ok(before.has(order[index] ?? ""), `${order[index]} before ${name}`);
     });
-    for (const name of ["access-role-binding", "backends-masters", "backends-m1"]) {
+    for (const name of ["access-role-binding", "backends-control-plane-nodes", "backends-m1"]) {
       assert.ok(ancestors(recording, "m1-token").has(name), `${name} before the token is used`);
     }
     for (const name of ["m1-token", "m2-token", "m3-token"]) {
@@ -54,7 +54,7 @@ describe("HAProxy outside of the cluster", () => {
   });
 
   it("changes no host before all hosts have passed the preflight, those of HAProxy among them", async () => {
-    const recording = await recordStack({ ...external, ...balancers });
+    const recording = await recordStack({ ...external, ...loadBalancers });
     const checks = ["m1", "m2", "m3", "lb1", "lb2"].map((name) => `${name}-preflight`);
     for (const { name } of recording.all(COMMAND)) {
       if (checks.includes(name)) continue;
@@ -64,14 +64,14 @@ describe("HAProxy outside of the cluster", () => {
   });
 
   it("rolls over its hosts one at a time", async () => {
-    const recording = await recordStack({ ...external, ...balancers });
+    const recording = await recordStack({ ...external, ...loadBalancers });
     const before = ancestors(recording, "lb2-updater");
     assert.ok(before.has("lb1-haproxy"));
     assert.ok(!before.has("lb2-haproxy"));
   });
 
-  it("on hosts of its own leaves masters to kubeadm", async () => {
-    const recording = await recordStack({ ...external, ...balancers });
+  it("on hosts of its own leaves control-plane nodes to kubeadm", async () => {
+    const recording = await recordStack({ ...external, ...loadBalancers });
     const names = recording.all(COMMAND).map(({ name }) => name);
     assert.deepEqual(
       names.filter((name) => /-(haproxy|updater|token)$/.test(name)).sort(),
@@ -84,7 +84,7 @@ describe("HAProxy outside of the cluster", () => {
   });
 
   it("never verifies against nothing: the CA goes to every host with its first configuration", async () => {
-    const recording = await recordStack({ ...external, ...balancers });
+    const recording = await recordStack({ ...external, ...loadBalancers });
     for (const host of ["lb1", "lb2"]) {
       const script = String(recording.find(COMMAND, `${host}-updater`).inputs["stdin"]);
       assert.ok(script.includes(Buffer.from(`${CA}\n`).toString("base64").slice(0, 100)), host);
@@ -110,7 +110,7 @@ describe("HAProxy outside of the cluster", () => {
     }
   });
 
-  it("shows in previews what its hosts get: only tickets, token, masters and kubeconfig are hidden", async () => {
+  it("shows in previews what its hosts get: only join credentials, token, control-plane nodes and kubeconfig are hidden", async () => {
     const recording = await recordStack(external);
     for (const { name, secretInputs } of recording.all(COMMAND)) {
       const hidden = /-(bootstrap|kubeconfig|token|ca)$|-ticket-/.test(name);
@@ -204,7 +204,7 @@ describe("HAProxy outside of a cluster that exists", () => {
       .map(({ name }) => name)
       .sort();
 
-  it("runs nothing of kubeadm: HAProxy, updater and token on its hosts, and masters untouched where these are others", async () => {
+  it("runs nothing of kubeadm: HAProxy, updater and token on its hosts, and control-plane nodes untouched where these are others", async () => {
     const services = (host: string) =>
       ["haproxy", "preflight", "token", "updater"].map((what) => `${host}-${what}`);
     assert.deepEqual(
@@ -212,20 +212,20 @@ describe("HAProxy outside of a cluster that exists", () => {
       ["m1", "m2", "m3"].flatMap((host) => services(host)),
     );
     assert.deepEqual(
-      scripts(await recordStack({ ...existing, ...balancers })),
+      scripts(await recordStack({ ...existing, ...loadBalancers })),
       ["lb1", "lb2"].flatMap((host) => services(host)),
     );
   });
 
-  it("makes ServiceAccount, rights, Secret and ConfigMap with all masters, and brings the token when they are there", async () => {
-    const recording = await recordStack({ ...existing, ...balancers });
+  it("makes ServiceAccount, rights, Secret and ConfigMap with all control-plane nodes, and brings the token when they are there", async () => {
+    const recording = await recordStack({ ...existing, ...loadBalancers });
     const names = recording.resources.map(({ name }) => name);
     const inCluster = [
       "access-service-account",
       "access-role",
       "access-role-binding",
       "access-token-1",
-      ...["config-map", "masters", "m1", "m2", "m3"].map((what) => `backends-${what}`),
+      ...["config-map", "control-plane-nodes", "m1", "m2", "m3"].map((what) => `backends-${what}`),
     ];
     for (const name of inCluster) assert.ok(names.includes(name), name);
     const before = ancestors(recording, "lb2-token");
@@ -233,7 +233,7 @@ describe("HAProxy outside of a cluster that exists", () => {
   });
 
   it("takes the CA out of the kubeconfig: to HAProxy's hosts, and to the look at the API servers' certificates", async () => {
-    const recording = await recordStack({ ...existing, ...balancers });
+    const recording = await recordStack({ ...existing, ...loadBalancers });
     const ca = Buffer.from(`${CA}\n`).toString("base64").slice(0, 100);
     for (const host of ["lb1", "lb2"]) {
       const updater = String(recording.find(COMMAND, `${host}-updater`).inputs["stdin"]);

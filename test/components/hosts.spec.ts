@@ -48,7 +48,7 @@ describe("resources on hosts", () => {
     }
   });
 
-  it("make masters one after the other, each with a ticket that is made after the one before has joined", async () => {
+  it("make control-plane nodes one after the other, each with join credentials that is made after the one before has joined", async () => {
     const recording = await recordStack();
     const order = [
       "m1-ticket-from-m2",
@@ -77,7 +77,7 @@ describe("resources on hosts", () => {
     }
   });
 
-  it("take back forwards and masters only", async () => {
+  it("take back forwards and control-plane nodes only", async () => {
     const recording = await recordStack();
     for (const { name, inputs } of recording.all(COMMAND)) {
       const removes = /-(forward|bootstrap)$/.test(name);
@@ -90,7 +90,7 @@ describe("resources on hosts", () => {
     assert.equal(recording.find(COMMAND, "m1-forward").inputs["create"], "sh -s -- apply");
   });
 
-  it("keep keys, tickets and kubeconfig secret", async () => {
+  it("keep keys, join credentials and kubeconfig secret", async () => {
     const recording = await recordStack();
     for (const { name, inputs, secretInputs, options } of recording.all(COMMAND)) {
       const connection = inputs["connection"] as Record<string, unknown>;
@@ -144,11 +144,11 @@ describe("the script of a node", () => {
 
   it("of the first by name may make a cluster, no other", async () => {
     const recording = await recordStack({ nodes: { m10: node(10), m9: node(9), m11: node(11) } });
-    const heads = recording
+    const initNodes = recording
       .all(COMMAND)
       .filter(({ inputs }) => /^HEAD='?yes/m.test(String(inputs["stdin"])))
       .map(({ name }) => name);
-    assert.deepEqual(heads, ["m9-bootstrap"]);
+    assert.deepEqual(initNodes, ["m9-bootstrap"]);
   });
 });
 

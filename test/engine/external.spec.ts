@@ -27,7 +27,7 @@ describe("on the real engine, HAProxy outside of the cluster", function () {
   let bench: Bench;
   let engine: Engine;
 
-  /** m1 and m2 are masters, lb1 and lb2 hosts of HAProxy. */
+  /** m1 and m2 are control-plane nodes, lb1 and lb2 hosts of HAProxy. */
   const config = (more: Record<string, unknown> = {}, lost = false) => ({
     ...bench.config([bench.node("m1", 11), bench.node("m2", 12)]),
     topology: { value: "external" },
@@ -143,7 +143,9 @@ describe("on the real engine, HAProxy outside of the cluster", function () {
     const listed: unknown[] = [];
     bench.answers.set("m2-bootstrap", () => {
       const there = bench.api.configMap("haproxy-backends") !== undefined;
-      listed.push(there && bench.api.annotations("haproxy-backends")["control-plane-lb/masters"]);
+      listed.push(
+        there && bench.api.annotations("haproxy-backends")["control-plane-lb/control-plane-nodes"],
+      );
       return { stdout: "done\n" };
     });
     await engine.destroy();

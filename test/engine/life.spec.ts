@@ -51,7 +51,12 @@ describe("on the real engine, a cluster that is made", function () {
     for (const name of ["m1-preflight", "m3-forward", "m2-ticket-from-m1", "m3-bootstrap"]) {
       assert.ok(names.includes(name), name);
     }
-    for (const name of ["backends-m3", "backends-masters", "haproxy-daemon-set", "access-role"]) {
+    for (const name of [
+      "backends-m3",
+      "backends-control-plane-nodes",
+      "haproxy-daemon-set",
+      "access-role",
+    ]) {
       assert.ok(names.includes(name), name);
     }
     assert.deepEqual(new Set(steps.map(({ op }) => op)), new Set(["create"]));
@@ -89,8 +94,9 @@ describe("on the real engine, a cluster that is made", function () {
       m2: "10.0.0.12:6443",
       m3: "10.0.0.13:6443",
     });
-    const masters = bench.api.annotations("haproxy-backends")["control-plane-lb/masters"];
-    assert.equal(masters, '["m1","m2","m3"]');
+    const controlPlaneNodes =
+      bench.api.annotations("haproxy-backends")["control-plane-lb/control-plane-nodes"];
+    assert.equal(controlPlaneNodes, '["m1","m2","m3"]');
   });
 
   it("keeps no secret in plain", () => {
@@ -112,7 +118,7 @@ describe("on the real engine, a cluster that is made", function () {
     assert.equal(bench.api.configMap("haproxy-backends")?.["m4"], "10.0.0.14:6443");
   });
 
-  it("joins a new master without replacing anything", async () => {
+  it("joins a new control-plane node without replacing anything", async () => {
     await bench.addHost("m4");
     engine.setConfig(bench.config());
     const { steps } = await engine.up();
@@ -136,7 +142,7 @@ describe("on the real engine, a cluster that is made", function () {
     assert.ok(!journal.includes("PATCH daemonsets/control-plane-lb"), journal.join("\n"));
   });
 
-  it("lets a master go: out of the list, its key, then the master, then its forward", async () => {
+  it("lets a control-plane node go: out of the list, its key, then the control-plane node, then its forward", async () => {
     const nodes = [bench.node("m1", 11), bench.node("m2", 12), bench.node("m4", 14)];
     engine.setConfig(bench.config(nodes));
     await engine.up();
@@ -150,8 +156,9 @@ describe("on the real engine, a cluster that is made", function () {
     for (const patch of patches) assert.ok(patch < removed, journal.join("\n"));
     inOrder(journal, "m3 m3-bootstrap remove", "m3 forward remove");
     assert.equal(bench.api.configMap("haproxy-backends")?.["m3"], undefined);
-    const masters = bench.api.annotations("haproxy-backends")["control-plane-lb/masters"];
-    assert.equal(masters, '["m1","m2","m4"]');
+    const controlPlaneNodes =
+      bench.api.annotations("haproxy-backends")["control-plane-lb/control-plane-nodes"];
+    assert.equal(controlPlaneNodes, '["m1","m2","m4"]');
     assert.deepEqual(
       journal.filter((line) => line.endsWith(" remove")),
       ["m3 m3-bootstrap remove", "m3 forward remove"],

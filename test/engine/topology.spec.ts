@@ -23,9 +23,9 @@ describe("on the real engine, an environment that is to change its topology", fu
   after(() => bench?.stop());
 
   const daemonset = (): Config => bench.config([bench.node("m1", 11), bench.node("m2", 12)]);
-  const onMasters = (): Config => ({ ...daemonset(), topology: { value: "external" } });
+  const onControlPlaneNodes = (): Config => ({ ...daemonset(), topology: { value: "external" } });
   const own = () => ({ loadBalancers: { value: Object.fromEntries([bench.node("lb1", 21)]) } });
-  const onHostsOfItsOwn = (): Config => ({ ...onMasters(), ...own() });
+  const onHostsOfItsOwn = (): Config => ({ ...onControlPlaneNodes(), ...own() });
 
   const refused = async (engine: Engine, former: string, next: string): Promise<void> => {
     const clearly = (error: unknown) => {
@@ -47,7 +47,7 @@ describe("on the real engine, an environment that is to change its topology", fu
     await engine.up();
     const objects = bench.api.names();
     bench.takeJournal();
-    for (const external of [onMasters(), onHostsOfItsOwn()]) {
+    for (const external of [onControlPlaneNodes(), onHostsOfItsOwn()]) {
       engine.setConfig(external);
       await refused(engine, "daemonset", "external");
       assert.deepEqual(bench.api.names(), objects);
@@ -72,7 +72,7 @@ describe("on the real engine, an environment that is to change its topology", fu
     bench.answers.set("m2", { stderr: "port 6444 is held by nginx\n", code: 1 });
     await assert.rejects(engine.up(), /held by nginx/);
     bench.answers.delete("m2");
-    engine.setConfig(onMasters());
+    engine.setConfig(onControlPlaneNodes());
     await engine.up();
     await engine.destroy();
     bench.takeJournal();

@@ -64,7 +64,7 @@ for (const binary of BINARIES) {
       await bench.states({ m1: "ready", m2: "ready", m3: "ready" });
       await load.stop();
       assert.deepEqual(load.failures, []);
-      assert.deepEqual(await bench.master.workers(), [pid]);
+      assert.deepEqual(await bench.controlPlaneNode.workers(), [pid]);
       assert.ok(!bench.log("updater").includes(LONG) && !bench.log("haproxy").includes(LONG));
       // A new process knows it from the file.
       await bench.killUpdater();
@@ -116,7 +116,7 @@ for (const binary of BINARIES) {
       await bench.ready("m1", "m2");
       await load.stop();
       assert.deepEqual(load.failures, []);
-      assert.deepEqual(await bench.master.workers(), [pid]);
+      assert.deepEqual(await bench.controlPlaneNode.workers(), [pid]);
       assert.ok(!bench.log("updater").includes(LONG) && !bench.log("haproxy").includes(LONG));
     });
 

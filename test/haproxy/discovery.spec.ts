@@ -55,7 +55,7 @@ for (const binary of BINARIES) {
       await bench.states(named({ m1: "ready", m2: "ready", m3: "ready" }));
       await waitFor("m3 serves", async () => (await bench.ask()) === "m3");
       assert.equal((await bench.status()).discovery, "endpoints");
-      assert.deepEqual(await bench.master.workers(), [pid]);
+      assert.deepEqual(await bench.controlPlaneNode.workers(), [pid]);
       assert.ok(watch.open);
       watch.close();
       await waitFor("all of them in the file", () => {

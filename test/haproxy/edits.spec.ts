@@ -72,7 +72,7 @@ describe(`random edits of the ConfigMap (TEST_SEED=${SEED})`, function () {
         await load.stop();
         assert.deepEqual(load.failures, []);
         assert.ok(load.answers.length > count / 4, `${load.answers.length} connections`);
-        assert.deepEqual(await bench.master.workers(), [pid]);
+        assert.deepEqual(await bench.controlPlaneNode.workers(), [pid]);
         assert.equal(await bench.metric("reloads_total"), 0);
         assert.equal(bench.checkConfig().code, 0);
         const config = readFileSync(bench.settings.configFile, "utf8");
@@ -113,18 +113,18 @@ function validSubset(edit: Edit): string[] {
 }
 
 async function follow(bench: Bench, edits: readonly Edit[]): Promise<void> {
-  let wanted = await bench.live();
+  let desired = await bench.live();
   for (const [index, edit] of edits.entries()) {
     const data =
       edit === "deleted" ? null : Object.fromEntries(edit.map(({ key, value }) => [key, value]));
     await bench.setConfigMap(data);
     const subset = validSubset(edit);
-    if (subset.length > 0) wanted = subset;
+    if (subset.length > 0) desired = subset;
     // An edit that nothing of is valid changes nothing: it is over when the next one has been followed.
     await waitFor(`edit ${index}: ${JSON.stringify(data)}`, async () => {
       const live = await bench.live();
       assert.ok(live.length > 0, "HAProxy has no server");
-      assert.deepEqual(live, wanted);
+      assert.deepEqual(live, desired);
       return true;
     });
   }

@@ -259,8 +259,8 @@ for (const { binary, shell } of VARIANTS) {
       await pod.end();
       await pod.start();
       const worker = execFileSync("/usr/bin/pgrep", ["-f", `haproxy .*-f ${pod.configFile}$`]);
-      const [master = 0] = worker.toString().trim().split("\n").map(Number);
-      process.kill(master, "SIGKILL");
+      const [controlPlaneNode = 0] = worker.toString().trim().split("\n").map(Number);
+      process.kill(controlPlaneNode, "SIGKILL");
       assert.notEqual(await pod.end(), 0);
     });
   });

@@ -19,9 +19,9 @@ describe("the updater's process", function () {
   });
 
   const live = async (...names: string[]): Promise<void> => {
-    const wanted = names.map((name) => bench.server(name).address).sort();
+    const desired = names.map((name) => bench.server(name).address).sort();
     await waitFor(`live: ${names.join(" ")}`, async () => {
-      assert.deepEqual(await bench.live(), wanted);
+      assert.deepEqual(await bench.live(), desired);
       return true;
     });
   };

@@ -40,7 +40,7 @@ for (const binary of BINARIES) {
           await sleep(10);
         }
       })();
-      // More masters than slots: a reload is due.
+      // More control-plane nodes than slots: a reload is due.
       const { address, port } = bench.server("m1").backend;
       const many = Array.from({ length: 9 }, (_, i) => [`x${i}`, `${address}:${port + 1 + i}`]);
       await bench.setConfigMap({ ...data, ...(Object.fromEntries(many) as object) });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { MAX_BACKENDS } from "../../haproxy/model";
 import { ALL_DOWN } from "../../haproxy/server-state";
-import { FAREWELL } from "../../names";
+import { PRE_STOP_HANDOVER } from "../../names";
 import { BINARIES, Bench } from "./support/bench";
 import { timeUntilClosed } from "./support/client";
 import { DeadServer } from "./support/dead-server";
@@ -39,8 +39,8 @@ for (const binary of BINARIES) {
       }
     });
 
-    it("answers its farewell when the forward has had time to take over, and serves until then", async () => {
-      const leaving = await Bench.create(binary, { saysFarewell: true });
+    it("answers its pre-stop handover when the forward has had time to take over, and serves until then", async () => {
+      const leaving = await Bench.create(binary, { preStopHandover: true });
       try {
         const { backend } = await leaving.addServer("m1");
         leaving.writeConfig([backend], () => true);
@@ -48,7 +48,7 @@ for (const binary of BINARIES) {
         assert.equal(code, 0, said);
         assert.doesNotMatch(said, /warning|alert/i);
         await leaving.startHaproxy();
-        const { address, path, waitMs } = FAREWELL;
+        const { address, path, waitMs } = PRE_STOP_HANDOVER;
         const url = `http://${address}:${leaving.settings.haproxy.healthPort}`;
         const began = performance.now();
         const [{ status, took }, answer] = await Promise.all([
@@ -74,7 +74,7 @@ for (const binary of BINARIES) {
       }));
       const other = await Bench.create(binary, {
         allow: ["10.0.0.0/8", "fd00::/8"],
-        saysFarewell: true,
+        preStopHandover: true,
       });
       try {
         other.writeConfig(many, (_, slot) => slot % 3 !== 0);

@@ -30,7 +30,7 @@ for (const binary of BINARIES) {
       assert.deepEqual(requests, []);
     });
 
-    it("follows added, removed and moved masters with one process and no broken connection", async () => {
+    it("follows added, removed and moved control-plane nodes with one process and no broken connection", async () => {
       await bench.startAll("m1", "m2");
       const pid = await workerPid();
       const watch = await bench.watch("m1");
@@ -49,7 +49,7 @@ for (const binary of BINARIES) {
       await load.stop();
       assert.deepEqual(load.failures, []);
       assert.equal(await workerPid(), pid);
-      assert.deepEqual(await bench.master.workers(), [pid]);
+      assert.deepEqual(await bench.controlPlaneNode.workers(), [pid]);
       assert.ok(watch.open);
       watch.close();
       await waitFor("m1 alone in the file", () => {
@@ -60,7 +60,7 @@ for (const binary of BINARIES) {
       assert.equal(bench.checkConfig().code, 0);
     });
 
-    it("never sends a connection to a new master before its check has passed", async () => {
+    it("never sends a connection to a new control-plane node before its check has passed", async () => {
       await bench.startAll("m1", "m2");
       await bench.server("m3").order({ readyz: 500 });
       const load = bench.load();
@@ -77,7 +77,7 @@ for (const binary of BINARIES) {
       await bench.ready("m1", "m2", "m3");
     });
 
-    it("drains a removed master, then cuts its sessions; a master put back in time keeps them", async () => {
+    it("drains a removed control-plane node, then cuts its sessions; a control-plane node put back in time keeps them", async () => {
       bench.writeSettings({ drainSeconds: 4 });
       await bench.startAll("m1", "m2");
       const watch = await bench.watch("m2");
@@ -261,7 +261,7 @@ for (const binary of BINARIES) {
         requests.filter((path) => path === "/version"),
         [],
       );
-      assert.deepEqual(await bench.master.workers(), [fresh]);
+      assert.deepEqual(await bench.controlPlaneNode.workers(), [fresh]);
       assert.match((await bench.health("/updater/metrics")).body, /reloads_total 1/);
       assert.match(readFileSync(bench.settings.configFile, "utf8"), /timeout connect 900ms/);
     });
@@ -314,7 +314,7 @@ for (const binary of BINARIES) {
       await bench.ready("m2", "m3");
     });
 
-    it("reloads once when there are more masters than slots", async () => {
+    it("reloads once when there are more control-plane nodes than slots", async () => {
       await bench.startAll("m1", "m2");
       const pid = await workerPid();
       const many = Object.fromEntries(
@@ -393,7 +393,7 @@ for (const binary of BINARIES) {
       }
       await bench.setConfigMap(bench.data("m1", "m2", "m3"));
       await bench.states({ m1: "ready", m2: "ready", m3: "ready" });
-      assert.deepEqual(await bench.master.workers(), [pid]);
+      assert.deepEqual(await bench.controlPlaneNode.workers(), [pid]);
       assert.ok(watch.open);
       watch.close();
       const status = readFileSync(`/proc/${bench.updaterPid}/status`, "utf8");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ForwardKind, ForwardSettings } from "../../host/forward/forward-part";
-import { FAREWELL } from "../../names";
+import { PRE_STOP_HANDOVER } from "../../names";
 import { RunningForward, RunningHaproxy } from "./support/forward";
 import { Load, ask, startServer } from "./support/load";
 import { ADDRESS, ADDRESS6, Network, type Host } from "./support/network";
@@ -124,12 +124,12 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
     });
 
     if (kind === "nftables") {
-      it("takes new connections after HAProxy's farewell, while HAProxy still listens: none is lost when it stops", async () => {
+      it("takes new connections after HAProxy's pre-stop handover, while HAProxy still listens: none is lost when it stops", async () => {
         const loads = CLIENTS.map((from) => new Load(network, from));
         const answered = (name: string) => Promise.all(loads.map((load) => load.answeredBy(name)));
-        const { address, path, forwardSeconds } = FAREWELL;
+        const { address, path, forwardSeconds } = PRE_STOP_HANDOVER;
         /** Resolves with the time before the question. */
-        const farewell = async (uid: number) => {
+        const preStopHandover = async (uid: number) => {
           const asked = Date.now();
           const said = await network.must("m1", [
             ...["setpriv", "--reuid", String(uid), "--regid", String(uid), "--clear-groups"],
@@ -144,11 +144,11 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
           ).length;
         haproxy.start();
         await answered("m2");
-        assert.equal(byForward(await farewell(99)), 0, "only root's question counts");
+        assert.equal(byForward(await preStopHandover(99)), 0, "only root's question counts");
         const said = forward.rules?.output;
-        // HAProxy listens all the while, so only the farewell can bring them to m1
+        // HAProxy listens all the while, so only the pre-stop handover can bring them to m1
         await waitFor("all to be served by the forward", async () => {
-          return byForward(await farewell(0)) === loads.length;
+          return byForward(await preStopHandover(0)) === loads.length;
         });
         const listeners = await network.must("m1", ["ss", "-Hltn", "sport = :6444"]);
         assert.ok(listeners.includes(`${ADDRESS.m1}:6444`), listeners);
@@ -158,7 +158,7 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
         const lost = await waitFor("a stop while the forward has its turn", async () => {
           await answered("m2");
           const counted = loads.map((load) => load.failures().length);
-          const asked = await farewell(0);
+          const asked = await preStopHandover(0);
           const took = (await haproxy.end("SIGUSR1")) - asked;
           await answered("m1");
           if (took < forwardSeconds * 1000) {

@@ -1,22 +1,22 @@
 import assert from "node:assert/strict";
-import { acts } from "../../e2e/scenario/scenarios";
+import { scenarios } from "../../e2e/scenario/scenarios";
 import { judge } from "../../e2e/demo/report";
 import { Lab } from "../../lab/src/index";
 import { bringUp } from "./cluster/bring-up";
 import { clients } from "./cluster/clients";
-import { MASTERS } from "./cluster/control-plane";
+import { CONTROL_PLANE_NODES } from "./cluster/control-plane";
 import { faults } from "./cluster/faults";
 import { controlPlaneOn } from "./cluster/hooks";
 import { life } from "./cluster/life";
 import { updater } from "./cluster/updater";
 import { variants } from "./cluster/variants";
 
-describe("a control plane of three masters", function () {
+describe("a control plane of three control-plane nodes", function () {
   this.timeout(15 * 60_000);
   // each test goes on from what the one before it has left
   this.bail(true);
   const plane = controlPlaneOn(() =>
-    Lab.up({ name: "cluster-test", machines: MASTERS.length + 1 }),
+    Lab.up({ name: "cluster-test", machines: CONTROL_PLANE_NODES.length + 1 }),
   );
 
   bringUp(plane);
@@ -26,15 +26,17 @@ describe("a control plane of three masters", function () {
   this.retries(1);
 
   // the names only: the machines are known when the lab is up
-  const placeholders = MASTERS.map((name) => ({ name, address: "10.0.0.1" }));
-  for (const { name } of acts(placeholders, 6443)) {
+  const placeholders = CONTROL_PLANE_NODES.map((name) => ({ name, address: "10.0.0.1" }));
+  for (const { name } of scenarios(placeholders, 6443)) {
     it(`keeps its promise: ${name}`, async () => {
-      const { stage } = plane();
-      const { masters, ports } = stage.cluster;
-      const act = acts(masters, ports.api).find((candidate) => candidate.name === name);
-      assert.ok(act !== undefined);
-      const report = await plane().underLoad(name, () => act.run(stage));
-      assert.deepEqual(judge(report, act.promise).broken, [], JSON.stringify(report.failures));
+      const { context } = plane();
+      const { controlPlaneNodes, ports } = context.cluster;
+      const scenario = scenarios(controlPlaneNodes, ports.api).find(
+        (candidate) => candidate.name === name,
+      );
+      assert.ok(scenario !== undefined);
+      const report = await plane().underLoad(name, () => scenario.run(context));
+      assert.deepEqual(judge(report, scenario.promise).broken, [], JSON.stringify(report.failures));
     });
   }
 

@@ -38,8 +38,8 @@ describe("lab: the machines", function () {
     assert.deepEqual(
       lab.machines.map(({ name, role, running }) => [name, role, running]),
       [
-        ["m1", "master", true],
-        ["m2", "master", true],
+        ["m1", "controlPlane", true],
+        ["m2", "controlPlane", true],
         ["w1", "worker", true],
       ],
     );

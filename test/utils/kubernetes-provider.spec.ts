@@ -285,11 +285,15 @@ describe("kubernetes provider of the stand-in", () => {
       const made = await create(CONFIG_MAP, configMap({}));
       const patch = { ...configMap({ m1: "x" }), metadata: { name: "one", namespace: "default" } };
       await create(PATCH, patch);
-      const metadata = { name: "one", namespace: "default", annotations: { masters: "[]" } };
+      const metadata = {
+        name: "one",
+        namespace: "default",
+        annotations: { controlPlaneNodes: "[]" },
+      };
       const news = { apiVersion: "v1", kind: "ConfigMap", metadata };
       await update(CONFIG_MAP, made.properties, news, ["data"]);
       assert.deepEqual(api.objects.get(ONE)?.["data"], { m1: "x" });
-      assert.equal(api.objects.get(ONE)?.metadata?.annotations?.["masters"], "[]");
+      assert.equal(api.objects.get(ONE)?.metadata?.annotations?.["control-plane-nodes"], "[]");
     });
 
     it("fails with the conflict when another manager owns a field", async () => {

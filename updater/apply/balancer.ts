@@ -124,7 +124,7 @@ export class Balancer {
     // comes first, or each further attempt would open and drain servers.
     if (!needsReload && !this.#refused) await this.#tick();
     this.#refused = !this.#files.write(this.#wanted, this.#snapshot, steps);
-    // The file has settings that HAProxy does not run: that it refuses them must not keep a dead master in rotation.
+    // The file has settings that HAProxy does not run: that it refuses them must not keep a dead control-plane node in rotation.
     if (this.#refused && !needsReload && this.#runsOtherSettings()) {
       this.#files.writeLater();
       this.#refused = false;

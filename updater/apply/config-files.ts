@@ -128,7 +128,7 @@ export class StartFiles {
     } catch (error) {
       problems.begin("write", "ConfigurationNotWritten", error, change);
       if (error instanceof RefusedConfigError) return false;
-      // A full disk must not keep a dead master in rotation: go on at run time, and write again later.
+      // A full disk must not keep a dead control-plane node in rotation: go on at run time, and write again later.
       if (!this.#behind) log.warn("will write again", { file: settings.configFile });
       this.#behind = true;
     }

@@ -1,4 +1,4 @@
-/** The ConfigMap with the backends: one key per master, kept by the program and by operators. */
+/** The ConfigMap with the backends: one key per control-plane node, kept by the program and by operators. */
 import { parseBackends, type ParsedBackends } from "../../haproxy/model";
 import type { Watched } from "./object-source";
 

@@ -1,4 +1,4 @@
-# Makes the host a master, from whatever state an earlier run, a power cut or a new disk has left it in.
+# Makes the host a control-plane node, from whatever state an earlier run, a power cut or a new disk has left it in.
 
 bootstrap() {
   mkdir -p "$RUN"

@@ -2,7 +2,7 @@
 
 CA_MADE="$STATE/ca-made"
 
-# Prints the certificate: that of the other masters' cluster, else the host's own, else a new one, which kubeadm init then takes.
+# Prints the certificate: that of the other control-plane nodes' cluster, else the host's own, else a new one, which kubeadm init then takes.
 certificate_authority() {
   mkdir -p "$RUN"
   chmod 700 "$RUN"

@@ -11,7 +11,7 @@ MADE="$STATE/bootstrap-made"
 # The host has left its cluster; what is still on it is only to be cleaned away.
 LEAVING="$STATE/bootstrap-leaving"
 
-# A proxy for the way out must never stand between the masters.
+# A proxy for the way out must never stand between the control-plane nodes.
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 
 now() {
@@ -94,7 +94,7 @@ unmark() {
   rmdir "$STATE" 2>/dev/null || true
 }
 
-# An API server beside the own one that answers the administrator: of the configuration's masters, else the endpoint.
+# An API server beside the own one that answers the administrator: of the configuration's control-plane nodes, else the endpoint.
 other_api() {
   {
     others | while read -r _ address; do

@@ -1,6 +1,6 @@
 # kubeadm init: makes the cluster, once.
 
-# Nobody may answer where this cluster's masters would: a second cluster under one name is worse than no cluster.
+# Nobody may answer where this cluster's control-plane nodes would: a second cluster under one name is worse than no cluster.
 check_nobody_answers() {
   {
     echo "$ENDPOINT"

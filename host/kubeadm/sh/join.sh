@@ -1,4 +1,4 @@
-# kubeadm join as a further master, with a ticket that another master made.
+# kubeadm join as a further control-plane node, with join credentials that another control-plane node made.
 
 # The address of this host that the endpoint's name stands for; nothing when it is elsewhere.
 own_endpoint_address() {
@@ -51,7 +51,7 @@ signed() {
     "https://$ENDPOINT/api/v1/namespaces/kube-public/configmaps/cluster-info" | grep -q "\"jws-kubeconfig-$1\""
 }
 
-# The first ticket that is still good, as join.yaml; values go through files, since anyone reads a process list.
+# The first join credentials that is still good, as join.yaml; values go through files, since anyone reads a process list.
 choose_ticket() {
   tickets >"$RUN/tickets"
   ticket_end=$(($(now) + 60))
@@ -98,7 +98,7 @@ run_join() {
   fail "kubeadm join failed: see the log above; the next run clears what it left and begins again"
 }
 
-# A join that was cut off: a master that serves and has its Node only lacks its mark, any other is cleared and joins anew.
+# A join that was cut off: a control-plane node that serves and has its Node only lacks its mark, any other is cleared and joins anew.
 resume_join() {
   [ -s "$RUN/ca.crt" ] ||
     fail "an interrupted kubeadm join is on this host, and no other master has given a ticket to end it. Start the other masters, raise nodes.$NODE.generation to $((GENERATION + 1)) in the configuration and run \`pulumi up\`"

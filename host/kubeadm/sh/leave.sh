@@ -1,4 +1,4 @@
-# Takes a master out of its cluster, or leaves it alone: the cluster's own list of masters decides.
+# Takes a control-plane node out of its cluster, or leaves it alone: the cluster's own list of control-plane nodes decides.
 
 remove_master() {
   mkdir -p "$RUN"
@@ -39,12 +39,12 @@ decide_and_remove() {
   fi
   server=$(any_api) || cannot_ask
   listed=$(kube "$server" --namespace "$NAMESPACE" get configmap "$BACKENDS" --ignore-not-found \
-    --output "jsonpath=found {.metadata.annotations['$MASTERS_ANNOTATION']}") || cannot_ask
+    --output "jsonpath=found {.metadata.annotations['$CONTROL_PLANE_NODES_ANNOTATION']}") || cannot_ask
   case $listed in
     '') whole_cluster_goes ;;
     *"\"$NODE\""*) whole_cluster_goes ;;
     'found '?*) leave ;;
-    *) fail "ConfigMap $NAMESPACE/$BACKENDS has no annotation $MASTERS_ANNOTATION, so it cannot be known whether $NODE is to leave; nothing was changed. Run \`pulumi up\` to write it again, then repeat the removal" ;;
+    *) fail "ConfigMap $NAMESPACE/$BACKENDS has no annotation $CONTROL_PLANE_NODES_ANNOTATION, so it cannot be known whether $NODE is to leave; nothing was changed. Run \`pulumi up\` to write it again, then repeat the removal" ;;
   esac
 }
 
@@ -52,7 +52,7 @@ cannot_ask() {
   fail "no API server answers, so it cannot be known whether $NODE is to leave its cluster; nothing was changed. Start one (journalctl -u kubelet), then run this again. If the cluster is lost for good: kubeadm reset -f on this host, then run this again"
 }
 
-# An API server that answers the administrator: the own one, else another master's.
+# An API server that answers the administrator: the own one, else another control-plane node's.
 any_api() {
   {
     echo "$OWN_API"
@@ -67,7 +67,7 @@ any_api() {
   done | grep .
 }
 
-# The configuration is destroyed, or still names this master: the cluster belongs to its users, unless they have said otherwise.
+# The configuration is destroyed, or still names this control-plane node: the cluster belongs to its users, unless they have said otherwise.
 whole_cluster_goes() {
   [ "$RESET_ON_REMOVE" = yes ] || return 0
   other=$(etcd_other)
@@ -144,7 +144,7 @@ leave() {
       fail "kubectl drain $NODE has not ended within $DRAIN_DEADLINE s: see above which pods stay (a PodDisruptionBudget?), make room for them, then run this again; $NODE is cordoned, nothing else was changed"
     fi
   }
-  # From here on the own API server is without etcd: everything more is asked of another master.
+  # From here on the own API server is without etcd: everything more is asked of another control-plane node.
   survivor=$(other_api) || fail "no other master's API server answers: start one, then run this again; $NODE is cordoned, nothing else was changed"
   wait_for 60 remove_own_member "$other" ||
     fail "etcd did not remove its member on $NODE: $(remove_own_member "$other" 2>&1 | tail -n 1); run this again"

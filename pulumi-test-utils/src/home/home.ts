@@ -64,13 +64,13 @@ export async function ensurePulumiHome(
   if (inherited !== undefined && existsSync(join(inherited, KINDS_FILE)))
     return openHome(inherited);
   const forced = process.env.CONTROL_PLANE_LB_PLUGINS === "stand-in" ? "stand-in" : "best";
-  const wanted = options.plugins ?? forced;
+  const desired = options.plugins ?? forced;
   const cli = (await installedCli()) ?? join(await buildProgram("pulumi", log), "pulumi");
   const scripts = { command: bundleStandIn("command"), kubernetes: bundleStandIn("kubernetes") };
-  const installed = wanted === "best" ? PLUGIN_NAMES.map(installedPlugin) : [];
+  const installed = desired === "best" ? PLUGIN_NAMES.map(installedPlugin) : [];
   const key = fingerprint(
     LAYOUT,
-    wanted,
+    desired,
     cli,
     process.execPath,
     ...PLUGIN_NAMES.map((name) => scripts[name]),
@@ -83,7 +83,7 @@ export async function ensurePulumiHome(
     mkdirSync(join(folder, "plugins"));
     const kinds: Partial<Record<PluginName, PluginKind>> = {};
     for (const name of PLUGIN_NAMES) {
-      const real = wanted === "best" && (await installReal(name, cli, folder, log));
+      const real = desired === "best" && (await installReal(name, cli, folder, log));
       if (!real) installStandIn(name, scripts[name], folder, final);
       kinds[name] = real ? "real" : "stand-in";
     }

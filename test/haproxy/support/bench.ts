@@ -42,7 +42,7 @@ export class Bench {
   readonly certificates: Certificates;
   readonly settings: UpdaterSettings;
   readonly runtime: RuntimeApi;
-  readonly master: MasterApi;
+  readonly controlPlaneNode: MasterApi;
   readonly servers = new Map<string, ApiServer>();
   readonly #binary: Binary;
   readonly #processes = new Set<ChildProcess>();
@@ -58,7 +58,7 @@ export class Bench {
     this.certificates = makeCertificates(folder);
     this.settings = settings;
     this.runtime = new RuntimeApi(settings.haproxy.adminSocket, { timeoutMs: 20_000 });
-    this.master = new MasterApi(settings.masterSocket, { deadlineMs: 40_000 });
+    this.controlPlaneNode = new MasterApi(settings.masterSocket, { deadlineMs: 40_000 });
   }
 
   static async create(
@@ -215,9 +215,9 @@ export class Bench {
   }
 
   async killHaproxy(): Promise<void> {
-    const pids = await this.master.workers();
+    const pids = await this.controlPlaneNode.workers();
     await end(this.#haproxy, "SIGKILL");
-    // The worker follows its master; nothing may hold the port when the next one starts.
+    // The worker follows its control-plane node; nothing may hold the port when the next one starts.
     for (const pid of pids) await waitFor(`worker ${pid} is gone`, () => !isRunning(pid));
   }
 
@@ -375,7 +375,7 @@ export class Bench {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** Workers whose master was killed end by themselves; a stopped one does not. */
+  /** Workers whose control-plane node was killed end by themselves; a stopped one does not. */
   async #killWorkers(): Promise<void> {
     const { pid } = await this.runtime.snapshot().catch(() => ({ pid: undefined }));
     if (pid !== undefined) process.kill(pid, "SIGKILL");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { bootstrapScript, type BootstrapOptions } from "../../../host/kubeadm/bootstrap-script";
-import { ticketScript } from "../../../host/kubeadm/join-credentials-script";
+import { joinCredentialsScript } from "../../../host/kubeadm/join-credentials-script";
 import { killGroup, PrivateRoot } from "../support/private-root";
 
 const OWN = "10.99.0.1";
@@ -27,7 +27,7 @@ function script(change: Partial<BootstrapOptions> = {}): string {
     },
     node: { name: "m1", address: OWN },
     others: [{ name: "m2", address: OTHER }],
-    head: true,
+    initNode: true,
     tickets: ["absent"],
     generation: 1,
     resetOnRemove: false,
@@ -35,7 +35,7 @@ function script(change: Partial<BootstrapOptions> = {}): string {
   });
 }
 
-describe("bootstrap of a master, against stub binaries", function () {
+describe("bootstrap of a control-plane node, against stub binaries", function () {
   this.timeout(240_000);
   let machine: PrivateRoot;
 
@@ -55,7 +55,7 @@ describe("bootstrap of a master, against stub binaries", function () {
     return `ticket ${Buffer.from(json).toString("base64")}`;
   }
 
-  /** m2 is a master that serves and that knows the ticket's token. */
+  /** m2 is a control-plane node that serves and that knows the join credentials's token. */
   async function otherServes(): Promise<void> {
     await machine.serve(`${OTHER}:6443`);
     await machine.serve(`${OTHER}:2379`);
@@ -84,8 +84,8 @@ describe("bootstrap of a master, against stub binaries", function () {
     assert.deepEqual(machine.changes(), INIT);
   });
 
-  it("changes nothing on a blank host that is not the head and has no ticket", async () => {
-    const outcome = await machine.run(script({ head: false }), "apply");
+  it("changes nothing on a blank host that is not the head and has no join credentials", async () => {
+    const outcome = await machine.run(script({ initNode: false }), "apply");
     assert.equal(outcome.code, 1);
     assert.match(
       outcome.stderr,
@@ -108,7 +108,7 @@ describe("bootstrap of a master, against stub binaries", function () {
     });
   }
 
-  it("makes no second cluster while something takes connections of a master and is silent", async () => {
+  it("makes no second cluster while something takes connections of a control-plane node and is silent", async () => {
     await machine.serve(`${OTHER}:6443`, "hang");
     const outcome = await machine.run(script(), "apply");
     assert.equal(outcome.code, 1);
@@ -134,7 +134,7 @@ describe("bootstrap of a master, against stub binaries", function () {
   });
 
   it("finishes an init that was cut off while its API server serves, without a reset", async () => {
-    machine.write("script/init", masterThenDie());
+    machine.write("script/init", joinThenDie());
     machine.write("kubelet-active", "");
     const first = await machine.run(script(), "apply");
     assert.equal(first.code, 1);
@@ -144,7 +144,7 @@ describe("bootstrap of a master, against stub binaries", function () {
     assert.match(machine.read("calls"), /kubeadm init .*--ignore-preflight-errors=all/);
   });
 
-  function masterThenDie(): string {
+  function joinThenDie(): string {
     return `mkdir -p /etc/kubernetes/manifests /var/lib/etcd/member
 touch /etc/kubernetes/manifests/kube-apiserver.yaml /etc/kubernetes/admin.conf /fake/up/${OWN}:6443
 rm /fake/script/init
@@ -165,7 +165,7 @@ kill -9 $PPID $$
     assert.deepEqual(machine.changes(), INIT);
   });
 
-  it("never resets a master that is merely down: it says so", async () => {
+  it("never resets a control-plane node that is merely down: it says so", async () => {
     assert.equal((await machine.run(script(), "apply")).code, 0);
     await machine.silence(`${OWN}:6443`);
     const impatient = script().replace("wait_for 300 own_api_ready", "wait_for 3 own_api_ready");
@@ -187,7 +187,7 @@ kill -9 $PPID $$
     assert.ok(!machine.read("calls").includes("kubeadm init"));
   });
 
-  it("joins with a ticket even where it is the head, and takes its earlier life out of the cluster first", async () => {
+  it("joins with join credentials even where it is the head, and takes its earlier life out of the cluster first", async () => {
     await otherServes();
     machine.write(
       "members.json",
@@ -214,21 +214,21 @@ kill -9 $PPID $$
   it("clears a failed join and tries once more, then shows the log without secrets", async () => {
     await otherServes();
     machine.write("script/join", `echo "token ${TOKEN} refused"; exit 1\n`);
-    const outcome = await machine.run(script({ head: false, tickets: [ticket()] }), "apply");
+    const outcome = await machine.run(script({ initNode: false, tickets: [ticket()] }), "apply");
     assert.equal(outcome.code, 1);
     const joins = machine.changes().filter((line) => line.startsWith("kubeadm join --config"));
     assert.equal(joins.length, 2);
     assert.match(outcome.stderr, /token <token> refused/);
     assert.ok(!outcome.stderr.includes(TOKEN));
     machine.remove("script/join");
-    const next = await machine.run(script({ head: false, tickets: [ticket()] }), "apply");
+    const next = await machine.run(script({ initNode: false, tickets: [ticket()] }), "apply");
     assert.equal(next.code, 0, next.stderr);
   });
 
-  it("says how to get a new ticket when the ticket has expired, before any change", async () => {
+  it("says how to get a new join credentials when the join credentials has expired, before any change", async () => {
     await otherServes();
     machine.write("cluster-info", '{"data":{}}');
-    const impatient = script({ head: false, tickets: [ticket()] }).replace(
+    const impatient = script({ initNode: false, tickets: [ticket()] }).replace(
       "$(now) + 60",
       "$(now) + 2",
     );
@@ -238,8 +238,8 @@ kill -9 $PPID $$
     assert.ok(!machine.read("calls").includes("kubeadm join"));
   });
 
-  it("gives no ticket on a blank host, and one that joins on a master", async () => {
-    const absent = await machine.run(ticketScript({ for: "m2", generation: 1 }), "apply");
+  it("gives no join credentials on a blank host, and one that joins on a control-plane node", async () => {
+    const absent = await machine.run(joinCredentialsScript({ for: "m2", generation: 1 }), "apply");
     assert.deepEqual([absent.code, absent.stdout], [0, "absent\n"], absent.stderr);
     assert.equal((await machine.run(script(), "apply")).code, 0);
     const manifest = `    - --advertise-address=${OWN}\n    - --secure-port=6443\n`;
@@ -247,7 +247,7 @@ kill -9 $PPID $$
     assert.equal((await machine.run(write, "apply")).code, 0);
     const lines = [];
     for (let time = 0; time < 2; time++) {
-      const given = await machine.run(ticketScript({ for: "m2", generation: 1 }), "apply");
+      const given = await machine.run(joinCredentialsScript({ for: "m2", generation: 1 }), "apply");
       assert.equal(given.code, 0, given.stderr);
       lines.push(given.stdout);
     }

@@ -93,14 +93,14 @@ function start(own: string): Server | PlainServer {
 }
 
 function follow(): void {
-  const wanted = new Set(readdirSync(path.join(folder, "up")));
-  for (const own of wanted) {
+  const desired = new Set(readdirSync(path.join(folder, "up")));
+  for (const own of desired) {
     if (!running.has(own)) {
       running.set(own, start(own));
     }
   }
   for (const [own, server] of running) {
-    if (!wanted.has(own)) {
+    if (!desired.has(own)) {
       running.delete(own);
       rmSync(path.join(folder, "listening", own), { force: true });
       if ("closeAllConnections" in server) {

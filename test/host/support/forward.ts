@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { renderFarewell } from "../../../haproxy/config";
+import { renderPreStopHandover } from "../../../haproxy/config";
 import { forwardFiles } from "../../../host/forward/forward-part";
 import {
   LISTENER_PROGRAM,
@@ -97,7 +97,7 @@ export class RunningHaproxy {
         "  default_backend api",
         "frontend health",
         "  mode http",
-        ...renderFarewell({ healthPort: 6445 }),
+        ...renderPreStopHandover({ healthPort: 6445 }),
         "backend api",
         `  server m2 ${ADDRESS.m2}:6443`,
         "",

@@ -142,11 +142,11 @@ export class PrivateRoot {
     await this.listening(target, false);
   }
 
-  private async listening(target: string, wanted: boolean): Promise<void> {
+  private async listening(target: string, desired: boolean): Promise<void> {
     const end = Date.now() + 60_000;
-    while (existsSync(path.join(this.fake, "listening", target)) !== wanted) {
+    while (existsSync(path.join(this.fake, "listening", target)) !== desired) {
       if (Date.now() > end) {
-        throw new Error(`${target} ${wanted ? "does not listen" : "still listens"} after 60 s`);
+        throw new Error(`${target} ${desired ? "does not listen" : "still listens"} after 60 s`);
       }
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

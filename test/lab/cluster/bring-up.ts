@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { whole } from "../../../e2e/scenario/scenarios";
+import { waitUntilHealthy } from "../../../e2e/scenario/scenarios";
 import { feedCredentials } from "../../../e2e/scenario/credentials";
 import { KUBEADM_UNIT } from "../../../names";
 import { eventually } from "../support";
-import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
+import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";
 
 const BACKENDS = "-n kube-system get configmap haproxy-backends -o jsonpath={.data}";
 const KUBEADM_RUNS = `systemctl is-active --quiet ${KUBEADM_UNIT}`;
@@ -11,7 +11,7 @@ const KUBEADM_RUNS = `systemctl is-active --quiet ${KUBEADM_UNIT}`;
 /** From bare machines to the cluster, and what further runs of `up` leave alone. */
 export function bringUp(plane: () => ControlPlane): void {
   it("comes up although the first up was killed in the middle of kubeadm init; after the first answer no request fails", async () => {
-    const { lab, engine, load, endpoint, stage } = plane();
+    const { lab, engine, load, endpoint, context } = plane();
     const fed = feedCredentials(lab, load, new AbortController().signal);
     const first = engine.spawnUp("stacks/program.ts");
     const ended = first.done.then(({ output }) => {
@@ -31,10 +31,10 @@ export function bringUp(plane: () => ControlPlane): void {
     const [{ outputs }] = await Promise.all([up, fed]);
     assert.equal(outputs.endpoint?.value, `https://${endpoint.host}:6444`);
     assert.equal(outputs.kubeconfig?.secret, true);
-    for (const name of MASTERS) {
+    for (const name of CONTROL_PLANE_NODES) {
       assert.equal(await plane().caOf(name), ca, `${name} has another cluster`);
     }
-    await whole(stage);
+    await waitUntilHealthy(context);
     assertNothingFailed(await plane().endPhase("bring-up"));
     const { stdout: rules } = await lab.exec("m1", "iptables-save -t nat");
     assert.match(rules, /KUBE-SERVICES/, "kube-proxy has no rules here");
@@ -58,7 +58,7 @@ export function bringUp(plane: () => ControlPlane): void {
     assert.deepEqual(steps, []);
   });
 
-  it("leaves a master alone that kubectl has added to the ConfigMap", async () => {
+  it("leaves a control-plane node alone that kubectl has added to the ConfigMap", async () => {
     const { engine } = plane();
     const patch = (type: string, text: string) =>
       plane().kubectl(

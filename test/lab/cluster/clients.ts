@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { whole } from "../../../e2e/scenario/scenarios";
+import { waitUntilHealthy } from "../../../e2e/scenario/scenarios";
 import { eventually } from "../support";
-import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
+import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";
 import { servedBy } from "./served-by";
 
 // A network namespace behind a bridge of the machine is what a pod with a network of its own is.
@@ -14,9 +14,9 @@ const POD_NETWORK = `
 const NO_POD_NETWORK = `ip netns del probe
   iptables -t nat -D POSTROUTING -s 10.244.250.0/24 ! -o probe0 -j MASQUERADE`;
 
-/** Clients on the masters themselves and in pods on them; the forward's rules after others have flushed them. */
+/** Clients on the control-plane nodes themselves and in pods on them; the forward's rules after others have flushed them. */
 export function clients(plane: () => ControlPlane): void {
-  it("answers clients on every master and in pods on them, by HAProxy or by the forward, and status says by which", async () => {
+  it("answers clients on every control-plane node and in pods on them, by HAProxy or by the forward, and status says by which", async () => {
     const { lab, endpoint } = plane();
     const version = `curl -sf --max-time 5 --cacert /etc/kubernetes/pki/ca.crt https://${endpoint.host}:6444/version`;
     // the certificate names the machine whose API server it is
@@ -26,13 +26,13 @@ export function clients(plane: () => ControlPlane): void {
       await lab.exec(name, version);
       await lab.exec(name, inPod(version));
     };
-    await Promise.all(MASTERS.map((name) => lab.exec(name, POD_NETWORK)));
+    await Promise.all(CONTROL_PLANE_NODES.map((name) => lab.exec(name, POD_NETWORK)));
     try {
       await servedBy(plane(), "HAProxy");
-      for (const name of MASTERS) await answered(name);
+      for (const name of CONTROL_PLANE_NODES) await answered(name);
       await plane().withoutHaproxy(async () => {
         await servedBy(plane(), "forward");
-        for (const name of MASTERS) await answered(name);
+        for (const name of CONTROL_PLANE_NODES) await answered(name);
         // m2's own forward must not take what is meant for m1
         for (const command of [names, inPod(names)]) {
           assert.match((await lab.exec("m2", command)).stdout, /DNS:m1\b/);
@@ -42,7 +42,7 @@ export function clients(plane: () => ControlPlane): void {
       // last: without its API server the leading controller manager leaves DaemonSets as they are for a while
       await plane().withoutApiServer("m1", () => answered("m1"));
     } finally {
-      await Promise.all(MASTERS.map((name) => lab.exec(name, NO_POD_NETWORK)));
+      await Promise.all(CONTROL_PLANE_NODES.map((name) => lab.exec(name, NO_POD_NETWORK)));
     }
   });
 
@@ -51,9 +51,9 @@ export function clients(plane: () => ControlPlane): void {
     "systemctl start nftables && systemctl reload nftables",
   ]) {
     it(`has its forward back after ${flush}, and no request fails`, async () => {
-      const { lab, stage } = plane();
+      const { lab, context } = plane();
       // pods that have just started leave the machines no time for anything else
-      await whole(stage);
+      await waitUntilHealthy(context);
       const report = await plane().underLoad(flush, async () => {
         await lab.exec("m1", flush);
         await eventually(`rules after ${flush}`, 60, async () => {

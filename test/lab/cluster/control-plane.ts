@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DEFAULT_DRAINS, type Drains, type Stage } from "../../../e2e/scenario/scenarios";
+import { DEFAULT_DRAINS, type Drains, type ScenarioContext } from "../../../e2e/scenario/scenarios";
 import { DemoCluster } from "../../../e2e/scenario/lab-cluster";
 import { merge } from "../../../e2e/scenario/merge";
 import { clusterConfig, type ClusterOverrides } from "../../../e2e/scenario/lab-stack";
@@ -19,8 +19,8 @@ import { askHosts } from "../../../status/ask";
 import type { HostStatus } from "../../../status/report";
 import { eventually, kubectl } from "../support";
 
-/** The masters of the cluster; the lab has one machine more. */
-export const MASTERS: readonly string[] = ["m1", "m2", "m3"];
+/** The control-plane nodes of the cluster; the lab has one machine more. */
+export const CONTROL_PLANE_NODES: readonly string[] = ["m1", "m2", "m3"];
 
 /** Phase of the load in which nothing is promised: the test prepares something or cleans up. */
 const BETWEEN = "between";
@@ -37,8 +37,8 @@ export interface Layout {
   readonly settings: ClusterOverrides;
   /** As in `settings`. @default DEFAULT_DRAINS */
   readonly drains?: Drains;
-  /** Hosts of HAProxy that are no masters; the first one has the endpoint. Default: HAProxy as pods of the masters */
-  readonly balancers?: readonly string[];
+  /** Hosts of HAProxy that are no control-plane nodes; the first one has the endpoint. Default: HAProxy as pods of the control-plane nodes */
+  readonly loadBalancers?: readonly string[];
 }
 
 /** Shorter than by default, where tests wait for the last connection. */
@@ -56,7 +56,7 @@ const PODS: Layout = {
 
 /** A control plane on a lab, made by the real engine, under load from the first answer on. */
 export class ControlPlane {
-  readonly stage: Stage;
+  readonly context: ScenarioContext;
   readonly endpoint: Endpoint;
   /** Machines whose load balancers the load goes through. Undefined: the endpoint */
   through: readonly string[] | undefined;
@@ -71,21 +71,27 @@ export class ControlPlane {
     private config: Config,
   ) {
     const signal = new AbortController().signal;
-    const { balancers } = layout;
-    const topology = balancers === undefined ? "daemonset" : "external";
-    const cluster = new DemoCluster(lab, DEFAULT_PORTS, MASTERS, topology, balancers);
+    const { loadBalancers } = layout;
+    const topology = loadBalancers === undefined ? "daemonset" : "external";
+    const cluster = new DemoCluster(
+      lab,
+      DEFAULT_PORTS,
+      CONTROL_PLANE_NODES,
+      topology,
+      loadBalancers,
+    );
     const changeSettings = async () => {
-      this.configure(MASTERS, { haproxy: { timeouts: { queueMs: 2500 } } });
+      this.configure(CONTROL_PLANE_NODES, { haproxy: { timeouts: { queueMs: 2500 } } });
       await engine.up();
     };
     const { drains = DEFAULT_DRAINS } = layout;
-    this.stage = { cluster, load, signal, log: () => undefined, changeSettings, drains };
+    this.context = { cluster, load, signal, log: () => undefined, changeSettings, drains };
     this.endpoint = endpointOf(lab, layout);
   }
 
   /** The stack and the load are there; no machine has been touched. */
   static async create(lab: Lab, layout: Layout = PODS): Promise<ControlPlane> {
-    const config = configOf(lab, layout, MASTERS);
+    const config = configOf(lab, layout, CONTROL_PLANE_NODES);
     const printed: string[] = [];
     const engine = await Engine.create({
       program,
@@ -107,7 +113,7 @@ export class ControlPlane {
     return addressOf(this.lab, name);
   }
 
-  /** Changes the configuration: other masters, other settings. */
+  /** Changes the configuration: other control-plane nodes, other settings. */
   configure(names: readonly string[], overrides: ClusterOverrides = {}): void {
     this.config = configOf(this.lab, this.layout, names, overrides);
     this.engine.setConfig(this.config);
@@ -122,7 +128,7 @@ export class ControlPlane {
     return kubectl(this.lab, machine, command);
   }
 
-  /** Checksum of a master's cluster CA: another one is another cluster. */
+  /** Checksum of a control-plane node's cluster CA: another one is another cluster. */
   async caOf(name: string): Promise<string> {
     return (await this.lab.exec(name, "sha256sum </etc/kubernetes/pki/ca.crt")).stdout;
   }
@@ -175,7 +181,7 @@ export class ControlPlane {
     return askHosts(settingsFromConfig(Object.fromEntries(texts), "control-plane-lb"));
   }
 
-  /** Takes the pods of HAProxy away from all masters while `action` runs. */
+  /** Takes the pods of HAProxy away from all control-plane nodes while `action` runs. */
   async withoutHaproxy(action: () => Promise<void>): Promise<void> {
     const selector = (value: string) =>
       `{"spec":{"template":{"spec":{"nodeSelector":{"test/absent":${value}}}}}}`;
@@ -184,13 +190,15 @@ export class ControlPlane {
     await patch('"yes"');
     try {
       await eventually("no HAProxy", 180, async () => {
-        const states = await Promise.all(MASTERS.map((name) => this.haproxyServes(name)));
+        const states = await Promise.all(
+          CONTROL_PLANE_NODES.map((name) => this.haproxyServes(name)),
+        );
         return !states.some(Boolean);
       });
       await action();
     } finally {
       await patch("null");
-      await eventually("HAProxy again", 180, () => this.haproxyServes(...MASTERS));
+      await eventually("HAProxy again", 180, () => this.haproxyServes(...CONTROL_PLANE_NODES));
     }
   }
 
@@ -241,8 +249,8 @@ function nodesOf(lab: Lab, names: readonly string[], extra: Readonly<Record<stri
   );
 }
 
-function endpointOf(lab: Lab, { balancers = MASTERS }: Layout): Endpoint {
-  return { host: addressOf(lab, balancers[0]!), port: DEFAULT_PORTS.lb };
+function endpointOf(lab: Lab, { loadBalancers = CONTROL_PLANE_NODES }: Layout): Endpoint {
+  return { host: addressOf(lab, loadBalancers[0]!), port: DEFAULT_PORTS.lb };
 }
 
 function addressOf(lab: Lab, name: string): string {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { BalancerView } from "../../../e2e/scenario/haproxy-view";
-import { underLoad, whole } from "../../../e2e/scenario/scenarios";
+import { HaproxyView } from "../../../e2e/scenario/haproxy-view";
+import { underLoad, waitUntilHealthy } from "../../../e2e/scenario/scenarios";
 import { eventually } from "../support";
-import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
+import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";
 import { cutPower } from "./power";
 
 /** A server that does not answer leaves the rotation within this. */
@@ -25,7 +25,7 @@ EOF`;
 export function faults(plane: () => ControlPlane): void {
   for (const machine of ["m2", "m1"]) {
     it(`takes the API server of ${machine} out within 3 s when it hangs (SIGSTOP), and back when it goes on`, async () => {
-      const { cluster } = plane().stage;
+      const { cluster } = plane().context;
       await outOfRotation(
         machine,
         () => cluster.signal(machine, "kube-apiserver", "STOP"),
@@ -44,17 +44,17 @@ export function faults(plane: () => ControlPlane): void {
     );
   });
 
-  it("loses no request but those in flight when a master's power is cut, and none when it boots again", async () => {
-    const { lab, load, stage } = plane();
+  it("loses no request but those in flight when a control-plane node's power is cut, and none when it boots again", async () => {
+    const { lab, load, context } = plane();
     const cut = "power cut of m3";
     // where a try before this one has left it off
     await lab.powerOn("m3");
-    await whole(stage);
+    await waitUntilHealthy(context);
     await load.phase(cut, { reconnect: true });
-    await underLoad(stage, 40);
+    await underLoad(context, 40);
     await cutPower(plane(), "m3");
     await routes((seen) => !seen.has(target("m3")), ["m1", "m2"]);
-    await underLoad(stage, REQUESTS);
+    await underLoad(context, REQUESTS);
     const down = await plane().endPhase(cut);
     assertNothingFailed(down);
     const usual = (await load.phases())[0]?.p50Ms ?? 0;
@@ -65,28 +65,28 @@ export function faults(plane: () => ControlPlane): void {
 
     const boot = await plane().underLoad("boot of m3", async () => {
       await lab.powerOn("m3");
-      await whole(stage);
-      await underLoad(stage, REQUESTS);
+      await waitUntilHealthy(context);
+      await underLoad(context, REQUESTS);
     });
     assertNothingFailed(boot);
   });
 
   it("keeps every watch through 10 s without quorum of etcd", async () => {
-    const { lab, stage } = plane();
+    const { lab, context } = plane();
     const name = "no quorum";
     await plane().load.phase(name, { reconnect: true });
-    await underLoad(stage, 40);
-    for (const machine of ["m2", "m3"]) await stage.cluster.signal(machine, "etcd", "STOP");
+    await underLoad(context, 40);
+    for (const machine of ["m2", "m3"]) await context.cluster.signal(machine, "etcd", "STOP");
     await new Promise((resolve) => setTimeout(resolve, 10_000));
     for (const machine of ["m2", "m3"]) await lab.exec(machine, "kill -CONT $(pidof etcd)");
-    await whole(stage);
+    await waitUntilHealthy(context);
     const report = await plane().endPhase(name);
     // a watch whose API server hears nothing of its etcd is silent for 10 s, and there: nobody on the way may end it
     assert.deepEqual(
       report.breaks.filter((text) => !text.includes("silent:")),
       [],
     );
-    const after = await plane().underLoad("quorum again", () => underLoad(stage, REQUESTS));
+    const after = await plane().underLoad("quorum again", () => underLoad(context, REQUESTS));
     assertNothingFailed(after);
   });
 
@@ -94,11 +94,11 @@ export function faults(plane: () => ControlPlane): void {
 
   /** Waits until all these machines' load balancers route as wanted; gives the time of the last one, as performance.now(). */
   async function routes(
-    wanted: (seen: ReadonlySet<string>) => boolean,
-    machines: readonly string[] = MASTERS,
+    desired: (seen: ReadonlySet<string>) => boolean,
+    machines: readonly string[] = CONTROL_PLANE_NODES,
   ): Promise<number> {
-    const views = await Promise.all(machines.map((name) => BalancerView.of(plane().lab, name)));
-    const seen = await Promise.all(views.map((view) => view.settles(wanted, 60)));
+    const views = await Promise.all(machines.map((name) => HaproxyView.of(plane().lab, name)));
+    const seen = await Promise.all(views.map((view) => view.settles(desired, 60)));
     return Math.max(...seen);
   }
 
@@ -107,13 +107,13 @@ export function faults(plane: () => ControlPlane): void {
     machine: string,
     breakIt: () => Promise<unknown>,
     mendIt: () => Promise<unknown>,
-    seenBy: readonly string[] = MASTERS,
+    seenBy: readonly string[] = CONTROL_PLANE_NODES,
   ): Promise<void> {
-    const { load, stage } = plane();
-    await whole(stage);
+    const { load, context } = plane();
+    await waitUntilHealthy(context);
     await routes((seen) => seen.has(target(machine)));
     await load.phase(`${machine} breaks`, { reconnect: true });
-    await underLoad(stage, 40);
+    await underLoad(context, 40);
     const out = routes((seen) => !seen.has(target(machine)), seenBy);
     await breakIt();
     const broken = performance.now();
@@ -121,7 +121,7 @@ export function faults(plane: () => ControlPlane): void {
       const tookMs = (await out) - broken;
       assert.ok(tookMs < OUT_MS, `out of rotation after ${Math.round(tookMs)} ms`);
       await load.phase(`${machine} is out`);
-      await underLoad(stage, REQUESTS);
+      await underLoad(context, REQUESTS);
       assertNothingFailed(await plane().endPhase(`${machine} is out`));
     } finally {
       await mendIt();
@@ -131,7 +131,7 @@ export function faults(plane: () => ControlPlane): void {
         await routes((seen) => seen.has(target(machine)));
         return true;
       });
-      await underLoad(stage, REQUESTS);
+      await underLoad(context, REQUESTS);
     });
     assertNothingFailed(back);
   }

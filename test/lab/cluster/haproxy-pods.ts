@@ -2,7 +2,7 @@ import type { ControlPlane } from "./control-plane";
 
 const PODS = "-n kube-system {} pods -l app.kubernetes.io/name=control-plane-lb";
 
-/** The pods of HAProxy, one on each master, seen from their machines. */
+/** The pods of HAProxy, one on each control-plane node, seen from their machines. */
 export class HaproxyPods {
   constructor(private readonly plane: ControlPlane) {}
 
@@ -19,8 +19,8 @@ export class HaproxyPods {
 
   /** Output of a command on the machine; `@` is the folder of HAProxy in /proc. */
   async run(machine: string, command: string): Promise<string> {
-    const { cluster } = this.plane.stage;
-    // the last one is the oldest: the master process
+    const { cluster } = this.plane.context;
+    // the last one is the oldest: the control-plane node process
     const pid = (await cluster.pids(machine, "haproxy")).at(-1);
     return (await cluster.lab.exec(machine, command.replaceAll("@", `/proc/${pid}`))).stdout;
   }

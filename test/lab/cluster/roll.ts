@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { keptUntilCut, underLoad } from "../../../e2e/scenario/scenarios";
 import type { ClusterOverrides } from "../../../e2e/scenario/lab-stack";
 import { eventually } from "../support";
-import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
+import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";
 
 /** Requests that must go well when all pods are new. */
 const REQUESTS = 100;
@@ -13,7 +13,7 @@ export async function roll(
   name: string,
   overrides: ClusterOverrides,
 ): Promise<void> {
-  plane.configure(MASTERS, overrides);
+  plane.configure(CONTROL_PLANE_NODES, overrides);
   const report = await plane.underLoad(name, async () => {
     const up = new AbortController();
     const [stoppedAt] = await Promise.all([
@@ -22,10 +22,12 @@ export async function roll(
     ]);
     // seen within a few questions, whose answers take a while
     if (stoppedAt !== undefined) {
-      await keptUntilCut(plane.stage, stoppedAt, plane.stage.drains.stoppedMs, 2000);
+      await keptUntilCut(plane.context, stoppedAt, plane.context.drains.stoppedMs, 2000);
     }
-    await eventually(`HAProxy after ${name}`, 60, () => plane.haproxyServes(...MASTERS));
-    await underLoad(plane.stage, REQUESTS);
+    await eventually(`HAProxy after ${name}`, 60, () =>
+      plane.haproxyServes(...CONTROL_PLANE_NODES),
+    );
+    await underLoad(plane.context, REQUESTS);
   });
   assertNothingFailed(report);
 }

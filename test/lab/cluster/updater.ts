@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
-import { BalancerView } from "../../../e2e/scenario/haproxy-view";
-import { keptUntilCut, underLoad, whole } from "../../../e2e/scenario/scenarios";
+import { HaproxyView } from "../../../e2e/scenario/haproxy-view";
+import { keptUntilCut, underLoad, waitUntilHealthy } from "../../../e2e/scenario/scenarios";
 import { eventually } from "../support";
-import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
+import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";
 
 const CHANGES = 50;
 
 /** Changes that are bad, many, or come while the updater dies; and a reload while API servers are dead. */
 export function updater(plane: () => ControlPlane): void {
   const patch = (key: string, value: string | null) =>
-    plane().stage.cluster.patchBackend("m1", key, value);
+    plane().context.cluster.patchBackend("m1", key, value);
 
   it("refuses a bad entry, says so in an Event, and nobody notices", async () => {
     const report = await plane().underLoad("bad entry", async () => {
@@ -35,9 +35,11 @@ export function updater(plane: () => ControlPlane): void {
   });
 
   it(`follows ${CHANGES} changes with the same processes, while the updaters are killed`, async () => {
-    const { lab, stage } = plane();
+    const { lab, context } = plane();
     const processes = () =>
-      Promise.all(MASTERS.map((name) => stage.cluster.pids(name, "haproxy").then(String)));
+      Promise.all(
+        CONTROL_PLANE_NODES.map((name) => context.cluster.pids(name, "haproxy").then(String)),
+      );
     const before = await processes();
     const report = await plane().underLoad("changes", async () => {
       for (let turn = 0; turn < CHANGES; turn += 1) {
@@ -45,10 +47,11 @@ export function updater(plane: () => ControlPlane): void {
         await patch("other", turn % 2 === 0 ? `${plane().address("m4")}:7443` : null);
         // not more often: kubelet would wait longer and longer before it starts the container again
         if (turn === 20) {
-          for (const name of MASTERS) await lab.exec(name, "pkill -KILL -f '[u]pdater.js run'");
+          for (const name of CONTROL_PLANE_NODES)
+            await lab.exec(name, "pkill -KILL -f '[u]pdater.js run'");
         }
       }
-      await whole(stage);
+      await waitUntilHealthy(context);
     });
     assertNothingFailed(report);
     assert.equal(report.watchBreaks, 0, report.breaks.join("; "));
@@ -56,23 +59,23 @@ export function updater(plane: () => ControlPlane): void {
   });
 
   it("sends nothing to two dead API servers after a reload of HAProxy", async () => {
-    const { lab, load, stage } = plane();
+    const { lab, load, context } = plane();
     const dead = ["m2", "m3"];
     const alone = `${plane().address("m1")}:6443`;
-    for (const name of dead) await stage.cluster.signal(name, "kube-apiserver", "STOP");
+    for (const name of dead) await context.cluster.signal(name, "kube-apiserver", "STOP");
     try {
-      const view = await BalancerView.of(lab, "m1");
+      const view = await HaproxyView.of(lab, "m1");
       await view.settles((routes) => routes.size === 1 && routes.has(alone), 30);
       await load.phase("reload", { reconnect: true });
-      await underLoad(stage, 20);
+      await underLoad(context, 20);
       const reloadedAt = Date.now();
       await view.master.reload();
-      await keptUntilCut(stage, reloadedAt, stage.drains.stoppedMs);
-      await underLoad(stage, 100);
+      await keptUntilCut(context, reloadedAt, context.drains.stoppedMs);
+      await underLoad(context, 100);
       assertNothingFailed(await plane().endPhase("reload"));
     } finally {
       for (const name of dead) await lab.exec(name, "kill -CONT $(pidof kube-apiserver)");
     }
-    await whole(stage);
+    await waitUntilHealthy(context);
   });
 }

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { keptUntilCut, underLoad, whole } from "../../../e2e/scenario/scenarios";
+import { keptUntilCut, underLoad, waitUntilHealthy } from "../../../e2e/scenario/scenarios";
 import type { ClusterOverrides } from "../../../e2e/scenario/lab-stack";
 import { quote } from "../../../host/shell";
 import { eventually } from "../support";
-import { assertNothingFailed, MASTERS, type ControlPlane } from "./control-plane";
+import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";
 import { HaproxyPods } from "./haproxy-pods";
 import { cutPower } from "./power";
 import { roll } from "./roll";
@@ -33,9 +33,9 @@ export function variants(plane: () => ControlPlane): void {
 
   it("rolls to discovery both and checks by token without a failed request", async () => {
     await roll(plane(), "both, by token", BOTH_BY_TOKEN);
-    await whole(plane().stage);
+    await waitUntilHealthy(plane().context);
     for (const { discovery } of await updaters()) assert.equal(discovery, "both");
-    for (const name of MASTERS) {
+    for (const name of CONTROL_PLANE_NODES) {
       // the first part of every ServiceAccount's token: {"alg":"...
       assert.match(
         await pods().run(name, "cat @/root/run/haproxy/check-token.map"),
@@ -45,7 +45,7 @@ export function variants(plane: () => ControlPlane): void {
   });
 
   it("keeps an API server that has left the slice, and uses it again though it refuses anonymous checks now", async () => {
-    const { load, lab, stage } = plane();
+    const { load, lab, context } = plane();
     const address = plane().address("m2");
     const m2 = async () =>
       (await updaters()).map(({ backends, outOfSlice }) => ({
@@ -56,14 +56,14 @@ export function variants(plane: () => ControlPlane): void {
       eventually(`m2 is ${state}, ${left ? "out of" : "in"} the slice`, 120, async () => {
         assert.deepEqual(
           await m2(),
-          MASTERS.map(() => ({ state, left })),
+          CONTROL_PLANE_NODES.map(() => ({ state, left })),
         );
         return true;
       });
     const keyGone = await plane().underLoad("only the slice knows m2", async () => {
-      await stage.cluster.patchBackend("m1", "m2", null);
+      await context.cluster.patchBackend("m1", "m2", null);
       await becomes("ready", false);
-      await underLoad(stage, REQUESTS);
+      await underLoad(context, REQUESTS);
     });
     assertNothingFailed(keyGone);
     assert.equal(keyGone.watchBreaks, 0, keyGone.breaks.join("; "));
@@ -73,7 +73,7 @@ export function variants(plane: () => ControlPlane): void {
     await plane().withoutApiServer("m2", async () => {
       await load.markKill({ from, to: Date.now() });
       await becomes("down", true);
-      await underLoad(stage, REQUESTS);
+      await underLoad(context, REQUESTS);
       assertNothingFailed(await plane().endPhase("m2 leaves the slice"));
       await lab.exec("m2", `sed -i 's/^\\( *\\)- kube-apiserver$/&\\n\\1- ${FLAG}/' ${MANIFEST}`);
       await load.phase("m2 comes back", { reconnect: true });
@@ -86,7 +86,7 @@ export function variants(plane: () => ControlPlane): void {
       assert.equal(stdout, "401");
       await becomes("ready", false);
       await servedBy(plane(), "HAProxy");
-      await underLoad(stage, REQUESTS);
+      await underLoad(context, REQUESTS);
       assertNothingFailed(await plane().endPhase("m2 comes back"));
     } finally {
       // kubelet's own probes are anonymous: it would kill this API server after 4 minutes
@@ -94,7 +94,7 @@ export function variants(plane: () => ControlPlane): void {
         await lab.exec("m2", `sed -i '/- ${FLAG}$/d' ${MANIFEST}`);
       });
     }
-    await whole(stage);
+    await waitUntilHealthy(context);
   });
 
   it("rolls to the variant mounted without a failed request; its pods have no credential", async () => {
@@ -102,9 +102,9 @@ export function variants(plane: () => ControlPlane): void {
     await servedBy(plane(), "HAProxy");
     assert.deepEqual(
       await pods().containers(),
-      MASTERS.map(() => "haproxy"),
+      CONTROL_PLANE_NODES.map(() => "haproxy"),
     );
-    for (const name of MASTERS) {
+    for (const name of CONTROL_PLANE_NODES) {
       const mounts = await pods().run(name, "cat @/mountinfo; ls @/root/run @/root/var/run");
       assert.match(mounts, /haproxy/);
       assert.doesNotMatch(mounts, /secrets|token/);
@@ -118,18 +118,20 @@ export function variants(plane: () => ControlPlane): void {
   });
 
   it("refuses a bad configuration in the ConfigMap and says why; the last good one serves, also after a power cut", async () => {
-    const { lab, load, stage } = plane();
+    const { lab, load, context } = plane();
     const good = await pods().file("m1");
     const workers = () =>
-      Promise.all(MASTERS.map((name) => stage.cluster.pids(name, "haproxy").then(String)));
+      Promise.all(
+        CONTROL_PLANE_NODES.map((name) => context.cluster.pids(name, "haproxy").then(String)),
+      );
     const before = await workers();
     const bad = good.replace("retries 3", "retries 3\n  nonsense");
     const refused = await plane().underLoad("a bad configuration", async () => {
       const patch = JSON.stringify({ data: { "haproxy.cfg": bad } });
       await plane().kubectl("m1", `${PATCH} ${quote(patch)}`);
       await pods().touch();
-      for (const name of MASTERS) await refuses(name);
-      await underLoad(stage, REQUESTS);
+      for (const name of CONTROL_PLANE_NODES) await refuses(name);
+      await underLoad(context, REQUESTS);
     });
     assertNothingFailed(refused);
     assert.equal(refused.watchBreaks, 0, refused.breaks.join("; "));
@@ -137,35 +139,38 @@ export function variants(plane: () => ControlPlane): void {
 
     const cut = "power cut beside a bad configuration";
     await load.phase(cut, { reconnect: true });
-    await underLoad(stage, 20);
+    await underLoad(context, 20);
     await cutPower(plane(), "m3");
     await lab.powerOn("m3");
     await eventually("HAProxy on m3", 180, () => plane().haproxyServes("m3"));
     await servedBy(plane(), "HAProxy");
-    await underLoad(stage, REQUESTS);
+    await underLoad(context, REQUESTS);
     assertNothingFailed(await plane().endPhase(cut));
     await refuses("m3");
-    for (const name of MASTERS) assert.equal(await pods().file(name), good, name);
+    for (const name of CONTROL_PLANE_NODES) assert.equal(await pods().file(name), good, name);
   });
 
   it("is put right by up; what up changes every HAProxy loads without a failed request", async () => {
-    const { engine, stage } = plane();
-    const processes = async () => (await stage.cluster.pids("m1", "haproxy")).length;
+    const { engine, context } = plane();
+    const processes = async () => (await context.cluster.pids("m1", "haproxy")).length;
     const before = await processes();
     await engine.up({ refresh: true });
     assert.equal((await configMap())["haproxy.cfg"], await pods().file("m1"));
-    plane().configure(MASTERS, { ...MOUNTED, haproxy: { timeouts: { queueMs: 2500 } } });
+    plane().configure(CONTROL_PLANE_NODES, {
+      ...MOUNTED,
+      haproxy: { timeouts: { queueMs: 2500 } },
+    });
     const loaded = await plane().underLoad("loaded", async () => {
       await engine.up();
       await pods().touch();
-      for (const name of MASTERS) {
+      for (const name of CONTROL_PLANE_NODES) {
         await eventually(`the new configuration on ${name}`, 120, async () => {
           assert.match(await pods().file(name), /timeout queue 2500ms/);
           assert.match(await pods().log(name), /loaded the changed haproxy\.cfg/);
           return true;
         });
         // the script says so 2 s after the reload, once the new worker has proven itself
-        if (name === "m1") await keptUntilCut(stage, Date.now(), stage.drains.stoppedMs, 4500);
+        if (name === "m1") await keptUntilCut(context, Date.now(), context.drains.stoppedMs, 4500);
       }
       await servedBy(plane(), "HAProxy");
       await eventually("the former worker is gone", 60, async () => (await processes()) <= before);
@@ -175,14 +180,14 @@ export function variants(plane: () => ControlPlane): void {
 
   it("rolls back to the sidecar without a failed request, and leaves nothing of the other variant", async () => {
     await roll(plane(), "sidecar", {});
-    await whole(plane().stage);
+    await waitUntilHealthy(plane().context);
     await servedBy(plane(), "HAProxy");
     for (const { discovery } of await updaters()) assert.equal(discovery, "configMap");
-    assert.deepEqual(Object.keys(await configMap()).sort(), MASTERS);
+    assert.deepEqual(Object.keys(await configMap()).sort(), CONTROL_PLANE_NODES);
   });
 
   function updaters() {
-    return Promise.all(MASTERS.map((name) => plane().stage.cluster.updater(name)));
+    return Promise.all(CONTROL_PLANE_NODES.map((name) => plane().context.cluster.updater(name)));
   }
 
   async function configMap(): Promise<Record<string, string>> {

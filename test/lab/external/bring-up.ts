@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { whole } from "../../../e2e/scenario/scenarios";
+import { waitUntilHealthy } from "../../../e2e/scenario/scenarios";
 import { feedCredentials } from "../../../e2e/scenario/credentials";
 import { exitCode } from "../../../status/report";
 import { assertNothingFailed, type ControlPlane } from "../cluster/control-plane";
 import { eventually, refuses } from "../support";
-import { BALANCERS, foreignHaproxy, snapshot, type Snapshot } from "./own-hosts";
+import { LOAD_BALANCERS, foreignHaproxy, snapshot, type Snapshot } from "./own-hosts";
 import { servedThrough } from "./power";
 
 /** `systemd-analyze security`: 0 is best, 10 is worst. */
@@ -29,28 +29,28 @@ export function bringUp(plane: () => ControlPlane, bare: Map<string, Snapshot>):
   });
 
   it("completes in the next up; after the first answer no request fails", async () => {
-    const { lab, engine, load, endpoint, stage } = plane();
+    const { lab, engine, load, endpoint, context } = plane();
     await lab.mend("w2");
     const fed = feedCredentials(lab, load, new AbortController().signal);
     const [{ outputs }] = await Promise.all([engine.up(), fed]);
     assert.equal(outputs.endpoint?.value, `https://${endpoint.host}:6444`);
-    await whole(stage);
+    await waitUntilHealthy(context);
     assertNothingFailed(await plane().endPhase("bring-up"));
   });
 
   it("serves on every host of HAProxy, which status confirms, and has nothing to do in a second up", async () => {
-    for (const name of BALANCERS) await servedThrough(plane(), name);
+    for (const name of LOAD_BALANCERS) await servedThrough(plane(), name);
     const hosts = await plane().status();
     assert.deepEqual(
       hosts.map(({ name, server }) => [name, server]),
-      BALANCERS.map((name) => [name, "HAProxy"]),
+      LOAD_BALANCERS.map((name) => [name, "HAProxy"]),
     );
     assert.equal(exitCode(hosts), 0, JSON.stringify(hosts));
     assert.deepEqual((await plane().engine.up()).steps, []);
   });
 
   it(`runs neither HAProxy nor updater as root, and exposes each unit less than ${MOST_EXPOSURE}.0`, async () => {
-    for (const machine of BALANCERS) {
+    for (const machine of LOAD_BALANCERS) {
       const { stdout: processes } = await plane().lab.exec(
         machine,
         `for pid in $(pidof haproxy) $(systemctl show --property=MainPID --value control-plane-lb-updater); do

@@ -1,28 +1,32 @@
 import assert from "node:assert/strict";
-import { underLoad, whole, type Stage } from "../../../e2e/scenario/scenarios";
+import { underLoad, waitUntilHealthy, type ScenarioContext } from "../../../e2e/scenario/scenarios";
 import { DemoCluster } from "../../../e2e/scenario/lab-cluster";
 import { clusterConfig } from "../../../e2e/scenario/lab-stack";
 import { DEFAULT_PORTS } from "../../../names";
 import { Engine } from "../../../pulumi-test-utils/src/index";
 import { program } from "../../../stacks/program";
 import { exitCode } from "../../../status/report";
-import { assertNothingFailed, MASTERS, type ControlPlane } from "../cluster/control-plane";
+import {
+  assertNothingFailed,
+  CONTROL_PLANE_NODES,
+  type ControlPlane,
+} from "../cluster/control-plane";
 import { traces } from "../support";
 import { askForeign, difference, snapshot, type Snapshot } from "./own-hosts";
 import { powerCut } from "./power";
 
 /**
- * A host of HAProxy dies; the other one leaves, when HAProxy on the masters has taken over; in the end this leaves too.
+ * A host of HAProxy dies; the other one leaves, when HAProxy on the control-plane nodes has taken over; in the end this leaves too.
  * @param bare what the hosts were before HAProxy came to them
  */
 export function life(plane: () => ControlPlane, bare: Map<string, Snapshot>): void {
   let next: Engine | undefined;
   after(() => next?.dispose());
 
-  /** HAProxy on the masters. */
-  const onMasters = (): Stage => ({
-    ...plane().stage,
-    cluster: new DemoCluster(plane().lab, DEFAULT_PORTS, MASTERS, "external"),
+  /** HAProxy on the control-plane nodes. */
+  const onControlPlaneNodes = (): ScenarioContext => ({
+    ...plane().context,
+    cluster: new DemoCluster(plane().lab, DEFAULT_PORTS, CONTROL_PLANE_NODES, "external"),
   });
 
   it("goes on without a host that is dead for good: lost, then taken out", async () => {
@@ -30,7 +34,7 @@ export function life(plane: () => ControlPlane, bare: Map<string, Snapshot>): vo
     const rolled = { token: { generation: 2 }, haproxy: { timeouts: { queueMs: 2500 } } };
     await lab.powerOff("w2", { hard: true });
     for (const w2 of [{ lost: true }, undefined]) {
-      plane().configure(MASTERS, { ...rolled, loadBalancers: { w2 } });
+      plane().configure(CONTROL_PLANE_NODES, { ...rolled, loadBalancers: { w2 } });
       const report = await plane().underLoad("w2 is dead", () => engine.up());
       assertNothingFailed(report);
     }
@@ -38,18 +42,18 @@ export function life(plane: () => ControlPlane, bare: Map<string, Snapshot>): vo
     assert.deepEqual([hosts.map(({ name }) => name), exitCode(hosts)], [["w1"], 0]);
   });
 
-  it("moves to HAProxy on the masters, a stack of its own, without a failed request", async () => {
+  it("moves to HAProxy on the control-plane nodes, a stack of its own, without a failed request", async () => {
     const { lab, engine } = plane();
     const { stdout: admin } = await lab.exec("m1", "cat /etc/kubernetes/admin.conf");
     next = await Engine.create({
       program,
       projectFile: "Pulumi.yaml",
-      stack: "masters",
+      stack: "control-plane-nodes",
       config: {
         ...clusterConfig(lab, {
           topology: "external",
           bootstrap: "none",
-          nodes: plane().nodes(MASTERS),
+          nodes: plane().nodes(CONTROL_PLANE_NODES),
           kubeadm: undefined,
         }),
         kubeconfig: {
@@ -59,15 +63,15 @@ export function life(plane: () => ControlPlane, bare: Map<string, Snapshot>): vo
       },
     });
     const second = next;
-    for (const name of MASTERS) bare.set(name, await snapshot(lab, name));
+    for (const name of CONTROL_PLANE_NODES) bare.set(name, await snapshot(lab, name));
     assertNothingFailed(await plane().underLoad("two stacks", () => second.up()));
-    await whole(onMasters());
-    plane().through = MASTERS;
+    await waitUntilHealthy(onControlPlaneNodes());
+    plane().through = CONTROL_PLANE_NODES;
     const moved = await plane().underLoad("the former stack is destroyed", async () => {
       await engine.destroy();
       await second.up({ refresh: true });
-      await whole(onMasters());
-      await underLoad(onMasters(), 60);
+      await waitUntilHealthy(onControlPlaneNodes());
+      await underLoad(onControlPlaneNodes(), 60);
     });
     assertNothingFailed(moved);
   });
@@ -81,11 +85,11 @@ export function life(plane: () => ControlPlane, bare: Map<string, Snapshot>): vo
     assert.equal(await askForeign(lab, "w1"), "somebody");
   });
 
-  for (const machine of MASTERS) {
+  for (const machine of CONTROL_PLANE_NODES) {
     it(`serves through the other masters when the power of ${machine} is cut, and there again when it has booted`, async function () {
       // two cores for five machines: etcd and API servers stall at times, whoever is in front of them; what fails is told, and once is not counted
       this.retries(1);
-      await powerCut(plane(), onMasters(), machine);
+      await powerCut(plane(), onControlPlaneNodes(), machine);
     });
   }
 
@@ -93,7 +97,7 @@ export function life(plane: () => ControlPlane, bare: Map<string, Snapshot>): vo
     const { lab, load } = plane();
     await load.stop();
     await next?.destroy();
-    for (const name of MASTERS) {
+    for (const name of CONTROL_PLANE_NODES) {
       assert.equal(await traces(lab, name), "", name);
       const changed = difference(bare.get(name)!, await snapshot(lab, name));
       // the former stack was still there before

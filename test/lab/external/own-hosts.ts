@@ -2,7 +2,7 @@ import type { Lab } from "../../../lab/src/index";
 import type { Layout } from "../cluster/control-plane";
 
 /** The hosts of HAProxy: no Kubernetes runs there. The first one is the endpoint. */
-export const BALANCERS: readonly string[] = ["w1", "w2"];
+export const LOAD_BALANCERS: readonly string[] = ["w1", "w2"];
 
 /** HAProxy on hosts of its own, one of which has a HAProxy of somebody else. */
 export function ownHosts(lab: Lab): Layout {
@@ -10,12 +10,12 @@ export function ownHosts(lab: Lab): Layout {
   const addressOf = (machine: string) => machines.find(({ name }) => name === machine)?.address;
   return {
     stack: "external",
-    balancers: BALANCERS,
+    loadBalancers: LOAD_BALANCERS,
     settings: {
       topology: "external",
       endpoint: { host: addressOf("w1") },
       loadBalancers: Object.fromEntries(
-        BALANCERS.map((name) => [name, { address: addressOf(name) }]),
+        LOAD_BALANCERS.map((name) => [name, { address: addressOf(name) }]),
       ),
       haproxy: { takeOver: true },
       // the endpoint moves there in the end

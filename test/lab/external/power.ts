@@ -1,10 +1,14 @@
-import { underLoad, whole, type Stage } from "../../../e2e/scenario/scenarios";
+import { underLoad, waitUntilHealthy, type ScenarioContext } from "../../../e2e/scenario/scenarios";
 import { version } from "../../../e2e/load/operations";
 import { Identity } from "../../../e2e/load/request";
-import { assertNothingFailed, MASTERS, type ControlPlane } from "../cluster/control-plane";
+import {
+  assertNothingFailed,
+  CONTROL_PLANE_NODES,
+  type ControlPlane,
+} from "../cluster/control-plane";
 import { cutPower } from "../cluster/power";
 import { eventually } from "../support";
-import { BALANCERS } from "./own-hosts";
+import { LOAD_BALANCERS } from "./own-hosts";
 
 /** Slow machines need minutes for three API servers at once. */
 const DEADLINE_SECONDS = 300;
@@ -12,23 +16,23 @@ const DEADLINE_SECONDS = 300;
 /** Power cuts: of a host of HAProxy, and of all machines. */
 export function power(plane: () => ControlPlane): void {
   it("serves through the other host when the power of the endpoint's is cut, and there again when it has booted", async () => {
-    await powerCut(plane(), plane().stage, "w1");
+    await powerCut(plane(), plane().context, "w1");
   });
 
   it("comes back by itself when the power of all machines is cut at once", async () => {
-    const { lab, stage } = plane();
+    const { lab, context } = plane();
     await Promise.all(lab.machines.map(({ name }) => lab.powerOff(name, { hard: true })));
     const since = Date.now();
     // the load balancers first: nobody is there yet whom they could ask
-    for (const name of [...BALANCERS, ...MASTERS]) {
+    for (const name of [...LOAD_BALANCERS, ...CONTROL_PLANE_NODES]) {
       await lab.powerOn(name);
       say(`${name} has booted`, since);
     }
-    await Promise.all(BALANCERS.map((name) => servedThrough(plane(), name, since)));
-    await whole(stage);
+    await Promise.all(LOAD_BALANCERS.map((name) => servedThrough(plane(), name, since)));
+    await waitUntilHealthy(context);
     say("every load balancer sees every API server", since);
-    plane().through = BALANCERS;
-    const report = await plane().underLoad("all are back", () => underLoad(stage, 60));
+    plane().through = LOAD_BALANCERS;
+    const report = await plane().underLoad("all are back", () => underLoad(context, 60));
     plane().through = undefined;
     assertNothingFailed(report);
   });
@@ -38,30 +42,34 @@ export function power(plane: () => ControlPlane): void {
  * Cuts the power of a machine and gives it back. Meanwhile the load goes through every other load balancer and loses no request but those on
  * connections to this machine's API server, and writes while etcd has no leader; in the end it goes through all.
  */
-export async function powerCut(plane: ControlPlane, stage: Stage, machine: string): Promise<void> {
+export async function powerCut(
+  plane: ControlPlane,
+  context: ScenarioContext,
+  machine: string,
+): Promise<void> {
   const { lab } = plane;
   const { through } = plane;
-  const all = stage.cluster.balancers.map(({ name }) => name);
+  const all = context.cluster.loadBalancers.map(({ name }) => name);
   plane.through = all.filter((name) => name !== machine);
   // where a try before this one has left it off
   await lab.powerOn(machine);
-  await whole(stage);
+  await waitUntilHealthy(context);
   const cut = await plane.underLoad(`power cut of ${machine}`, async () => {
-    await underLoad(stage, 20);
+    await underLoad(context, 20);
     await cutPower(plane, machine);
-    await underLoad(stage, 60);
+    await underLoad(context, 60);
   });
   assertNothingFailed(cut);
   const boot = await plane.underLoad(`boot of ${machine}`, async () => {
     const since = Date.now();
     await lab.powerOn(machine);
     if (all.includes(machine)) await servedThrough(plane, machine, since);
-    await whole(stage);
+    await waitUntilHealthy(context);
     say(`${machine} is whole again`, since);
   });
   assertNothingFailed(boot);
   plane.through = all;
-  const back = await plane.underLoad(`${machine} is back`, () => underLoad(stage, 20));
+  const back = await plane.underLoad(`${machine} is back`, () => underLoad(context, 20));
   assertNothingFailed(back);
   plane.through = through;
 }

@@ -2,10 +2,14 @@ import assert from "node:assert/strict";
 import { tokenFingerprint } from "../../../host/service/token-part";
 import { ask, Identity } from "../../../e2e/load/request";
 import { BACKENDS_CONFIG_MAP, NAMESPACE, UPDATER_UNIT } from "../../../names";
-import { assertNothingFailed, MASTERS, type ControlPlane } from "../cluster/control-plane";
+import {
+  assertNothingFailed,
+  CONTROL_PLANE_NODES,
+  type ControlPlane,
+} from "../cluster/control-plane";
 import { eventually } from "../support";
 import { commandLinesDuring, findTexts } from "./leaks";
-import { BALANCERS } from "./own-hosts";
+import { LOAD_BALANCERS } from "./own-hosts";
 
 /** The only file that holds the token, on hosts of HAProxy only. */
 const TOKEN_FILE = "/etc/control-plane-lb/token.env";
@@ -15,10 +19,11 @@ export function token(plane: () => ControlPlane): void {
   const tokens: string[] = [];
 
   it("uses another token without a failed sync or request; the former one gets 401", async () => {
-    const { engine, lab, stage } = plane();
+    const { engine, lab, context } = plane();
     const former = await tokenOf(plane(), 1);
-    for (const master of MASTERS) assert.equal(await statusWith(plane(), former, master), 200);
-    plane().configure(MASTERS, { token: { generation: 2 } });
+    for (const controlPlaneNode of CONTROL_PLANE_NODES)
+      assert.equal(await statusWith(plane(), former, controlPlaneNode), 200);
+    plane().configure(CONTROL_PLANE_NODES, { token: { generation: 2 } });
     await engine.preview();
     const since = Math.floor(Date.now() / 1000);
     let commandLines = "";
@@ -29,8 +34,8 @@ export function token(plane: () => ControlPlane): void {
     assert.equal(report.watchBreaks, 0, report.breaks.join("; "));
     const fresh = await tokenOf(plane(), 2);
     tokens.push(former, fresh);
-    for (const name of BALANCERS) {
-      const { token, lastSyncSeconds } = await stage.cluster.updater(name);
+    for (const name of LOAD_BALANCERS) {
+      const { token, lastSyncSeconds } = await context.cluster.updater(name);
       assert.equal(token, tokenFingerprint(fresh), name);
       assert.ok(lastSyncSeconds !== null);
       const journal = `journalctl --no-pager --quiet --output=cat --unit=${UPDATER_UNIT} --since=@${since}`;
@@ -40,7 +45,9 @@ export function token(plane: () => ControlPlane): void {
     }
     // an API server remembers for 10 s that a token was good
     await eventually("401 for the former token", 30, async () => {
-      const statuses = MASTERS.map((master) => statusWith(plane(), former, master));
+      const statuses = CONTROL_PLANE_NODES.map((controlPlaneNode) =>
+        statusWith(plane(), former, controlPlaneNode),
+      );
       return (await Promise.all(statuses)).every((status) => status === 401);
     });
     assert.equal(await statusWith(plane(), fresh, "m1"), 200);
@@ -59,7 +66,7 @@ export function token(plane: () => ControlPlane): void {
       }
     }
     for (const { name } of lab.machines) {
-      const expected = BALANCERS.includes(name) ? `${TOKEN_FILE} 600 root\n` : "";
+      const expected = LOAD_BALANCERS.includes(name) ? `${TOKEN_FILE} 600 root\n` : "";
       assert.equal(await findTexts(lab, name, tokens), expected, name);
     }
   });
@@ -76,9 +83,13 @@ async function tokenOf(plane: ControlPlane, generation: number): Promise<string>
 }
 
 /** What an API server answers to who asks for the backends with this token. */
-async function statusWith(plane: ControlPlane, token: string, master: string): Promise<number> {
+async function statusWith(
+  plane: ControlPlane,
+  token: string,
+  controlPlaneNode: string,
+): Promise<number> {
   const { stdout: ca } = await plane.lab.exec("m1", "cat /etc/kubernetes/pki/ca.crt");
-  const target = { host: plane.address(master), port: 6443 };
+  const target = { host: plane.address(controlPlaneNode), port: 6443 };
   const { status } = await ask({
     options: new Identity({ ca, token }).options(target),
     method: "GET",

@@ -170,7 +170,7 @@ describe("renderHaproxyConfig", () => {
     assert.throws(() => renderMountedConfig(SPEC, []), /no backends/);
   });
 
-  const mistakes: [string, Partial<HaproxySpec>, RegExp][] = [
+  const validationErrors: [string, Partial<HaproxySpec>, RegExp][] = [
     ["no address", { listen: [] }, /haproxy\.listen: got \[\], expected at least one address/],
     ["a wildcard", { listen: ["0.0.0.0"] }, /haproxy\.listen: .*not the wildcard/],
     ["the IPv6 wildcard", { listen: ["::"] }, /haproxy\.listen: .*not the wildcard/],
@@ -186,7 +186,7 @@ describe("renderHaproxyConfig", () => {
     ],
     ["no connections", { maxConnections: 0 }, /haproxy\.maxConnections: got 0/],
   ];
-  for (const [title, change, message] of mistakes) {
+  for (const [title, change, message] of validationErrors) {
     it(`refuses ${title}, and names the field`, () => {
       assert.throws(() => renderHaproxyConfig({ ...SPEC, ...change }, []), message);
     });

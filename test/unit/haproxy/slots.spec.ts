@@ -63,9 +63,9 @@ describe("planSlots", () => {
   });
 
   it("holds through any changes: each wanted backend has one slot, and who stays keeps it", () => {
-    const wanted = fc.uniqueArray(fc.integer({ min: 1, max: 12 }), { minLength: 1 });
+    const desired = fc.uniqueArray(fc.integer({ min: 1, max: 12 }), { minLength: 1 });
     fc.assert(
-      fc.property(fc.array(wanted, { maxLength: 8 }), (rounds) => {
+      fc.property(fc.array(desired, { maxLength: 8 }), (rounds) => {
         let slots = firstSlots([]);
         let draining = new Map<number, Backend>();
         for (const round of rounds) {

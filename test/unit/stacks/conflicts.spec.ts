@@ -1,33 +1,35 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
-import { balancersOf, readSettings } from "../../../stacks/settings";
-import { example, HOST_KEY, mistakes, read, surroundings } from "./example";
+import { loadBalancersOf, readSettings } from "../../../stacks/settings";
+import { example, HOST_KEY, validationErrors, read, environment } from "./example";
 
 describe("conflicts between settings", () => {
   it("refuses two nodes on one address, however it is written", () => {
     assert.deepEqual(
-      mistakes({ nodes: { m1: { address: "fd00::11" }, m2: { address: "fd00:0:0::11" } } }),
+      validationErrors({ nodes: { m1: { address: "fd00::11" }, m2: { address: "fd00:0:0::11" } } }),
       ["nodes.m2.address: fd00:0:0::11 is nodes.m1.address already: one host is one node"],
     );
   });
 
   it("reports a duplicate beside a node that is wrong by itself", () => {
     const address = "10.0.0.11";
-    const lines = mistakes({ nodes: { m1: { address }, m2: { address }, m3: { address: "x" } } });
+    const lines = validationErrors({
+      nodes: { m1: { address }, m2: { address }, m3: { address: "x" } },
+    });
     assert.deepEqual(
       lines.map((line) => line.split(":")[0]),
       ["nodes.m3.address", "nodes.m2.address"],
     );
   });
 
-  it("refuses ports that meet, or that a master's own processes have", () => {
+  it("refuses ports that meet, or that a control-plane node's own processes have", () => {
     assert.deepEqual(
-      mistakes({
+      validationErrors({
         endpoint: { host: "h", port: 10250 },
         ports: { health: 6443 },
       }),
       [
-        "endpoint.port: 10250 is the port of the kubelet on every master",
+        "endpoint.port: 10250 is the port of the kubelet on every control-plane node",
         "ports.health: 6443 is ports.api already: each needs its own",
       ],
     );
@@ -37,7 +39,7 @@ describe("conflicts between settings", () => {
     const checks = { authentication: "token" };
     const mounted = { daemonset: { variant: "mounted" }, haproxy: { checks } };
     assert.deepEqual(
-      mistakes({ ...mounted, discovery: "both" }).map((line) => line.split(":")[0]),
+      validationErrors({ ...mounted, discovery: "both" }).map((line) => line.split(":")[0]),
       ["discovery", "haproxy.checks.authentication"],
     );
     const external = read({ topology: "external", haproxy: { checks } });
@@ -45,19 +47,20 @@ describe("conflicts between settings", () => {
     assert.equal(read({ haproxy: { checks }, discovery: "endpoints" }).discovery, "endpoints");
   });
 
-  it("refuses an allow list that locks a master out", () => {
-    assert.deepEqual(mistakes({ allow: ["10.0.0.0/30", "10.0.0.12/31"] }), [
+  it("refuses an allow list that locks a control-plane node out", () => {
+    assert.deepEqual(validationErrors({ allow: ["10.0.0.0/30", "10.0.0.12/31"] }), [
       "allow: does not hold nodes.m1.address 10.0.0.11: its kubelet and kubeadm use the endpoint; add 10.0.0.11/32 or its network",
     ]);
     assert.equal(read({ allow: ["10.0.0.0/8"] }).allow.length, 1);
   });
 
-  it("refuses an own address that no master can have", () => {
-    assert.deepEqual(mistakes({ ownAddress: { interface: "eth0", subnet: "10.0.0.0/8" } }), [
-      "ownAddress: has interface and subnet: leave one of them out",
-    ]);
+  it("refuses an own address that no control-plane node can have", () => {
+    assert.deepEqual(
+      validationErrors({ ownAddress: { interface: "eth0", subnet: "10.0.0.0/8" } }),
+      ["ownAddress: has interface and subnet: leave one of them out"],
+    );
     assert.match(
-      mistakes({ ownAddress: { subnet: "10.0.1.0/24" } })[0] ?? "",
+      validationErrors({ ownAddress: { subnet: "10.0.1.0/24" } })[0] ?? "",
       /^ownAddress.subnet: 10.0.1.0\/24 does not hold nodes.m1.address/,
     );
     assert.deepEqual(read({ ownAddress: { subnet: "10.0.0.0/24" } }).ownAddress, {
@@ -67,7 +70,7 @@ describe("conflicts between settings", () => {
   });
 
   it("demands a kubeconfig for a cluster that exists, and refuses what then has no effect", () => {
-    const lines = mistakes({
+    const lines = validationErrors({
       bootstrap: "none",
       kubeadm: { certSANs: ["lb.example"] },
       clusterName: "mine",
@@ -80,30 +83,33 @@ describe("conflicts between settings", () => {
   });
 
   it("refuses a kubeconfig for a cluster that is made", () => {
-    assert.match(mistakes({ kubeconfig: "text" })[0] ?? "", /^kubeconfig: given, and bootstrap/);
+    assert.match(
+      validationErrors({ kubeconfig: "text" })[0] ?? "",
+      /^kubeconfig: given, and bootstrap/,
+    );
   });
 
   it("refuses a kubeadm fragment with a key of ours", () => {
     const clusterConfiguration = { controlPlaneEndpoint: "x:1", networking: {} };
-    assert.deepEqual(mistakes({ kubeadm: { clusterConfiguration } }), [
+    assert.deepEqual(validationErrors({ kubeadm: { clusterConfiguration } }), [
       "kubeadm.clusterConfiguration.controlPlaneEndpoint: comes from the setting endpoint: set it there",
     ]);
   });
 
   it("wants one node that is not lost, and not too many nodes", () => {
     assert.match(
-      mistakes({ nodes: { m1: { address: "10.0.0.11", lost: true } } })[0] ?? "",
+      validationErrors({ nodes: { m1: { address: "10.0.0.11", lost: true } } })[0] ?? "",
       /^nodes: all are lost/,
     );
     const nodes = Object.fromEntries(
       Array.from({ length: 10 }, (_, n) => [`m${n}`, { address: `10.0.0.${n + 1}` }]),
     );
-    assert.deepEqual(mistakes({ nodes }), ["nodes: got 10, expected 1 to 9"]);
+    assert.deepEqual(validationErrors({ nodes }), ["nodes: got 10, expected 1 to 9"]);
   });
 
   it("refuses checks that are slower when they should be faster", () => {
     assert.match(
-      mistakes({ haproxy: { checks: { intervalMs: 100 } } })[0] ?? "",
+      validationErrors({ haproxy: { checks: { intervalMs: 100 } } })[0] ?? "",
       /^haproxy.checks.fastIntervalMs: got 200, expected at most/,
     );
   });
@@ -113,7 +119,7 @@ describe("how hosts are reached", () => {
   const ssh = { hostKey: HOST_KEY, privateKeyFile: "~/key" };
 
   it("demands a host key for every node and for the bastion, and says where to get it", () => {
-    const lines = mistakes({
+    const lines = validationErrors({
       ssh: { privateKeyFile: "~/key", bastion: { host: "jump.example" } },
       nodes: { m1: { address: "10.0.0.11", hostKey: HOST_KEY }, m2: { address: "10.0.0.12" } },
     });
@@ -125,21 +131,21 @@ describe("how hosts are reached", () => {
   });
 
   it("refuses a host key with the host's name in front", () => {
-    const [line] = mistakes({ ssh: { ...ssh, hostKey: `10.0.0.11 ${HOST_KEY}` } });
+    const [line] = validationErrors({ ssh: { ...ssh, hostKey: `10.0.0.11 ${HOST_KEY}` } });
     assert.match(line ?? "", /^ssh.hostKey: got .*expected a public host key/);
   });
 
   it("names files that cannot be read, or that hold something else", () => {
-    assert.deepEqual(mistakes({ ssh: { ...ssh, privateKeyFile: "gone" } }), [
+    assert.deepEqual(validationErrors({ ssh: { ...ssh, privateKeyFile: "gone" } }), [
       "ssh.privateKeyFile: cannot be read: ENOENT: no such file or directory, open 'gone'",
     ]);
-    assert.deepEqual(mistakes({ ssh: { hostKeyFile: "~/key", privateKeyFile: "~/key" } }), [
+    assert.deepEqual(validationErrors({ ssh: { hostKeyFile: "~/key", privateKeyFile: "~/key" } }), [
       'ssh.hostKeyFile: ~/key holds no single public host key like "ssh-ed25519 AAAA..."',
     ]);
   });
 
   it("refuses two values for one thing", () => {
-    const lines = mistakes({ ssh: { ...ssh, privateKey: "x", hostKeyFile: "host.pub" } });
+    const lines = validationErrors({ ssh: { ...ssh, privateKey: "x", hostKeyFile: "host.pub" } });
     assert.deepEqual(lines, [
       "ssh.privateKeyFile: set beside ssh.privateKey: leave one of them out",
       "ssh.hostKeyFile: set beside ssh.hostKey: leave one of them out",
@@ -148,9 +154,9 @@ describe("how hosts are reached", () => {
 
   it("wants credentials, if only the environment's agent", () => {
     const values: Record<string, unknown> = { ...example(), ssh: { hostKey: HOST_KEY } };
-    assert.match(mistakes({ ssh: values["ssh"] })[0] ?? "", /^ssh: no credentials/);
+    assert.match(validationErrors({ ssh: values["ssh"] })[0] ?? "", /^ssh: no credentials/);
     const env = { SSH_AUTH_SOCK: "/tmp/agent" };
-    const settings = readSettings((key) => values[key], [], { ...surroundings, env });
+    const settings = readSettings((key) => values[key], [], { ...environment, env });
     assert.equal(settings.nodes[0]?.ssh.privateKey, undefined);
   });
 });
@@ -159,34 +165,40 @@ describe("hosts of HAProxy", () => {
   const external = { topology: "external" };
   const lb1 = { address: "10.0.0.21" };
 
-  it("are the masters unless some are named", () => {
+  it("are the control-plane nodes unless some are named", () => {
     assert.deepEqual(
-      balancersOf(read(external)).map(({ name }) => name),
+      loadBalancersOf(read(external)).map(({ name }) => name),
       ["m1", "m2", "m3"],
     );
     const settings = read({ ...external, loadBalancers: { lb1 } });
     assert.deepEqual(
-      balancersOf(settings).map(({ name }) => name),
+      loadBalancersOf(settings).map(({ name }) => name),
       ["lb1"],
     );
     assert.deepEqual(settings.loadBalancers[0]?.ssh.host, "10.0.0.21");
   });
 
   it("have names and addresses of their own, and one of them is not lost", () => {
-    assert.deepEqual(mistakes({ ...external, loadBalancers: { m1: lb1 } }), [
-      "loadBalancers.m1: is the name of a master too: each host needs its own (without loadBalancers, HAProxy runs on the masters)",
+    assert.deepEqual(validationErrors({ ...external, loadBalancers: { m1: lb1 } }), [
+      "loadBalancers.m1: is the name of a control-plane node too: each host needs its own (without loadBalancers, HAProxy runs on the control-plane nodes)",
     ]);
-    assert.deepEqual(mistakes({ ...external, loadBalancers: { lb1: { address: "10.0.0.12" } } }), [
-      "loadBalancers.lb1.address: 10.0.0.12 is nodes.m2.address already: one host is one node",
-    ]);
-    assert.deepEqual(mistakes({ ...external, loadBalancers: { lb1: { ...lb1, lost: true } } }), [
-      "loadBalancers: all are lost: one must be left to work with",
-    ]);
+    assert.deepEqual(
+      validationErrors({ ...external, loadBalancers: { lb1: { address: "10.0.0.12" } } }),
+      ["loadBalancers.lb1.address: 10.0.0.12 is nodes.m2.address already: one host is one node"],
+    );
+    assert.deepEqual(
+      validationErrors({ ...external, loadBalancers: { lb1: { ...lb1, lost: true } } }),
+      ["loadBalancers: all are lost: one must be left to work with"],
+    );
   });
 
   it("need the CA of a cluster that exists", () => {
-    const [mistake] = mistakes({ ...external, bootstrap: "none", kubeconfig: "clusters: []" });
-    assert.match(mistake ?? "", /^kubeconfig: holds no certificate-authority-data: /);
+    const [validationError] = validationErrors({
+      ...external,
+      bootstrap: "none",
+      kubeconfig: "clusters: []",
+    });
+    assert.match(validationError ?? "", /^kubeconfig: holds no certificate-authority-data: /);
   });
 });
 
@@ -210,7 +222,7 @@ describe("settings that only one topology knows", () => {
 
   it("are refused in the other", () => {
     const paths = (changes: Record<string, unknown>, topology: string, other: string) =>
-      mistakes({ ...changes, topology }).map((line) => {
+      validationErrors({ ...changes, topology }).map((line) => {
         const message = `: has no effect in topology ${topology}: leave it out, or set topology to ${other}`;
         assert.ok(line.endsWith(message), line);
         return line.slice(0, -message.length);
@@ -244,13 +256,13 @@ describe("settings that only one topology knows", () => {
 
   it("hide no mistake in them, nor an unknown topology", () => {
     assert.deepEqual(
-      mistakes({ topology: "external", forward: { kind: "pigeon" } }).map(
+      validationErrors({ topology: "external", forward: { kind: "pigeon" } }).map(
         (line) => line.split(":")[0],
       ),
       ["forward.kind"],
     );
     assert.deepEqual(
-      mistakes({ topology: "pods", ...SERVICES }).map((line) => line.split(":")[0]),
+      validationErrors({ topology: "pods", ...SERVICES }).map((line) => line.split(":")[0]),
       ["topology"],
     );
   });

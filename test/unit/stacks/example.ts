@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readSettings, SettingsError, type Settings } from "../../../stacks/settings";
-import type { Surroundings } from "../../../stacks/ssh-targets";
+import type { Environment } from "../../../stacks/ssh-targets";
 
 export const HOST_KEY = `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${"A".repeat(43)}`;
 export const PRIVATE_KEY = "-----BEGIN KEY-----\nvery secret\n-----END KEY-----\n";
@@ -18,7 +18,7 @@ export function example(): Record<string, unknown> {
   };
 }
 
-export const surroundings: Surroundings = {
+export const environment: Environment = {
   readFile: (path) => {
     if (path === "~/key") return PRIVATE_KEY;
     if (path === "host.pub") return `${HOST_KEY} root@m1\n`;
@@ -30,11 +30,11 @@ export const surroundings: Surroundings = {
 /** The settings of the example with these keys instead. */
 export function read(changes: Record<string, unknown> = {}): Settings {
   const values: Record<string, unknown> = { ...example(), ...changes };
-  return readSettings((key) => values[key], Object.keys(values), surroundings);
+  return readSettings((key) => values[key], Object.keys(values), environment);
 }
 
 /** The mistakes in it, as `path: message`. */
-export function mistakes(changes: Record<string, unknown>): string[] {
+export function validationErrors(changes: Record<string, unknown>): string[] {
   let found: unknown;
   try {
     read(changes);
@@ -42,5 +42,5 @@ export function mistakes(changes: Record<string, unknown>): string[] {
     found = error;
   }
   assert.ok(found instanceof SettingsError, `no SettingsError: ${String(found)}`);
-  return found.mistakes.map(({ path, message }) => `${path}: ${message}`);
+  return found.validationErrors.map(({ path, message }) => `${path}: ${message}`);
 }

@@ -3,7 +3,7 @@ import { describe, it } from "mocha";
 import { HAPROXY_DEFAULTS } from "../../../haproxy/config";
 import { SettingsError } from "../../../stacks/settings";
 import { settingsFromConfig } from "../../../stacks/read-config";
-import { example, HOST_KEY, mistakes, PRIVATE_KEY, read, surroundings } from "./example";
+import { example, HOST_KEY, validationErrors, PRIVATE_KEY, read, environment } from "./example";
 
 describe("readSettings", () => {
   it("fills in the defaults", () => {
@@ -39,7 +39,7 @@ describe("readSettings", () => {
   it("knows the two variants of the DaemonSet, and no other", () => {
     const variant = (word: string) => ({ daemonset: { variant: word } });
     assert.equal(read(variant("mounted")).daemonset.variant, "mounted");
-    assert.deepEqual(mistakes(variant("reloader")), [
+    assert.deepEqual(validationErrors(variant("reloader")), [
       'daemonset.variant: got "reloader", expected sidecar or mounted',
     ]);
   });
@@ -92,7 +92,7 @@ describe("readSettings", () => {
 
   it("lists all mistakes at once, each with its path", () => {
     assert.deepEqual(
-      mistakes({
+      validationErrors({
         topology: "pods",
         discovery: "dns",
         updater: { retainSeconds: -30 },
@@ -123,13 +123,13 @@ describe("readSettings", () => {
   });
 
   it("names an unknown key inside a node, and what there is", () => {
-    assert.deepEqual(mistakes({ nodes: { m1: { address: "10.0.0.11", adress: "x" } } }), [
+    assert.deepEqual(validationErrors({ nodes: { m1: { address: "10.0.0.11", adress: "x" } } }), [
       "nodes.m1.adress: unknown key; known here: address, sshHost, sshPort, hostKey, hostKeyFile, generation, lost",
     ]);
   });
 
   it("says what is missing in an empty configuration", () => {
-    const paths = mistakes({ endpoint: undefined, nodes: undefined, ssh: undefined });
+    const paths = validationErrors({ endpoint: undefined, nodes: undefined, ssh: undefined });
     assert.deepEqual(
       paths.map((line) => line.split(":")[0]),
       ["endpoint", "nodes", "ssh"],
@@ -148,7 +148,7 @@ describe("readSettings", () => {
   });
 
   it("shows no secret in a mistake", () => {
-    const lines = mistakes({
+    const lines = validationErrors({
       ssh: { hostKey: HOST_KEY, privateKey: { oops: "hunter2" }, privateKeyPassword: ["hunter2"] },
       kubeconfig: { oops: "hunter2" },
     });
@@ -158,10 +158,16 @@ describe("readSettings", () => {
 
   it("refuses values that are no object", () => {
     for (const value of [5, "x", [], true]) {
-      const [line] = mistakes({ nodes: value });
-      assert.match(line ?? "", /^nodes: got .*: expected an object with the masters by name/);
+      const [line] = validationErrors({ nodes: value });
+      assert.match(
+        line ?? "",
+        /^nodes: got .*: expected an object with the control-plane nodes by name/,
+      );
     }
-    assert.match(mistakes({ nodes: { m1: "10.0.0.11" } })[0] ?? "", /^nodes.m1: got "10.0.0.11"/);
+    assert.match(
+      validationErrors({ nodes: { m1: "10.0.0.11" } })[0] ?? "",
+      /^nodes.m1: got "10.0.0.11"/,
+    );
   });
 });
 
@@ -174,21 +180,21 @@ describe("settingsFromConfig", () => {
     const settings = settingsFromConfig(
       { ...config, "project:clusterName": "07", "kubernetes:clusterName": "x" },
       "project",
-      surroundings,
+      environment,
     );
     assert.deepEqual(settings, read({ clusterName: "07" }));
   });
 
   it("refuses a text where an object belongs", () => {
     assert.throws(
-      () => settingsFromConfig({ ...config, "project:ports": "6444 }" }, "project", surroundings),
+      () => settingsFromConfig({ ...config, "project:ports": "6444 }" }, "project", environment),
       /ports: got "6444 }", expected an object with the keys api, health/,
     );
   });
 
   it("finds keys that nobody knows", () => {
     assert.throws(
-      () => settingsFromConfig({ ...config, "project:endpiont": "{}" }, "project", surroundings),
+      () => settingsFromConfig({ ...config, "project:endpiont": "{}" }, "project", environment),
       /endpiont: unknown key/,
     );
   });

@@ -185,7 +185,7 @@ describe("the balancer", () => {
     assert.ok(hasBackend(M3) && !hasBackend(M2));
   });
 
-  it("replaces a master at run time when it is other settings that HAProxy refuses, and writes the file later", async () => {
+  it("replaces a control-plane node at run time when it is other settings that HAProxy refuses, and writes the file later", async () => {
     haproxy.description = "spec-of-before";
     refuse("description");
     assert.ok(await balancer.want([M1, M3], "2"));

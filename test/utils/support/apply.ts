@@ -19,9 +19,9 @@ export function applyTo(
   force: boolean,
 ): KubernetesObject {
   const entries = live?.metadata?.managedFields ?? [];
-  const wanted = leaves(body).filter((leaf) => !isIdentity(leaf));
+  const desired = leaves(body).filter((leaf) => !isIdentity(leaf));
   const others = entries.filter((e) => e.manager !== manager || e.operation !== "Apply");
-  for (const leaf of wanted) {
+  for (const leaf of desired) {
     const owner = others.find((entry) => has(entry, leaf));
     const same = JSON.stringify(get(live, leaf)) === JSON.stringify(get(body, leaf));
     if (owner !== undefined && !same && !force) {
@@ -31,16 +31,16 @@ export function applyTo(
     }
   }
   const before = entries.find((e) => e.manager === manager && e.operation === "Apply");
-  const kept = others.map((entry) => without(entry, wanted, live, body));
+  const kept = others.map((entry) => without(entry, desired, live, body));
   let result: Properties = structuredClone(live ?? identity(body));
   for (const leaf of before === undefined ? [] : leavesOf(before)) {
-    const isWanted = wanted.some((other) => other.join("\n") === leaf.join("\n"));
-    if (!isWanted && !others.some((entry) => has(entry, leaf)))
+    const isDesired = desired.some((other) => other.join("\n") === leaf.join("\n"));
+    if (!isDesired && !others.some((entry) => has(entry, leaf)))
       result = set(result, leaf, undefined);
   }
-  for (const leaf of wanted) result = set(result, leaf, get(body, leaf));
-  const own: ManagedFields = { manager, operation: "Apply", fieldsV1: tree(wanted) };
-  const managedFields = [...kept, ...(wanted.length > 0 ? [own] : [])].filter(
+  for (const leaf of desired) result = set(result, leaf, get(body, leaf));
+  const own: ManagedFields = { manager, operation: "Apply", fieldsV1: tree(desired) };
+  const managedFields = [...kept, ...(desired.length > 0 ? [own] : [])].filter(
     (entry) => leavesOf(entry).length > 0,
   );
   return { ...result, metadata: { ...(result["metadata"] as Properties), managedFields } };
@@ -55,11 +55,11 @@ export function ownedByUpdate(body: KubernetesObject, manager: string): ManagedF
 /** A forced value takes the field from its former owner. */
 function without(
   entry: ManagedFields,
-  wanted: readonly Leaf[],
+  desired: readonly Leaf[],
   live: unknown,
   body: unknown,
 ): ManagedFields {
-  const lost = wanted.filter(
+  const lost = desired.filter(
     (leaf) => JSON.stringify(get(live, leaf)) !== JSON.stringify(get(body, leaf)),
   );
   const rest = leavesOf(entry).filter(

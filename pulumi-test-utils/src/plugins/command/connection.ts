@@ -87,7 +87,7 @@ function clientConfig(endpoint: Endpoint): ConnectConfig {
   const methods: AnyAuthMethod[] = [];
   if (privateKey !== undefined) {
     const key = utils.parseKey(privateKey, privateKeyPassword);
-    if (key instanceof Error) throw new Error(keyMistake(key, privateKeyPassword), { cause: key });
+    if (key instanceof Error) throw new Error(keyError(key, privateKeyPassword), { cause: key });
     methods.push({ type: "publickey", username, key: privateKey, passphrase: privateKeyPassword });
   }
   if (password !== undefined) {
@@ -109,7 +109,7 @@ function clientConfig(endpoint: Endpoint): ConnectConfig {
   };
 }
 
-function keyMistake(error: Error, passphrase: string | undefined): string {
+function keyError(error: Error, passphrase: string | undefined): string {
   if (!/passphrase|encrypted/i.test(error.message)) return "ssh: no key found";
   return passphrase === undefined
     ? "ssh: this private key is passphrase protected"

@@ -52,7 +52,7 @@ describe("ledger of the load", () => {
     clock.now += 1;
     const after = begin();
     clock.now += 10;
-    for (const ticket of [before, during, after]) ledger.fail(ticket, "reset", "gone");
+    for (const pending of [before, during, after]) ledger.fail(pending, "reset", "gone");
     assert.equal(phases()[0]!.failed, 3, "no kill is known yet");
     ledger.markKill({ from: 1_000_090, to: 1_000_100 });
     const report = phases()[0]!;
@@ -146,9 +146,9 @@ describe("ledger of the load", () => {
   it("keeps the channels apart and gives each its percentiles", () => {
     const { clock, ledger, phases } = counting();
     for (let index = 1; index <= 100; index += 1) {
-      const ticket = ledger.begin("reused", "GET", "a:1");
+      const pending = ledger.begin("reused", "GET", "a:1");
       clock.now += index;
-      ledger.ok(ticket);
+      ledger.ok(pending);
     }
     ledger.fail(ledger.begin("watch", "WATCH", "a:1"), "5xx", "no");
     const { newConnections, reused, watches } = phases()[0]!;

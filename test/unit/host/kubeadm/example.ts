@@ -13,8 +13,8 @@ export const SETTINGS: KubeadmSettings = {
 export const TOKEN = "abcdef.0123456789abcdef";
 export const KEY = "b".repeat(64);
 
-/** A ticket's line, as another master prints it. */
-export function ticketLine(change: Record<string, unknown> = {}): string {
+/** A join credentials's line, as another control-plane node prints it. */
+export function joinCredentialsLine(change: Record<string, unknown> = {}): string {
   const ticket = {
     token: TOKEN,
     caCertHashes: [`sha256:${"a".repeat(64)}`],
@@ -25,13 +25,13 @@ export function ticketLine(change: Record<string, unknown> = {}): string {
   return `ticket ${Buffer.from(JSON.stringify(ticket)).toString("base64")}`;
 }
 
-/** Options of the head of two masters, with no ticket. */
-export function headOptions(change: Partial<BootstrapOptions> = {}): BootstrapOptions {
+/** Options of the head of two control-plane nodes, with no join credentials. */
+export function initNodeOptions(change: Partial<BootstrapOptions> = {}): BootstrapOptions {
   return {
     settings: SETTINGS,
     node: { name: "m1", address: "10.77.0.11" },
     others: [{ name: "m2", address: "10.77.0.12" }],
-    head: true,
+    initNode: true,
     tickets: ["absent"],
     generation: 1,
     resetOnRemove: false,

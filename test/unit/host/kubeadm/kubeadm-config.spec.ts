@@ -131,7 +131,7 @@ nodeRegistration:
 });
 
 describe("kubeadm's join configuration", () => {
-  it("holds placeholders where the host fills in its ticket", () => {
+  it("holds placeholders where the host fills in its join credentials", () => {
     assert.deepEqual(parse(joinConfig(settings({ ignorePreflightErrors: ["Swap"] }), node)), {
       apiVersion: "kubeadm.k8s.io/v1beta4",
       kind: "JoinConfiguration",

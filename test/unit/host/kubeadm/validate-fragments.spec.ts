@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { fragmentMistakes } from "../../../../host/kubeadm/validate-fragments";
+import { validateFragments } from "../../../../host/kubeadm/validate-fragments";
 
 describe("users' kubeadm fragments", () => {
   it("may hold whatever the program does not own", () => {
     assert.deepEqual(
-      fragmentMistakes({
+      validateFragments({
         clusterConfiguration: {
           apiVersion: "kubeadm.k8s.io/v1beta4",
           kind: "ClusterConfiguration",
@@ -21,7 +21,7 @@ describe("users' kubeadm fragments", () => {
   });
 
   it("lists every key that the program owns, each with its path and what to do", () => {
-    const mistakes = fragmentMistakes({
+    const validationErrors = validateFragments({
       clusterConfiguration: {
         controlPlaneEndpoint: "lb:6443",
         etcd: { external: { endpoints: [] } },
@@ -30,7 +30,7 @@ describe("users' kubeadm fragments", () => {
       joinConfiguration: { discovery: {}, controlPlane: { certificateKey: "k" } },
     });
     assert.deepEqual(
-      mistakes.map((mistake) => mistake.path),
+      validationErrors.map((validationError) => validationError.path),
       [
         "clusterConfiguration.controlPlaneEndpoint",
         "clusterConfiguration.etcd.external",
@@ -40,12 +40,12 @@ describe("users' kubeadm fragments", () => {
         "joinConfiguration.controlPlane.certificateKey",
       ],
     );
-    assert.ok(mistakes.every((mistake) => mistake.message.length > 10));
+    assert.ok(validationErrors.every((validationError) => validationError.message.length > 10));
   });
 
   it("refuses a document of another kind or version, and says which it expects", () => {
     assert.deepEqual(
-      fragmentMistakes({
+      validateFragments({
         clusterConfiguration: { apiVersion: "kubeadm.k8s.io/v1beta3" },
         kubeletConfiguration: { kind: "ClusterConfiguration" },
       }),

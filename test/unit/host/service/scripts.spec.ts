@@ -35,7 +35,7 @@ const existing = {
 Object.assign(scripts, {
   "the preflight of a host of HAProxy": preflightScript({
     ...look,
-    master: false,
+    controlPlaneNode: false,
     service: { takeOver: false },
     existing,
   }),

@@ -13,7 +13,7 @@ run_reset() {
 }
 
 # forget_own: takes what the cluster still knows of an earlier life of this host out of it: etcd member and Node. Needs admin.conf and
-# etcd's client certificate on this host, and a live master.
+# etcd's client certificate on this host, and a live control-plane node.
 forget_own() {
   other=$(etcd_other)
   [ -n "$other" ] || return 1

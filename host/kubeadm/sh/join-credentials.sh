@@ -1,4 +1,4 @@
-# A ticket: what another host needs to join as a master, good for 2 hours.
+# A join credentials: what another host needs to join as a control-plane node, good for 2 hours.
 
 PKI=/etc/kubernetes/pki
 ADMIN=/etc/kubernetes/admin.conf
@@ -21,7 +21,7 @@ own_api_ready() {
   kubectl --kubeconfig "$work/admin.conf" --cache-dir "$work/cache" --request-timeout 10s get --raw /readyz
 }
 
-# The same key for the same joining host, on whichever master it is made: tickets of several masters replace the uploaded certificates
+# The same key for the same joining host, on whichever control-plane node it is made: join credentials of several control-plane nodes replace the uploaded certificates
 # of each other, and must all still open them. Nobody without the cluster CA's key can compute it.
 certificate_key() {
   { cat "$PKI/ca.key" && printf '%s %s' "$FOR" "$GENERATION"; } | sha256sum | cut -d ' ' -f 1
