@@ -14,7 +14,6 @@ import {
   type HaproxySpec,
 } from "./spec";
 
-export { HAPROXY_DEFAULTS } from "./spec";
 export type { HaproxyChecks, HaproxySpec, HaproxyTimeouts } from "./spec";
 
 /** HAProxy's two backends over the same slots: connections go to `ready`; `alive` only checks, and the fallback servers of `ready` follow it. */

@@ -71,27 +71,6 @@ export interface HaproxyChecks {
   readonly slowStartMs: number;
 }
 
-/** Defaults of everything that is not a path, a port or an address. */
-export const HAPROXY_DEFAULTS: Pick<HaproxySpec, "maxConnections" | "timeouts" | "checks"> = {
-  maxConnections: 4000,
-  timeouts: {
-    helloMs: 10_000,
-    connectMs: 700,
-    idleMs: 24 * 3600 * 1000,
-    checkMs: 700,
-    queueMs: 2000,
-    hardStopAfterMs: 40_000,
-  },
-  checks: {
-    authentication: "anonymous",
-    intervalMs: 1000,
-    fastIntervalMs: 200,
-    rise: 2,
-    fall: 2,
-    slowStartMs: 20_000,
-  },
-};
-
 /** Open files of HAProxy beside two for each connection: listeners, checks (256 backends in two pools), the health port. */
 const FD_RESERVE = 1000;
 

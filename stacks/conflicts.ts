@@ -2,6 +2,7 @@ import { BlockList, isIP } from "node:net";
 import { canonicalAddress } from "../haproxy/address";
 import { MAX_BACKENDS } from "../haproxy/model";
 import { validateFragments } from "../host/kubeadm/validate-fragments";
+import { formatDuration } from "./duration";
 import { caOfKubeconfig } from "./kubeconfig";
 import type { ValidationError } from "./validation";
 import type { Parsed } from "./schema";
@@ -10,7 +11,7 @@ import { unusedByTopology } from "./unused-keys";
 /** The keys that could be read, and the nodes that could. */
 type Known = Partial<Parsed> & Pick<Parsed, "nodes" | "loadBalancers">;
 
-/** What the keys of the configuration say against each other. A key that is missing here has a mistake of its own. */
+/** Contradictions between the keys of the configuration. A key that is missing here already has an error. */
 export function conflicts(settings: Known): ValidationError[] {
   return [
     ...portConflicts(settings),
@@ -57,7 +58,7 @@ function portConflicts({ endpoint, ports }: Known): ValidationError[] {
 
 const MOST_NODES = 9;
 
-/** Control-plane nodes and hosts of HAProxy, by their paths in the configuration. */
+/** Control-plane nodes and load-balancer hosts, by their paths in the configuration. */
 function machinesOf({ nodes, loadBalancers }: Pick<Known, "nodes" | "loadBalancers">) {
   return [
     ...Object.entries(nodes).map(([name, node]) => [`nodes.${name}`, node] as const),
@@ -68,19 +69,19 @@ function machinesOf({ nodes, loadBalancers }: Pick<Known, "nodes" | "loadBalance
 }
 
 function nodeConflicts({ nodes, loadBalancers }: Known): ValidationError[] {
-  const validationErrors: ValidationError[] = [];
+  const errors: ValidationError[] = [];
   const entries = Object.entries(nodes);
   const limit = Math.min(MOST_NODES, MAX_BACKENDS);
   if (entries.length > limit) {
-    validationErrors.push({
+    errors.push({
       path: "nodes",
       message: `got ${entries.length}, expected 1 to ${limit}`,
     });
   }
   if (entries.length > 0 && entries.every(([, node]) => node.lost)) {
-    validationErrors.push({
+    errors.push({
       path: "nodes",
-      message: "all are lost: one must be left to work with",
+      message: "all are lost: at least one must be reachable",
     });
   }
   const addresses = new Map<string, string>();
@@ -90,7 +91,7 @@ function nodeConflicts({ nodes, loadBalancers }: Known): ValidationError[] {
     const other = addresses.get(address);
     if (other !== undefined) {
       const message = `${node.address} is ${other}.address already: one host is one node`;
-      validationErrors.push({ path: `${path}.address`, message });
+      errors.push({ path: `${path}.address`, message });
     }
     addresses.set(address, other ?? path);
     if (node.sshHost === undefined) continue;
@@ -98,11 +99,11 @@ function nodeConflicts({ nodes, loadBalancers }: Known): ValidationError[] {
     const holder = hosts.get(ssh);
     if (holder !== undefined) {
       const message = `${node.sshHost} is where ${holder} is reached already: one host is one node`;
-      validationErrors.push({ path: `${path}.sshHost`, message });
+      errors.push({ path: `${path}.sshHost`, message });
     }
     hosts.set(ssh, holder ?? path);
   }
-  return validationErrors;
+  return errors;
 }
 
 function allowConflicts({ allow, nodes }: Known): ValidationError[] {
@@ -145,7 +146,7 @@ function bootstrapConflicts({
             {
               path: "kubeconfig",
               message:
-                "missing: with bootstrap none the cluster exists: `pulumi config set --secret kubeconfig < FILE`",
+                "missing: bootstrap none needs the kubeconfig of the cluster: run `pulumi config set --secret kubeconfig < FILE`",
             },
           ]
         : []),
@@ -162,7 +163,7 @@ function bootstrapConflicts({
           {
             path: "kubeconfig",
             message:
-              "given, and bootstrap is kubeadm, which takes the kubeconfig from the first master: leave it out, or set bootstrap to none for a cluster that exists",
+              "set, but bootstrap kubeadm takes the kubeconfig from the init node: leave it out, or set bootstrap to none for a cluster that exists",
           },
         ]),
     ...validateFragments((kubeadm ?? {}) as Parameters<typeof validateFragments>[0]).map(
@@ -192,12 +193,12 @@ function ownAddressConflicts({ ownAddress, nodes, loadBalancers }: Known): Valid
 
 function haproxyConflicts({ haproxy }: Known): ValidationError[] {
   if (haproxy === undefined) return [];
-  const { intervalMs, fastIntervalMs } = haproxy.checks;
-  if (fastIntervalMs <= intervalMs) return [];
+  const { interval, fastInterval } = haproxy.checks;
+  if (fastInterval <= interval) return [];
   return [
     {
-      path: "haproxy.checks.fastIntervalMs",
-      message: `got ${fastIntervalMs}, expected at most haproxy.checks.intervalMs (${intervalMs})`,
+      path: "haproxy.checks.fastInterval",
+      message: `got ${formatDuration(fastInterval)}, expected at most haproxy.checks.interval (${formatDuration(interval)})`,
     },
   ];
 }
@@ -222,7 +223,7 @@ function topologyConflicts({
         message: `is the name of a control-plane node too: each host needs its own (without loadBalancers, HAProxy runs on the control-plane nodes)`,
       })),
     ...(names.length > 0 && lost
-      ? [{ path: "loadBalancers", message: "all are lost: one must be left to work with" }]
+      ? [{ path: "loadBalancers", message: "all are lost: at least one must be reachable" }]
       : []),
     ...(noCa
       ? [
@@ -236,7 +237,7 @@ function topologyConflicts({
   ];
 }
 
-/** What is asked of an updater where there is none. */
+/** Settings that need an updater where there is none. */
 function updaterConflicts({ topology, daemonset, discovery, haproxy }: Known): ValidationError[] {
   if (topology !== "daemonset" || daemonset?.variant !== "mounted") return [];
   const without = "daemonset.variant mounted has no updater";
@@ -248,7 +249,7 @@ function updaterConflicts({ topology, daemonset, discovery, haproxy }: Known): V
       ? [
           {
             path: "haproxy.checks.authentication",
-            message: `token needs the updater's: ${without}`,
+            message: `token is the updater's: ${without}`,
           },
         ]
       : []),

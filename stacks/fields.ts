@@ -1,10 +1,9 @@
-import { isIP } from "node:net";
 import { z } from "zod";
 import { isUsableAddress } from "../haproxy/address";
+import { DURATION, formatDuration, parseDuration } from "./duration";
 
-// Every message here is what is expected; SettingsError puts the path and the value seen in front of it.
+// Each message here says what is expected; validation.ts puts the path and the value seen in front.
 
-/** What is wrong when a value is not what `expected` says. */
 type Test = (value: string) => boolean;
 
 /** A text that is not empty and passes the test. */
@@ -15,9 +14,38 @@ export function text(expected: string, test: Test = () => true) {
 }
 
 /** A whole number from `min` to `max`. */
-export function whole(min: number, max: number, unit = "") {
-  const error = `a whole number from ${min} to ${max}${unit}`;
+export function whole(min: number, max: number, note = "") {
+  const error = `a whole number from ${min} to ${max}${note}`;
   return z.int({ error }).min(min, { error }).max(max, { error });
+}
+
+/**
+ * A time from `min` to `max`, read into milliseconds.
+ *
+ * @param min as text, like `1ms`
+ * @param max as text, like `24h`
+ */
+export function duration(min: string, max: string) {
+  return time(min, max, "ms");
+}
+
+/** A time in whole seconds from `min` to `max`, read into seconds. */
+export function wholeSeconds(min: string, max: string) {
+  return time(min, max, "s");
+}
+
+function time(min: string, max: string, step: "ms" | "s") {
+  const ms = (value: string) => parseDuration(value) ?? NaN;
+  const size = ms(`1${step}`);
+  const inWhat = step === "s" ? "a time in whole seconds" : "a time";
+  const error = "a time with a unit like 700ms, 30s, 10m or 24h";
+  return z
+    .string({ error })
+    .regex(DURATION, { error, abort: true })
+    .refine((value) => ms(value) >= ms(min) && ms(value) <= ms(max) && ms(value) % size === 0, {
+      error: `${inWhat} from ${formatDuration(ms(min))} to ${formatDuration(ms(max))}`,
+    })
+    .transform((value) => ms(value) / size);
 }
 
 /** `true` or `false`. */
@@ -25,9 +53,9 @@ export function flag() {
   return z.boolean({ error: "true or false" });
 }
 
-/** One of these words. `why` follows for words that a user may expect here. */
-export function oneOf<const T extends readonly [string, ...string[]]>(words: T, why = "") {
-  return z.enum(words, { error: `${words.join(" or ")}${why}` });
+/** One of these words. */
+export function oneOf<const T extends readonly [string, ...string[]]>(words: T) {
+  return z.enum(words, { error: words.join(" or ") });
 }
 
 /** A list; default: empty. */
@@ -49,40 +77,35 @@ export function keys<T extends z.ZodRawShape>(shape: T) {
 /** A TCP port. */
 export const port = () => whole(1, 65535);
 
-const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+/** A TCP port that HAProxy can bind. */
+export const unprivilegedPort = () => whole(1024, 65535, " (HAProxy runs unprivileged)");
 
-/** A DNS name in lower case, RFC 1123. */
-export function isDnsName(value: string): boolean {
-  return value.length <= 253 && value.split(".").every((label) => LABEL.test(label));
-}
-
-/** `10.0.0.0/8`, `fd00::/8`. */
-export function isCidr(value: string): boolean {
-  const [address = "", bits = "", ...more] = value.split("/");
-  const family = isIP(address);
-  return (
-    family !== 0 &&
-    more.length === 0 &&
-    /^(0|[1-9][0-9]{0,2})$/.test(bits) &&
-    Number(bits) <= (family === 4 ? 32 : 128)
-  );
-}
+/** A DNS name in lower case, RFC 1123, at most `max` characters long. */
+export const dnsName = (expected: string, max = 253) =>
+  z
+    .hostname({ error: expected })
+    .max(max, { error: expected })
+    .regex(/^[^A-Z]+$/, { error: expected })
+    .regex(/[^.]$/, { error: expected });
 
 /** An address by which other machines reach a host. */
-export const address = () =>
-  text(
-    "an IP address that other machines reach, like 10.0.0.11 or fd00::11 (no loopback, link-local or multicast)",
-    isUsableAddress,
-  );
+export const address = () => {
+  const error =
+    "an IP address that other machines reach, like 10.0.0.11 or fd00::11 (no loopback, link-local or multicast)";
+  return z.union([z.ipv4(), z.ipv6()], { error }).refine(isUsableAddress, { error });
+};
 
 /** A host that something connects to. */
-export const host = () =>
-  text(
-    "an IP address or a DNS name in lower case",
-    (value) => isIP(value) !== 0 || (isDnsName(value) && !/^[0-9.]+$/.test(value)),
-  );
+export const host = () => {
+  const error = "an IP address or a DNS name in lower case";
+  // digits and dots alone are a mistyped address
+  const name = dnsName(error).regex(/[^0-9.]/);
+  return z.union([z.ipv4(), z.ipv6(), name], { error });
+};
 
-export const cidr = () => text("a CIDR like 10.0.0.0/8 or fd00::/8", isCidr);
+/** A network. */
+export const cidr = () =>
+  z.union([z.cidrv4(), z.cidrv6()], { error: "a CIDR like 10.0.0.0/8 or fd00::/8" });
 
 const HOST_KEY_TYPES = "ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)";
 const HOST_KEY = new RegExp(`^(${HOST_KEY_TYPES}) [A-Za-z0-9+/]{40,}={0,2}( .*)?$`);
@@ -102,30 +125,24 @@ const quantity = () =>
     /^[0-9]+(\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$/.test(value),
   );
 
+interface Amounts {
+  readonly cpu?: string;
+  readonly memory?: string;
+}
+
 /** Requests and limits of a container; an amount that is left out has its default. */
-export function resources(defaults: Resources) {
+export function resources(defaults: { readonly requests: Amounts; readonly limits: Amounts }) {
   const amount = (byDefault: string | undefined) =>
-    quantity()
-      .optional()
-      .transform((value) => value ?? byDefault);
-  const amounts = (byDefault: Amounts) =>
-    keys({ cpu: amount(byDefault.cpu), memory: amount(byDefault.memory) }).prefault({});
+    byDefault === undefined ? quantity().optional() : quantity().default(byDefault);
+  const amounts = ({ cpu, memory }: Amounts, what: string) =>
+    keys({
+      cpu: amount(cpu).describe(`${what} of CPU, like \`500m\`.`),
+      memory: amount(memory).describe(`${what} of memory, like \`64Mi\`.`),
+    }).prefault({});
   return keys({
-    requests: amounts(defaults.requests),
-    limits: amounts(defaults.limits),
+    requests: amounts(defaults.requests, "Request"),
+    limits: amounts(defaults.limits, "Limit"),
   }).prefault({});
-}
-
-/** CPU and memory; what is left out is not asked for. */
-export interface Amounts {
-  readonly cpu?: string | undefined;
-  readonly memory?: string | undefined;
-}
-
-/** Requests and limits of a container. */
-export interface Resources {
-  readonly requests: Amounts;
-  readonly limits: Amounts;
 }
 
 // registry host with optional port, path, tag, digest: https://github.com/distribution/reference

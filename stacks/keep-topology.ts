@@ -1,15 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Settings } from "./settings";
-
-type Topology = Settings["topology"];
+import type { Topology } from "./schema";
 
 /**
- * Keeps the topology in the stack's state, and refuses another one, in previews too. One `up` cannot move a stack: the engine makes the new
- * before it takes the old away, and the two cannot share the LB port of a host; with HAProxy on other hosts, the endpoint's name would have to
- * move in between. A stack that was destroyed is free again.
+ * Keeps the topology in the stack's state, and refuses another one, in previews too. One `up` cannot move a stack: the engine creates the new
+ * resources before it deletes the old ones, and both need the LB port of the same host. On other hosts, the endpoint's name would have to
+ * move in between. A destroyed stack is free again.
  *
- * @param checked the preflights: what has changed nothing yet may still change its topology
- * @returns whatever changes a host comes after it
+ * @param checked the preflights: until they pass, a stack may still change its topology
+ * @returns a resource that comes before everything that changes a host
  */
 export function keepTopology(
   topology: Topology,
@@ -30,7 +28,7 @@ export function keepTopology(
   );
 }
 
-/** What an operator reads who has changed the topology of a stack. */
+/** The message for an operator after a change of `topology`. */
 export function refusal(former: string, next: string): string {
-  return `this stack was made with topology ${former}, and the configuration says ${next}; nothing was changed. Set it back to ${former}. Or run pulumi destroy (HAProxy goes; the cluster stays, unless kubeadm.resetOnDestroy is true), then pulumi up: in between nobody serves the endpoint. For a way without a gap see "Change the topology" in docs/operations.md`;
+  return `this stack was made with topology ${former}, and the configuration says ${next}; nothing was changed. Set it back to ${former}. Or run pulumi destroy (HAProxy goes; the cluster stays, unless kubeadm.resetOnDestroy is true), then pulumi up: in between the endpoint is down. For a way without a gap see "Change the topology" in docs/operations.md`;
 }

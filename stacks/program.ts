@@ -1,14 +1,14 @@
 import * as pulumi from "@pulumi/pulumi";
 import { daemonsetStack } from "./daemonset";
 import { externalStack } from "./external";
-import { SettingsError, type Settings } from "./settings";
+import { ConfigurationError, type Settings } from "./settings";
 import { settingsFromConfig } from "./read-config";
 
 /**
  * The whole program: reads the stack's configuration, builds the topology, returns the stack's outputs. It can run again and again in one
  * process.
  *
- * @throws pulumi.RunError with all mistakes of the configuration, before any resource is registered
+ * @throws pulumi.RunError with all errors of the configuration, before any resource is registered
  */
 export function program(): Promise<Record<string, unknown>> {
   return Promise.resolve().then(() => {
@@ -26,8 +26,8 @@ function settingsOfStack(): Settings {
   try {
     return settingsFromConfig(pulumi.runtime.allConfig(), pulumi.getProject());
   } catch (error) {
-    // an operator's mistake: the list of mistakes, and no stack trace
-    if (error instanceof SettingsError) throw new pulumi.RunError(error.message);
+    // the operator needs the list of errors, not a stack trace
+    if (error instanceof ConfigurationError) throw new pulumi.RunError(error.message);
     throw error;
   }
 }

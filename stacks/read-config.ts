@@ -5,7 +5,7 @@ import type { Environment } from "./ssh-targets";
 /**
  * Reads the settings out of a stack's configuration as Pulumi hands it over: `PROJECT:KEY` with a text, or JSON for objects and lists.
  *
- * @throws SettingsError with every mistake that was found
+ * @throws ConfigurationError with every error
  */
 export function settingsFromConfig(
   config: Readonly<Record<string, string>>,

@@ -1,167 +1,141 @@
 import { z } from "zod";
-import { HAPROXY_DEFAULTS } from "../haproxy/config";
 import { DEFAULT_PORTS } from "../names";
-import { DISCOVERY_MODES, UPDATER_DEFAULTS } from "../updater/settings";
+import { DISCOVERY_MODES } from "../updater/settings";
 import {
-  address,
   cidr,
-  flag,
+  dnsName,
   host,
-  hostKey,
-  image,
-  isDnsName,
   keys,
   list,
   oneOf,
   port,
-  resources,
   text,
+  unprivilegedPort,
   whole,
 } from "./fields";
+import { haproxy, updater } from "./schema-haproxy";
+import { kubeadm } from "./schema-kubeadm";
+import { nodeName, nodeSchema, ssh } from "./schema-machines";
 
-// What stands in Pulumi.yaml for each key is written there for operators; here is what is accepted.
+// The one home of the configuration: shape, defaults and descriptions. `npm run generate` writes Pulumi.yaml's config block, the tables of
+// docs/configuration.md and config.schema.json from it.
 
-/** The longest name of a node that is also a key of the ConfigMap and a label. */
-const NODE_NAME = { longest: 63, expected: "a node name: a DNS name in lower case, at most 63" };
+const TOPOLOGIES = ["daemonset", "external"] as const;
 
-/** Name of a node: the key in `nodes`. */
-export const nodeName = text(
-  NODE_NAME.expected,
-  (value) => value.length <= NODE_NAME.longest && isDnsName(value),
-);
-
-const hostKeys = { hostKey: hostKey().optional(), hostKeyFile: text("a path").optional() };
-
-const credentials = {
-  privateKey: text("a private key in PEM or OpenSSH format").optional(),
-  privateKeyFile: text("a path").optional(),
-  privateKeyPassword: text("a passphrase").optional(),
-  agentSocketPath: text("a path").optional(),
-};
-
-/** One entry of `nodes`. */
-export const nodeSchema = keys({
-  address: address(),
-  sshHost: host().optional(),
-  sshPort: port().optional(),
-  ...hostKeys,
-  generation: whole(1, 1_000_000).default(1),
-  lost: flag().default(false),
-});
-
-const milliseconds = (max: number) => whole(1, max, " (milliseconds)");
-
-const haproxy = keys({
-  image: image().default("docker.io/library/haproxy:3.0.11"),
-  resources: resources({ requests: { cpu: "500m", memory: "64Mi" }, limits: {} }),
-  takeOver: flag().default(false),
-  maxConnections: whole(100, 1_000_000).default(HAPROXY_DEFAULTS.maxConnections),
-  timeouts: keys({
-    helloMs: milliseconds(60_000).default(HAPROXY_DEFAULTS.timeouts.helloMs),
-    connectMs: milliseconds(60_000).default(HAPROXY_DEFAULTS.timeouts.connectMs),
-    idleMs: milliseconds(7 * 86_400_000).default(HAPROXY_DEFAULTS.timeouts.idleMs),
-    checkMs: milliseconds(60_000).default(HAPROXY_DEFAULTS.timeouts.checkMs),
-    queueMs: milliseconds(60_000).default(HAPROXY_DEFAULTS.timeouts.queueMs),
-    hardStopAfterMs: milliseconds(3_600_000).default(HAPROXY_DEFAULTS.timeouts.hardStopAfterMs),
-  }).prefault({}),
-  checks: keys({
-    authentication: oneOf(["anonymous", "token"]).default(HAPROXY_DEFAULTS.checks.authentication),
-    intervalMs: milliseconds(60_000).default(HAPROXY_DEFAULTS.checks.intervalMs),
-    fastIntervalMs: milliseconds(60_000).default(HAPROXY_DEFAULTS.checks.fastIntervalMs),
-    rise: whole(1, 100).default(HAPROXY_DEFAULTS.checks.rise),
-    fall: whole(1, 100).default(HAPROXY_DEFAULTS.checks.fall),
-    slowStartMs: milliseconds(600_000).default(HAPROXY_DEFAULTS.checks.slowStartMs),
-  }).prefault({}),
-});
-
-const updater = keys({
-  image: image().default("docker.io/library/node:20-trixie-slim"),
-  resources: resources({
-    requests: { cpu: "50m", memory: "64Mi" },
-    limits: { memory: "256Mi" },
-  }),
-  drainSeconds: whole(0, 3600, " (seconds)").default(UPDATER_DEFAULTS.drainSeconds),
-  // below a minute, an API server that only restarts would be taken for a removed one: its lease is renewed each 10 s, and ends after 15 s
-  retainSeconds: whole(0, 604_800, " (seconds)").default(UPDATER_DEFAULTS.retainSeconds),
-  checkConfig: flag().default(true),
-});
-
-const dnsOrAddress = host();
-const word = (what: string) => text(what, (value) => /^[A-Za-z0-9/_.-]+$/.test(value));
-const fragment = () =>
-  z.record(z.string(), z.unknown(), { error: "an object, as in kubeadm's documents" }).optional();
-
-const kubeadm = keys({
-  kubernetesVersion: text("a version like v1.35.4", (value) =>
-    /^v[0-9]+\.[0-9]+\.[0-9]+([-+][A-Za-z0-9.+-]+)?$/.test(value),
-  ).optional(),
-  certSANs: list(dnsOrAddress, "addresses and DNS names"),
-  ignorePreflightErrors: list(word("a check of kubeadm, or all"), "checks of kubeadm, or all"),
-  skipPhases: list(word("a phase of kubeadm init"), "phases of kubeadm init"),
-  clusterConfiguration: fragment(),
-  initConfiguration: fragment(),
-  joinConfiguration: fragment(),
-  kubeletConfiguration: fragment(),
-  kubeProxyConfiguration: fragment(),
-  resetOnDestroy: flag().default(false),
-});
+/** Where HAProxy runs: as pods on the control-plane nodes, or as a systemd service. */
+export type Topology = (typeof TOPOLOGIES)[number];
 
 /** Every key of the configuration but `nodes` and `loadBalancers`, whose entries are read one by one (with `nodeSchema`). */
 export const schema = {
-  topology: oneOf(["daemonset", "external"]).default("daemonset"),
-  discovery: oneOf(DISCOVERY_MODES).default("configMap"),
-  bootstrap: oneOf(["kubeadm", "none"]).default("kubeadm"),
+  topology: oneOf(TOPOLOGIES)
+    .default("daemonset")
+    .describe(
+      "`daemonset`: HAProxy as pods on the control-plane nodes. `external`: HAProxy as a systemd service, on the control-plane nodes or on dedicated load-balancer hosts (`loadBalancers`). [Changing it](operations.md#change-the-topology) takes a `destroy`.",
+    ),
+  discovery: oneOf(DISCOVERY_MODES)
+    .default("configMap")
+    .describe(
+      "[Where the updater finds the backends](discovery.md). `configMap`: in the ConfigMap `haproxy-backends`, one key per control-plane node. `endpoints`: in the EndpointSlice that the API servers keep. `both`: in both.",
+    ),
+  bootstrap: oneOf(["kubeadm", "none"])
+    .default("kubeadm")
+    .describe(
+      "`kubeadm`: make the cluster and join new control-plane nodes. `none`: the cluster exists; give its `kubeconfig`, and neither `clusterName` nor `kubeadm`.",
+    ),
   clusterName: text("letters, digits, '-' and '.'; at most 63", (value) =>
     /^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$/.test(value),
-  ).optional(),
+  )
+    .optional()
+    .describe("Name of the cluster. Default: kubeadm's own, `kubernetes`."),
   endpoint: keys({
-    host: host(),
-    port: whole(1024, 65535, " (HAProxy is no root)").default(DEFAULT_PORTS.lb),
-  }),
-  ssh: keys({
-    user: text("a user's name", (value) => /^[a-z_][a-z0-9_.-]*$/i.test(value)).default("root"),
-    port: port().default(22),
-    ...hostKeys,
-    ...credentials,
-    bastion: keys({
-      host: host(),
-      port: port().default(22),
-      user: text("a user's name").default("root"),
-      ...hostKeys,
-      ...credentials,
-    }).optional(),
-  }).prefault({}),
+    host: host().describe("DNS name or IP address; a name must resolve on every machine."),
+    port: unprivilegedPort()
+      .default(DEFAULT_PORTS.lb)
+      .describe("The LB port; no port that Kubernetes or etcd use on a control-plane node."),
+  }).describe("The control-plane endpoint."),
+  ssh,
   ports: keys({
-    api: port().default(DEFAULT_PORTS.api),
-    health: whole(1024, 65535, " (HAProxy is no root)").default(DEFAULT_PORTS.health),
-  }).prefault({}),
-  allow: list(cidr(), "CIDRs"),
+    api: port().default(DEFAULT_PORTS.api).describe("Port of the API servers."),
+    health: unprivilegedPort()
+      .default(DEFAULT_PORTS.health)
+      .describe("HAProxy's health and metrics, and the updater's behind them."),
+  })
+    .prefault({})
+    .describe("Ports beside the LB port, on every machine."),
+  allow: list(cidr(), "CIDRs").describe(
+    "CIDRs that may use the LB port and the metrics; the control-plane nodes must be among them. Empty: all.",
+  ),
   ownAddress: keys({
     interface: text("the name of a network interface", (value) =>
       /^[A-Za-z0-9_.@-]{1,15}$/.test(value),
-    ).optional(),
-    subnet: cidr().optional(),
-  }).prefault({}),
-  forward: keys({ kind: oneOf(["nftables", "iptables", "socat"]).default("nftables") }).prefault(
-    {},
-  ),
-  kubeadm: kubeadm.prefault({}),
-  daemonset: keys({ variant: oneOf(["sidecar", "mounted"]).default("sidecar") }).prefault({}),
-  haproxy: haproxy.prefault({}),
-  updater: updater.prefault({}),
+    )
+      .optional()
+      .describe(
+        "A host takes the first address of this interface as its own. Default: the source of the default route, as in kubeadm.",
+      ),
+    subnet: cidr().optional().describe("The same with the first address inside this CIDR."),
+  })
+    .prefault({})
+    .describe("Which of its addresses a host takes as its own, found when the unit starts."),
+  forward: keys({
+    kind: oneOf(["nftables", "iptables", "socat"])
+      .default("nftables")
+      .describe(
+        "`nftables`, `iptables` or `socat`; see [the comparison](how-it-works.md#kinds-of-the-forward).",
+      ),
+  })
+    .prefault({})
+    .describe("How the LB port leads to the host's own API server while HAProxy does not listen."),
+  kubeadm,
+  daemonset: keys({
+    variant: oneOf(["sidecar", "mounted"])
+      .default("sidecar")
+      .describe(
+        "`sidecar`: an updater beside HAProxy; a change arrives within milliseconds. `mounted`: no updater and no API credential in the pods; a change takes about a minute and a reload, and `discovery` must be `configMap`. [Comparison](how-it-works.md#variant-mounted-no-updater-no-credential).",
+      ),
+  })
+    .prefault({})
+    .describe("How a change of the backends reaches the pods."),
+  haproxy,
+  updater,
   token: keys({
-    generation: whole(1, 1_000_000).default(1),
-    delivery: oneOf(["environment", "file"]).default("environment"),
-  }).prefault({}),
+    generation: whole(1, 1_000_000)
+      .default(1)
+      .describe("Raise it to [rotate the token](operations.md#rotate-the-updaters-token)."),
+    delivery: oneOf(["environment", "file"])
+      .default("environment")
+      .describe(
+        "`environment`: an `EnvironmentFile=` that root alone reads; a new token restarts the updater, not HAProxy. `file`: `/etc/control-plane-lb/token`, which the updater reads for each connection.",
+      ),
+  })
+    .prefault({})
+    .describe("The updater's long-lived token outside the cluster."),
   imagePullSecrets: list(
-    text("the name of a Secret in kube-system", isDnsName),
+    dnsName("the name of a Secret in kube-system"),
     "names of Secrets in kube-system",
-  ),
-  kubeconfig: text("a kubeconfig (its text, or a path)").optional(),
+  ).describe("Names of Secrets in kube-system with which kubelet pulls the images."),
+  kubeconfig: text("a kubeconfig (its text, or a path)").optional().meta({
+    description:
+      "With bootstrap `none`: the text of an administrator's kubeconfig. Topology `external` needs `certificate-authority-data` in it.",
+    secret: true,
+  }),
 } as const;
 
-/** Keys of the configuration. */
-export type Key = keyof typeof schema | "nodes" | "loadBalancers";
+/** The whole configuration, for documentation and editors. */
+export const configuration = z.strictObject({
+  ...schema,
+  nodes: z
+    .record(nodeName, nodeSchema)
+    .describe(
+      "The control-plane nodes by the names of their Node objects, 1 to 9. On the first day the first by name makes the cluster; later none is special.",
+    ),
+  loadBalancers: z
+    .record(nodeName, nodeSchema)
+    .prefault({})
+    .describe(
+      "Dedicated load-balancer hosts by name, with the same keys as `nodes`. Default: HAProxy runs on the control-plane nodes. Changes go to one host at a time; the next follows when HAProxy is healthy there.",
+    ),
+});
 
 /** Keys whose value is a text, not JSON. */
 export const TEXT_KEYS: ReadonlySet<string> = new Set([
@@ -173,7 +147,4 @@ export const TEXT_KEYS: ReadonlySet<string> = new Set([
 ]);
 
 /** The configuration as parsed: key by key. */
-export type Parsed = { readonly [K in keyof typeof schema]: z.output<(typeof schema)[K]> } & {
-  readonly nodes: Readonly<Record<string, z.output<typeof nodeSchema>>>;
-  readonly loadBalancers: Readonly<Record<string, z.output<typeof nodeSchema>>>;
-};
+export type Parsed = z.output<typeof configuration>;

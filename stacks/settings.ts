@@ -4,44 +4,53 @@ import type { KubeadmFragments } from "../host/kubeadm/kubeadm-settings";
 import type { TokenDelivery } from "../host/service/updater-part";
 import type { SshTarget } from "../components/ssh/ssh-target";
 import type { DiscoveryMode } from "../updater/settings";
+import { assemble } from "./assemble";
 import { conflicts } from "./conflicts";
-import type { Resources } from "./fields";
-import { canonicalAddress } from "../haproxy/address";
-import { validationErrorsOf, SettingsError, type ValidationError } from "./validation";
-import { nodeName, nodeSchema, schema, type Parsed } from "./schema";
+import type { ContainerResources } from "../pod/pod";
+import {
+  ConfigurationError,
+  expectedAt,
+  keyName,
+  schemaErrors,
+  show,
+  type ValidationError,
+} from "./validation";
+import { schema, type Parsed, type Topology } from "./schema";
+import { nodeName, nodeSchema } from "./schema-machines";
 import { readTargets, type Environment } from "./ssh-targets";
 
-export { SettingsError, type ValidationError } from "./validation";
+export { ConfigurationError } from "./validation";
+export type { Topology } from "./schema";
 
-/** A control-plane node, or a host of HAProxy. */
+/** A control-plane node, or a load-balancer host. */
 export interface NodeSettings {
   readonly name: string;
   /** Address inside the cluster, canonical. */
   readonly address: string;
   /** How the program reaches it. SECRET in parts. */
   readonly ssh: SshTarget;
-  /** Raised by the operator for a host that was reprovisioned: its scripts run again. */
+  /** The operator raises it after reprovisioning the host: its scripts run again. */
   readonly generation: number;
-  /** Gone for good: no command runs there any more, also not when it is removed. */
+  /** Gone for good: no command runs there any more, not even on removal. */
   readonly lost: boolean;
 }
 
-/** What the operator wants, checked and complete. */
+/** The configuration, validated and complete. Times are numbers, their unit is in the name. */
 export interface Settings {
-  readonly topology: "daemonset" | "external";
-  /** Where the updater learns the backends from. */
+  readonly topology: Topology;
+  /** Where the updater finds the backends. */
   readonly discovery: DiscoveryMode;
-  /** kubeadm: the program makes and extends the cluster; none: it exists, and `kubeconfig` is given. */
+  /** kubeadm: the program makes and extends the cluster; none: it exists, and `kubeconfig` is set. */
   readonly bootstrap: "kubeadm" | "none";
   readonly clusterName?: string;
   /** The control-plane endpoint. */
   readonly endpoint: { readonly host: string; readonly port: number };
   /** Sorted by name, m2 before m10. */
   readonly nodes: readonly NodeSettings[];
-  /** Hosts of HAProxy in topology external; sorted like the nodes. Empty: the control-plane nodes themselves. */
+  /** Dedicated load-balancer hosts of topology external; sorted like the nodes. Empty: the control-plane nodes. */
   readonly loadBalancers: readonly NodeSettings[];
   readonly ports: { readonly lb: number; readonly api: number; readonly health: number };
-  /** CIDRs that may use the LB port; empty: everybody. */
+  /** CIDRs that may use the LB port; empty: all. */
   readonly allow: readonly string[];
   readonly ownAddress: OwnAddress;
   readonly forward: { readonly kind: ForwardKind };
@@ -51,15 +60,15 @@ export interface Settings {
     readonly ignorePreflightErrors: readonly string[];
     readonly skipPhases: readonly string[];
     readonly fragments: KubeadmFragments;
-    /** `kubeadm reset` when everything is destroyed. */
+    /** `pulumi destroy` runs `kubeadm reset`. */
     readonly resetOnDestroy: boolean;
   };
-  /** sidecar: an updater beside HAProxy; mounted: HAProxy's own container takes haproxy.cfg from the mounted ConfigMap. */
+  /** sidecar: an updater beside HAProxy; mounted: HAProxy's container reads haproxy.cfg from the mounted ConfigMap. */
   readonly daemonset: { readonly variant: "sidecar" | "mounted" };
   readonly haproxy: {
     readonly image: string;
-    readonly resources: Resources;
-    /** Topology external: a haproxy.cfg of somebody else is put aside instead of refused. */
+    readonly resources: ContainerResources;
+    /** Topology external: a foreign haproxy.cfg is put aside instead of refused. */
     readonly takeOver: boolean;
     readonly maxConnections: number;
     readonly timeouts: HaproxyTimeouts;
@@ -67,48 +76,48 @@ export interface Settings {
   };
   readonly updater: {
     readonly image: string;
-    readonly resources: Resources;
+    readonly resources: ContainerResources;
     readonly drainSeconds: number;
     readonly retainSeconds: number;
-    /** haproxy.cfg is checked by a copy of HAProxy's own binary. */
+    /** A copy of HAProxy's own binary checks haproxy.cfg. */
     readonly checkConfig: boolean;
   };
-  /** The updater's token outside of the cluster. */
+  /** The updater's token outside the cluster. */
   readonly token: { readonly generation: number; readonly delivery: TokenDelivery };
   readonly imagePullSecrets: readonly string[];
-  /** SECRET. There with bootstrap none. */
+  /** SECRET. Set with bootstrap none. */
   readonly kubeconfig?: string;
 }
 
 /**
  * Reads the whole configuration.
  *
- * @param get the value of a key: objects and lists as such, nothing where it is not set
- * @param names the keys that are set, so that unknown ones are found. Default: only known keys are asked for
- * @param surroundings files and environment that the configuration refers to
- * @throws SettingsError with every mistake that was found
+ * @param get the value of a key: objects and lists as such, undefined where it is not set
+ * @param names the keys that are set, so that unknown ones are found. @default none
+ * @param environment files and variables that the configuration refers to. @default this process's
+ * @throws ConfigurationError with every error
  */
 export function readSettings(
   get: (key: string) => unknown,
   names: readonly string[] = [],
   environment?: Environment,
 ): Settings {
-  const validationErrors: ValidationError[] = unknownKeys(names);
+  const errors: ValidationError[] = unknownKeys(names);
   const parsed: Partial<Record<string, unknown>> = {};
   for (const [key, part] of Object.entries(schema)) {
     const value = emptyAsMissing(get(key));
     const result = part.safeParse(value);
     if (result.success) parsed[key] = result.data;
-    else validationErrors.push(...validationErrorsOf(key, value, result.error));
+    else errors.push(...schemaErrors(key, value, result.error));
   }
-  const nodes = readNodes("nodes", get("nodes"), validationErrors);
+  const nodes = readMachines("nodes", get("nodes"), errors);
   const given = emptyAsMissing(get("loadBalancers"));
   const none = given === undefined || JSON.stringify(given) === "{}";
-  const loadBalancers = none ? {} : readNodes("loadBalancers", given, validationErrors);
-  const known = { ...parsed, nodes, loadBalancers } as Partial<Parsed> & MachinesOf<Parsed>;
-  const targets = readTargets(known, validationErrors, environment);
-  validationErrors.push(...conflicts(known));
-  if (validationErrors.length > 0) throw new SettingsError(validationErrors);
+  const loadBalancers = none ? {} : readMachines("loadBalancers", given, errors);
+  const known = { ...parsed, nodes, loadBalancers } as Partial<Parsed> & Machines;
+  const targets = readTargets(known, errors, environment);
+  errors.push(...conflicts(known));
+  if (errors.length > 0) throw new ConfigurationError(errors);
   return assemble(known as Parsed, targets);
 }
 
@@ -116,7 +125,10 @@ function unknownKeys(names: readonly string[]): ValidationError[] {
   const known = [...Object.keys(schema), "nodes", "loadBalancers"];
   return names
     .filter((name) => !known.includes(name))
-    .map((path) => ({ path, message: `unknown key; known here: ${known.join(", ")}` }));
+    .map((name) => ({
+      path: keyName(name),
+      message: `unknown key; known here: ${known.join(", ")}`,
+    }));
 }
 
 // an empty text is how Pulumi's own schema writes "no value"
@@ -128,101 +140,46 @@ const EXPECTED = {
   nodes:
     'an object with the control-plane nodes by name, like { "m1": { "address": "10.0.0.11" } }',
   loadBalancers:
-    'an object with the hosts of HAProxy by name, like { "lb1": { "address": "10.0.0.21" } }; without the key they are the control-plane nodes',
+    'an object with the load-balancer hosts by name, like { "lb1": { "address": "10.0.0.21" } }; without the key they are the control-plane nodes',
 } as const;
 
-type MachinesOf<P> = Pick<P & Parsed, "nodes" | "loadBalancers">;
+type Machines = Pick<Parsed, "nodes" | "loadBalancers">;
 
-/** Each node by itself, so that one bad entry hides nothing of the others. */
-function readNodes(
+/** Each machine by itself, so that one bad entry hides no error in the others. */
+function readMachines(
   key: keyof typeof EXPECTED,
   value: unknown,
-  validationErrors: ValidationError[],
+  errors: ValidationError[],
 ): Parsed["nodes"] {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    const message =
-      emptyAsMissing(value) === undefined ? "missing" : `got ${JSON.stringify(value)}`;
-    validationErrors.push({ path: key, message: `${message}: expected ${EXPECTED[key]}` });
+    const given = emptyAsMissing(value);
+    const seen = given === undefined ? "missing" : `got ${show(key, given)}`;
+    errors.push({ path: key, message: `${seen}: expected ${EXPECTED[key]}` });
     return {};
   }
-  const nodes: Record<string, Parsed["nodes"][string]> = {};
+  const machines: Record<string, Parsed["nodes"][string]> = {};
   for (const [name, entry] of Object.entries(value)) {
-    const [good, node] = [nodeName.safeParse(name), nodeSchema.safeParse(entry)];
-    if (!good.success)
-      validationErrors.push(...validationErrorsOf(`${key}.${name}`, name, good.error));
-    if (!node.success)
-      validationErrors.push(...validationErrorsOf(`${key}.${name}`, entry, node.error));
-    if (good.success && node.success) nodes[name] = node.data;
+    const path = `${key}.${keyName(name)}`;
+    const [goodName, machine] = [nodeName.safeParse(name), nodeSchema.safeParse(entry)];
+    if (!goodName.success) errors.push(...schemaErrors(path, name, goodName.error).slice(0, 1));
+    if (!machine.success) errors.push(...schemaErrors(path, entry, machine.error));
+    if (goodName.success && machine.success) machines[name] = machine.data;
   }
-  if (Object.keys(value).length === 0) {
-    validationErrors.push({ path: key, message: `got {}, expected ${EXPECTED[key]}` });
-  }
-  return nodes;
+  if (Object.keys(value).length === 0) errors.push(expectedAt(key, {}, EXPECTED[key]));
+  return machines;
 }
 
-function assemble(parsed: Parsed, targets: ReadonlyMap<string, SshTarget>): Settings {
-  const { nodes, loadBalancers, ports, ownAddress, kubeadm, kubeconfig, clusterName, ...rest } =
-    parsed;
-  const { resetOnDestroy, certSANs, ignorePreflightErrors, skipPhases, kubernetesVersion } =
-    kubeadm;
-  const fragments: KubeadmFragments = defined({
-    clusterConfiguration: kubeadm.clusterConfiguration,
-    initConfiguration: kubeadm.initConfiguration,
-    joinConfiguration: kubeadm.joinConfiguration,
-    kubeletConfiguration: kubeadm.kubeletConfiguration,
-    kubeProxyConfiguration: kubeadm.kubeProxyConfiguration,
-  });
-  return {
-    ...rest,
-    ...defined({ kubeconfig, clusterName }),
-    ports: { lb: parsed.endpoint.port, ...ports },
-    ownAddress: ownAddressOf(ownAddress),
-    kubeadm: {
-      ...defined({ kubernetesVersion }),
-      certSANs,
-      ignorePreflightErrors,
-      skipPhases,
-      fragments,
-      resetOnDestroy,
-    },
-    nodes: machines(nodes, targets),
-    loadBalancers: machines(loadBalancers, targets),
-  };
-}
-
-function machines(nodes: Parsed["nodes"], targets: ReadonlyMap<string, SshTarget>): NodeSettings[] {
-  return Object.entries(nodes)
-    .sort(([a], [b]) => byName(a, b))
-    .map(([name, node]) => ({
-      name,
-      address: canonicalAddress(node.address),
-      ssh: targets.get(name) as SshTarget,
-      generation: node.generation,
-      lost: node.lost,
-    }));
-}
-
-function ownAddressOf({ interface: name, subnet }: Parsed["ownAddress"]): OwnAddress {
-  if (name !== undefined) return { from: "interface", interface: name };
-  return subnet === undefined ? { from: "route" } : { from: "subnet", subnet };
-}
-
-// Pulumi sorts the keys of a map by bytes, which puts m10 before m2
-function byName(a: string, b: string): number {
-  return a.localeCompare(b, "en", { numeric: true }) || (a < b ? -1 : 1);
-}
-
-/** Without the keys that have no value. */
-function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(
-    Object.entries(value).filter(([, each]) => each !== undefined),
-  ) as never;
-}
-
-/** The hosts on which HAProxy runs. */
+/** The load-balancer hosts: where HAProxy runs. */
 export function loadBalancersOf(
   settings: Pick<Settings, "topology" | "nodes" | "loadBalancers">,
 ): readonly NodeSettings[] {
-  const own = settings.topology === "external" && settings.loadBalancers.length > 0;
-  return own ? settings.loadBalancers : settings.nodes;
+  return hasDedicatedHosts(settings) ? settings.loadBalancers : settings.nodes;
+}
+
+/** Does HAProxy run on hosts that are no control-plane nodes? */
+export function hasDedicatedHosts({
+  topology,
+  loadBalancers,
+}: Pick<Settings, "topology" | "loadBalancers">): boolean {
+  return topology === "external" && loadBalancers.length > 0;
 }

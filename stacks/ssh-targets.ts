@@ -3,17 +3,17 @@ import { homedir } from "node:os";
 import { resolve } from "node:path";
 import type { SshEnd, SshTarget } from "../components/ssh/ssh-target";
 import { isHostKey } from "./fields";
-import type { ValidationError } from "./validation";
+import { looksSecret, type ValidationError } from "./validation";
 import type { Parsed } from "./schema";
 
-/** What the configuration refers to. */
+/** Files and variables that the configuration refers to. */
 export interface Environment {
   /** Reads a file that a setting names; `~/` is the home directory. @throws when it cannot be read */
   readonly readFile: (path: string) => string;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-const REAL: Environment = {
+const OF_THIS_PROCESS: Environment = {
   readFile: (path) => readFileSync(resolve(path.replace(/^~(?=\/)/, homedir())), "utf8"),
   env: process.env,
 };
@@ -32,18 +32,18 @@ interface Credentials {
 
 type Authentication = Pick<SshEnd, "privateKey" | "privateKeyPassword" | "agentSocketPath">;
 
-/** How each node is reached, by name. Files are read; what is missing or contradicts itself goes to `mistakes`. */
+/** How SSH reaches each machine, by name. Reads the files; adds what is missing or contradictory to `errors`. */
 export function readTargets(
   settings: Partial<Parsed> & Pick<Parsed, "nodes" | "loadBalancers">,
-  validationErrors: ValidationError[],
-  environment: Environment = REAL,
+  errors: ValidationError[],
+  environment: Environment = OF_THIS_PROCESS,
 ): Map<string, SshTarget> {
   const { ssh, nodes, loadBalancers } = settings;
   if (ssh === undefined) return new Map();
-  const read = new Reader(validationErrors, environment);
-  const own = read.authentication("ssh", ssh);
+  const read = new Reader(errors, environment);
+  const credentials = read.authentication("ssh", ssh);
   const common = read.hostKey("ssh", ssh);
-  const bastion = ssh.bastion && readBastion(ssh.bastion, own, read);
+  const bastion = ssh.bastion && readBastion(ssh.bastion, credentials, read);
   const machines = [
     ...Object.entries(nodes).map(([name, node]) => [`nodes.${name}`, name, node] as const),
     ...Object.entries(loadBalancers).map(
@@ -58,7 +58,7 @@ export function readTargets(
         port: node.sshPort ?? ssh.port,
         user: ssh.user,
         hostKey: read.required(path, host, read.hostKey(path, node) ?? common),
-        ...own,
+        ...credentials,
         ...(bastion === undefined ? {} : { bastion }),
       };
       return [name, target];
@@ -66,7 +66,7 @@ export function readTargets(
   );
 }
 
-/** The bastion takes the nodes' credentials unless it has its own. */
+/** The bastion takes the nodes' credentials unless its settings name others. */
 function readBastion(
   bastion: NonNullable<Parsed["ssh"]["bastion"]>,
   nodes: Authentication,
@@ -74,19 +74,21 @@ function readBastion(
 ): SshEnd {
   const path = "ssh.bastion";
   const { host, port, user, privateKey, privateKeyFile, agentSocketPath } = bastion;
-  const own = [privateKey, privateKeyFile, agentSocketPath].some((value) => value !== undefined);
+  const hasCredentials = [privateKey, privateKeyFile, agentSocketPath].some(
+    (value) => value !== undefined,
+  );
   return {
     host,
     port,
     user,
     hostKey: read.required(path, host, read.hostKey(path, bastion)),
-    ...(own ? read.authentication(path, bastion) : nodes),
+    ...(hasCredentials ? read.authentication(path, bastion) : nodes),
   };
 }
 
 class Reader {
   constructor(
-    private readonly validationErrors: ValidationError[],
+    private readonly errors: ValidationError[],
     private readonly environment: Environment,
   ) {}
 
@@ -121,7 +123,7 @@ class Reader {
     return text.split(/\s+/).slice(0, 2).join(" ");
   }
 
-  /** A host key must be known: without one, anybody could be the host. */
+  /** A host key must be known: without one, any machine could pose as the host. */
   required(path: string, host: string, key: string | undefined): string {
     if (key === undefined) {
       this.note(
@@ -142,6 +144,10 @@ class Reader {
       this.note(`${path}.${key}File`, `set beside ${path}.${key}: leave one of them out`);
     }
     if (text !== undefined || file === undefined) return text;
+    if (looksSecret(file)) {
+      this.note(`${path}.${key}File`, `holds a key, expected a path: use ${path}.${key} for text`);
+      return undefined;
+    }
     try {
       return this.environment.readFile(file);
     } catch (error) {
@@ -151,6 +157,6 @@ class Reader {
   }
 
   private note(path: string, message: string): void {
-    this.validationErrors.push({ path, message });
+    this.errors.push({ path, message });
   }
 }

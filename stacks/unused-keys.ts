@@ -1,10 +1,8 @@
 import type { ValidationError } from "./validation";
-import { schema, type Parsed } from "./schema";
+import { schema, type Parsed, type Topology } from "./schema";
 
-type Topology = Parsed["topology"];
-
-/** Settings that only one topology knows: of pods and forwards, and of services. */
-const ONLY_FOR: Readonly<Record<Topology, readonly string[]>> = {
+/** Settings that only one topology uses: those of pods and forwards, and those of services. */
+export const ONLY_FOR: Readonly<Record<Topology, readonly string[]>> = {
   daemonset: [
     "daemonset.variant",
     "forward.kind",
@@ -18,7 +16,7 @@ const ONLY_FOR: Readonly<Record<Topology, readonly string[]>> = {
   external: ["loadBalancers", "haproxy.takeOver", "token.generation", "token.delivery"],
 };
 
-/** Settings of the other topology that are not as they are by default: who sets them expects something of them. */
+/** Settings of the other topology that differ from their default: they would have no effect. */
 export function unusedByTopology(settings: Partial<Parsed>): ValidationError[] {
   const { topology } = settings;
   if (topology === undefined) return [];
@@ -31,7 +29,7 @@ export function unusedByTopology(settings: Partial<Parsed>): ValidationError[] {
     }));
 }
 
-/** A key that could not be read has a mistake of its own. */
+/** A key that could not be read counts as default: it already has an error. */
 function isDefault(settings: Partial<Parsed>, path: string): boolean {
   const [key = "", ...inner] = path.split(".");
   const value = (settings as Readonly<Record<string, unknown>>)[key];

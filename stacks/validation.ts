@@ -4,29 +4,57 @@ import type { z } from "zod";
 export interface ValidationError {
   /** Where, as an operator writes it: `nodes.m2.address`, `allow[1]`. */
   readonly path: string;
-  /** The value seen, what is allowed, what to do. */
+  /** The value seen, what is expected, the next step. */
   readonly message: string;
 }
 
 /** The configuration cannot be used; nothing has been changed anywhere. */
-export class SettingsError extends Error {
-  constructor(readonly validationErrors: readonly ValidationError[]) {
-    const count =
-      validationErrors.length === 1 ? "a mistake" : `${validationErrors.length} mistakes`;
-    const lines = validationErrors.map(({ path, message }) => `  ${path}: ${message}`);
+export class ConfigurationError extends Error {
+  readonly errors: readonly ValidationError[];
+
+  constructor(errors: readonly ValidationError[]) {
+    const shown = errors.map(({ path, message }) => ({
+      path: withoutKeys(path),
+      message: withoutKeys(message),
+    }));
+    const count = errors.length === 1 ? "an error" : `${errors.length} errors`;
+    const lines = shown.map(({ path, message }) => `  ${path}: ${message}`);
     super(`the configuration has ${count}; nothing was changed:\n${lines.join("\n")}`);
-    this.name = "SettingsError";
+    this.name = "ConfigurationError";
+    this.errors = shown;
   }
 }
 
 /** Keys whose values are never shown. */
 const HIDDEN = /^(privateKey|privateKeyPassword|kubeconfig)$/;
 
+const NOT_SHOWN = "a value (not shown)";
+
+const KEY_BODY = /[A-Za-z0-9+/=]{20,}/g;
+
+/** Is this a private key or a kubeconfig, whatever its setting is called? They span lines, or have a PEM header. */
+export function looksSecret(text: string): boolean {
+  return /\n|-----BEGIN|PRIVATE KEY/.test(text);
+}
+
+/** Without the bodies of keys: base64 of 20 characters or more, of which the first 8 stay. */
+function withoutKeys(text: string): string {
+  return text.replaceAll(KEY_BODY, (body) =>
+    /[a-z]/.test(body) && /[A-Z]/.test(body) && /[0-9]/.test(body) ? `${body.slice(0, 8)}…` : body,
+  );
+}
+
 /** A value as a message shows it: short, and no secret. */
 export function show(path: string, value: unknown): string {
-  if (path.split(".").some((key) => HIDDEN.test(key))) return "a value (not shown)";
-  const json = JSON.stringify(value) ?? String(value);
-  return json.length > 80 ? `${json.slice(0, 79)}…` : json;
+  if (path.split(/[.[]/).some((key) => HIDDEN.test(key))) return NOT_SHOWN;
+  let secret = false;
+  const json = JSON.stringify(value, (key, inner: unknown) => {
+    secret ||= looksSecret(key) || (typeof inner === "string" && looksSecret(inner));
+    return HIDDEN.test(key) ? NOT_SHOWN : inner;
+  });
+  if (secret) return NOT_SHOWN;
+  const text = withoutKeys(json ?? String(value));
+  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 
 /** `got VALUE, expected EXPECTED`, or that there is none. */
@@ -38,16 +66,12 @@ export function expectedAt(path: string, value: unknown, expected: string): Vali
   return { path, message };
 }
 
-/** What a schema found in the value that stands at `path`. */
-export function validationErrorsOf(
-  path: string,
-  value: unknown,
-  error: z.ZodError,
-): ValidationError[] {
+/** The errors that a schema finds in the value at `path`. */
+export function schemaErrors(path: string, value: unknown, error: z.ZodError): ValidationError[] {
   return error.issues.flatMap((issue) => {
     const where = join(path, issue.path);
     if (issue.code === "unrecognized_keys") {
-      return issue.keys.map((key) => ({ path: `${where}.${key}`, message: issue.message }));
+      return issue.keys.map((key) => ({ path: join(where, [key]), message: issue.message }));
     }
     return [expectedAt(where, valueAt(value, issue.path), issue.message)];
   });
@@ -55,9 +79,14 @@ export function validationErrorsOf(
 
 function join(path: string, more: readonly PropertyKey[]): string {
   return more.reduce<string>(
-    (whole, key) => (typeof key === "number" ? `${whole}[${key}]` : `${whole}.${String(key)}`),
+    (whole, key) => (typeof key === "number" ? `${whole}[${key}]` : `${whole}.${keyName(key)}`),
     path,
   );
+}
+
+/** A key as a path shows it: a secret that stands in the place of a key is not shown. */
+export function keyName(key: PropertyKey): string {
+  return looksSecret(String(key)) ? "(not shown)" : String(key);
 }
 
 function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {

@@ -45,9 +45,5 @@ export interface UpdaterSettings {
   readonly reloadRequestFile?: string;
 }
 
-/** Defaults of what is a matter of taste. */
-export const UPDATER_DEFAULTS = {
-  drainSeconds: 30,
-  retainSeconds: 3600,
-  prepareWaitSeconds: 10,
-} as const;
+/** Default of `prepareWaitSeconds`; the program's configuration does not set it. */
+export const PREPARE_WAIT_SECONDS = 10;

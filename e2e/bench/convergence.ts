@@ -39,7 +39,7 @@ export async function convergence(
       load: present,
       signal: new AbortController().signal,
       log,
-      changeSettings: () => change({ haproxy: { timeouts: { queueMs: 2500 } } }),
+      changeSettings: () => change({ haproxy: { timeouts: { queue: "2500ms" } } }),
       drains: DEFAULT_DRAINS,
     });
     const change = async (settings: ClusterOverrides) => {
@@ -57,7 +57,7 @@ export async function convergence(
     await first.stop();
     const used = await consumption(stageOf(first), bench.api);
     // each measured address is to be a new one, so the former one must not stay
-    await change({ discovery: "endpoints", updater: { retainSeconds: 0 } });
+    await change({ discovery: "endpoints", updater: { retain: "0s" } });
     load = startLoad({ endpoint, kubeconfig });
     await underLoad(stageOf(load));
     const endpoints = await new Bench(lab, stageOf(load), kubeconfig).endpoints(

@@ -17,8 +17,7 @@ import { judge, type DemoReport, type Part } from "./report";
 import { clusterConfig, createEngine, endpointOf } from "../scenario/lab-stack";
 import { ServerTracker } from "../scenario/server-tracker";
 import { waitUntil } from "../scenario/wait";
-
-export type Topology = "daemonset" | "external";
+import type { Topology } from "../../stacks/schema";
 
 export interface DemoOptions {
   /** The lab's name. */
@@ -61,7 +60,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   const tracker = new ServerTracker(cluster);
   const load = startLoad({ endpoint, firstPhase: "bring-up" });
   const changeSettings = async () => {
-    const changed = { topology, haproxy: { timeouts: { queueMs: 2500 } } };
+    const changed = { topology, haproxy: { timeouts: { queue: "2500ms" } } };
     engine.setConfig(clusterConfig(lab, changed));
     await engine.up({ signal });
   };

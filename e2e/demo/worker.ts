@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { renderReport, type DemoReport } from "./report";
-import { runDemo, type Topology } from "./run";
+import type { Topology } from "../../stacks/schema";
+import { runDemo } from "./run";
 import { renderTimeline } from "./timeline";
 
 // The demo's own process, see superviseDemo. arguments: LAB MACHINES TOPOLOGY

@@ -1,8 +1,8 @@
-import { HAPROXY_DEFAULTS } from "../../haproxy/config";
+import { haproxyOf, updaterOf } from "../../stacks/assemble";
+import { haproxy, updater } from "../../stacks/schema-haproxy";
 import type { Load } from "../load/load";
 import { HAPROXY_UNIT } from "../../names";
 import type { DemoCluster } from "./lab-cluster";
-import { UPDATER_DEFAULTS } from "../../updater/settings";
 import { waitUntil } from "./wait";
 
 /** What a phase promises. */
@@ -35,8 +35,8 @@ export interface Drains {
 
 /** As without any configuration. */
 export const DEFAULT_DRAINS: Drains = {
-  stoppedMs: HAPROXY_DEFAULTS.timeouts.hardStopAfterMs,
-  removedMs: UPDATER_DEFAULTS.drainSeconds * 1000,
+  stoppedMs: haproxyOf(haproxy.parse(undefined)).timeouts.hardStopAfterMs,
+  removedMs: updaterOf(updater.parse(undefined)).drainSeconds * 1000,
 };
 
 /** One thing that is done to the cluster under load. */

@@ -76,7 +76,7 @@ describe("resources in the cluster", () => {
   it("give the updater the API's own endpoints to read instead, where it finds the backends there", async () => {
     const recording = await recordStack({
       discovery: "endpoints",
-      updater: { retainSeconds: 600 },
+      updater: { retain: "10m" },
     });
     const daemonSet = recording.find(DAEMON_SET, "haproxy-daemon-set");
     const dependencies = recording.dependencies(daemonSet);
@@ -288,7 +288,7 @@ describe("the DaemonSet", () => {
   it("asks HAProxy itself for its health, kills it soon when it hangs, and stops it softly after its pre-stop handover", async () => {
     const { spec } = await pod({
       ports: { health: 7000 },
-      haproxy: { timeouts: { hardStopAfterMs: 90_500 } },
+      haproxy: { hardStopAfter: "90500ms" },
     });
     const haproxy = container(spec, "haproxy");
     const httpGet = { path: "/healthz", port: 7000, scheme: "HTTP" };
@@ -346,7 +346,7 @@ describe("the DaemonSet", () => {
       (await pod(changes)).template.metadata["annotations"];
     const first = await annotations({});
     assert.deepEqual(await annotations({ nodes: { m1: { address: "10.0.0.99" } } }), first);
-    assert.notDeepEqual(await annotations({ updater: { drainSeconds: 5 } }), first);
+    assert.notDeepEqual(await annotations({ updater: { drain: "5s" } }), first);
   });
 
   it("has the updater check haproxy.cfg with a copy of the very binary, unless told not to", async () => {
@@ -487,7 +487,7 @@ describe("the DaemonSet with a mounted configuration", () => {
           m3: { address: "10.0.0.13" },
         },
       },
-      { haproxy: { timeouts: { connectMs: 900 } } },
+      { haproxy: { timeouts: { connect: "900ms" } } },
     ]) {
       const second = await inputs(changes);
       assert.deepEqual(

@@ -35,12 +35,12 @@ describe("the program", () => {
     assert.ok(resources.length > 20);
   });
 
-  it("ends with all mistakes and no stack trace, before it asks for any resource", async () => {
+  it("ends with all errors and no stack trace, before it registers any resource", async () => {
     await assert.rejects(run({ topology: "pods", nodse: {} }), (error) => {
       assert.ok(pulumi.RunError.isInstance(error));
       assert.match(
         error.message,
-        /^the configuration has 2 mistakes; nothing was changed:\n {2}nodse: /,
+        /^the configuration has 2 errors; nothing was changed:\n {2}nodse: /,
       );
       return true;
     });

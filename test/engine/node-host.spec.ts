@@ -33,11 +33,11 @@ describe("under Pulumi's own node host, index.ts", function () {
     assert.ok(run.registered.includes("kubernetes:apps/v1:DaemonSet haproxy-daemon-set"));
   });
 
-  it("shows the mistakes of a configuration, and nothing else", async () => {
+  it("shows the errors of a configuration, and nothing else", async () => {
     const run = await runUnderNodeHost(config({ allow: ["everybody"] }));
     assert.notEqual(run.code, 0);
     assert.deepEqual(run.errors, [
-      'the configuration has a mistake; nothing was changed:\n  allow[0]: got "everybody", expected a CIDR like 10.0.0.0/8 or fd00::/8',
+      'the configuration has an error; nothing was changed:\n  allow[0]: got "everybody", expected a CIDR like 10.0.0.0/8 or fd00::/8',
     ]);
     assert.equal(run.output, "");
     assert.deepEqual(run.registered, []);

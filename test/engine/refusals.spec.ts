@@ -21,7 +21,7 @@ describe("on the real engine, a configuration that is wrong", function () {
     return error;
   };
 
-  it("is refused with all mistakes and no stack trace, in preview and up, before any resource", async () => {
+  it("is refused with all errors and no stack trace, in preview and up, before any resource", async () => {
     const config = bench.config([["m1", { address: "10.0.0.300" }]]);
     const engine = await bench.engine({
       ...config,

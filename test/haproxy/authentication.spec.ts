@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { HAPROXY_DEFAULTS } from "../../haproxy/config";
+import { HAPROXY_DEFAULTS } from "../support/haproxy-defaults";
 import { checkTokenFile } from "../../haproxy/spec";
 import { BINARIES, Bench, TOKEN } from "./support/bench";
 import { waitFor } from "./support/wait";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
-import { HAPROXY_DEFAULTS, type HaproxySpec } from "../../haproxy/config";
+import type { HaproxySpec } from "../../haproxy/config";
+import { HAPROXY_DEFAULTS } from "../support/haproxy-defaults";
 import { BINARIES, Bench } from "./support/bench";
 import { timeUntilClosed } from "./support/client";
 import { sleep, waitFor } from "./support/wait";

@@ -1,4 +1,4 @@
-import { HAPROXY_DEFAULTS } from "../../haproxy/config";
+import { HAPROXY_DEFAULTS } from "../support/haproxy-defaults";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";

@@ -20,7 +20,7 @@ import { backendsOf, readLastGood, saveLastGood, type LastGood } from "./last-go
 import type { Log } from "../report/log";
 import { probeBackend, type Verdict } from "../sources/probe";
 import { readSeed } from "../sources/initial-backends";
-import { UPDATER_DEFAULTS, type UpdaterSettings } from "../settings";
+import { PREPARE_WAIT_SECONDS, type UpdaterSettings } from "../settings";
 import { TokenReader } from "../sources/token";
 import { divide, unite } from "../sources/merge-sources";
 
@@ -100,7 +100,7 @@ async function firstChecks(
   trust: Trust,
   token: string | undefined,
 ): Promise<(Verdict | undefined)[]> {
-  const waitMs = 1000 * (settings.prepareWaitSeconds ?? UPDATER_DEFAULTS.prepareWaitSeconds);
+  const waitMs = 1000 * (settings.prepareWaitSeconds ?? PREPARE_WAIT_SECONDS);
   const deadline = performance.now() + waitMs;
   for (;;) {
     const verdicts = await Promise.all(

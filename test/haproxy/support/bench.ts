@@ -12,7 +12,8 @@ import {
 import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { HAPROXY_DEFAULTS, renderHaproxyConfig } from "../../../haproxy/config";
+import { renderHaproxyConfig } from "../../../haproxy/config";
+import { HAPROXY_DEFAULTS } from "../../support/haproxy-defaults";
 import { MasterApi } from "../../../haproxy/master";
 import { formatBackend, type Backend } from "../../../haproxy/model";
 import { RuntimeApi } from "../../../haproxy/runtime";

@@ -49,8 +49,8 @@ const PODS: Layout = {
   drains: DRAINS,
   settings: {
     kubeadm: KUBE_PROXY,
-    haproxy: { timeouts: { hardStopAfterMs: DRAINS.stoppedMs } },
-    updater: { drainSeconds: DRAINS.removedMs / 1000 },
+    haproxy: { hardStopAfter: `${DRAINS.stoppedMs}ms` },
+    updater: { drain: `${DRAINS.removedMs}ms` },
   },
 };
 
@@ -81,7 +81,7 @@ export class ControlPlane {
       loadBalancers,
     );
     const changeSettings = async () => {
-      this.configure(CONTROL_PLANE_NODES, { haproxy: { timeouts: { queueMs: 2500 } } });
+      this.configure(CONTROL_PLANE_NODES, { haproxy: { timeouts: { queue: "2500ms" } } });
       await engine.up();
     };
     const { drains = DEFAULT_DRAINS } = layout;

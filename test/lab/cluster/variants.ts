@@ -158,7 +158,7 @@ export function variants(plane: () => ControlPlane): void {
     assert.equal((await configMap())["haproxy.cfg"], await pods().file("m1"));
     plane().configure(CONTROL_PLANE_NODES, {
       ...MOUNTED,
-      haproxy: { timeouts: { queueMs: 2500 } },
+      haproxy: { timeouts: { queue: "2500ms" } },
     });
     const loaded = await plane().underLoad("loaded", async () => {
       await engine.up();

@@ -31,7 +31,7 @@ export function life(plane: () => ControlPlane, bare: Map<string, Snapshot>): vo
 
   it("goes on without a host that is dead for good: lost, then taken out", async () => {
     const { engine, lab } = plane();
-    const rolled = { token: { generation: 2 }, haproxy: { timeouts: { queueMs: 2500 } } };
+    const rolled = { token: { generation: 2 }, haproxy: { timeouts: { queue: "2500ms" } } };
     await lab.powerOff("w2", { hard: true });
     for (const w2 of [{ lost: true }, undefined]) {
       plane().configure(CONTROL_PLANE_NODES, { ...rolled, loadBalancers: { w2 } });

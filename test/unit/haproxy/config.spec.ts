@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  fingerprintSpec,
-  HAPROXY_DEFAULTS,
-  renderHaproxyConfig,
-  type HaproxySpec,
-} from "../../../haproxy/config";
+import { fingerprintSpec, renderHaproxyConfig, type HaproxySpec } from "../../../haproxy/config";
+import { HAPROXY_DEFAULTS } from "../../support/haproxy-defaults";
 import type { Backend } from "../../../haproxy/model";
 import { LAST_LINE, renderMountedConfig } from "../../../haproxy/mounted";
 import { replaceServerLines } from "../../../haproxy/server-lines";

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { readSettings, SettingsError, type Settings } from "../../../stacks/settings";
+import { readSettings, ConfigurationError, type Settings } from "../../../stacks/settings";
 import type { Environment } from "../../../stacks/ssh-targets";
 
 export const HOST_KEY = `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${"A".repeat(43)}`;
 export const PRIVATE_KEY = "-----BEGIN KEY-----\nvery secret\n-----END KEY-----\n";
 
-/** A configuration that is good. */
+/** A valid configuration. */
 export function example(): Record<string, unknown> {
   return {
     endpoint: { host: "10.0.0.11" },
@@ -33,7 +33,7 @@ export function read(changes: Record<string, unknown> = {}): Settings {
   return readSettings((key) => values[key], Object.keys(values), environment);
 }
 
-/** The mistakes in it, as `path: message`. */
+/** The errors in it, as `path: message`. */
 export function validationErrors(changes: Record<string, unknown>): string[] {
   let found: unknown;
   try {
@@ -41,6 +41,6 @@ export function validationErrors(changes: Record<string, unknown>): string[] {
   } catch (error) {
     found = error;
   }
-  assert.ok(found instanceof SettingsError, `no SettingsError: ${String(found)}`);
-  return found.validationErrors.map(({ path, message }) => `${path}: ${message}`);
+  assert.ok(found instanceof ConfigurationError, `no ConfigurationError: ${String(found)}`);
+  return found.errors.map(({ path, message }) => `${path}: ${message}`);
 }

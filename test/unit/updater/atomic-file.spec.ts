@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { HAPROXY_DEFAULTS } from "../../../haproxy/config";
+import { HAPROXY_DEFAULTS } from "../../support/haproxy-defaults";
 import { checkWith, probeCheck, RefusedConfigError } from "../../../updater/apply/check-config";
 import { removeLeftovers, writeFileAtomically } from "../../../updater/apply/atomic-file";
 import { backendsOf, readLastGood, saveLastGood } from "../../../updater/apply/last-good";

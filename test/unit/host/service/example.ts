@@ -1,4 +1,4 @@
-import { HAPROXY_DEFAULTS } from "../../../../haproxy/config";
+import { HAPROXY_DEFAULTS } from "../../../support/haproxy-defaults";
 import type { HaproxyServiceSettings } from "../../../../host/service/haproxy-part";
 import type { TokenSettings, UpdaterServiceSettings } from "../../../../host/service/updater-part";
 

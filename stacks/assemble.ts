@@ -1,0 +1,98 @@
+import { canonicalAddress } from "../haproxy/address";
+import type { OwnAddress } from "../host/forward/forward-settings";
+import type { KubeadmFragments } from "../host/kubeadm/kubeadm-settings";
+import type { SshTarget } from "../components/ssh/ssh-target";
+import type { Parsed } from "./schema";
+import type { NodeSettings, Settings } from "./settings";
+
+/** The settings of a configuration without errors. */
+export function assemble(parsed: Parsed, targets: ReadonlyMap<string, SshTarget>): Settings {
+  const { nodes, loadBalancers, ports, ownAddress, kubeconfig, clusterName, ...rest } = parsed;
+  return {
+    ...rest,
+    ...defined({ kubeconfig, clusterName }),
+    ports: { lb: parsed.endpoint.port, ...ports },
+    ownAddress: ownAddressOf(ownAddress),
+    kubeadm: kubeadmOf(parsed.kubeadm),
+    haproxy: haproxyOf(parsed.haproxy),
+    updater: updaterOf(parsed.updater),
+    nodes: machines(nodes, targets),
+    loadBalancers: machines(loadBalancers, targets),
+  };
+}
+
+function kubeadmOf(parsed: Parsed["kubeadm"]): Settings["kubeadm"] {
+  const { kubernetesVersion, certSANs, ignorePreflightErrors, skipPhases, resetOnDestroy } = parsed;
+  const fragments: KubeadmFragments = defined({
+    clusterConfiguration: parsed.clusterConfiguration,
+    initConfiguration: parsed.initConfiguration,
+    joinConfiguration: parsed.joinConfiguration,
+    kubeletConfiguration: parsed.kubeletConfiguration,
+    kubeProxyConfiguration: parsed.kubeProxyConfiguration,
+  });
+  return {
+    ...defined({ kubernetesVersion }),
+    certSANs,
+    ignorePreflightErrors,
+    skipPhases,
+    fragments,
+    resetOnDestroy,
+  };
+}
+
+/** HAProxy's settings: times get the names and units that haproxy/ uses. */
+export function haproxyOf(parsed: Parsed["haproxy"]): Settings["haproxy"] {
+  const { timeouts, hardStopAfter, checks, ...rest } = parsed;
+  const { interval, fastInterval, slowStart, ...counts } = checks;
+  return {
+    ...rest,
+    timeouts: {
+      helloMs: timeouts.hello,
+      connectMs: timeouts.connect,
+      idleMs: timeouts.idle,
+      checkMs: timeouts.check,
+      queueMs: timeouts.queue,
+      hardStopAfterMs: hardStopAfter,
+    },
+    checks: {
+      ...counts,
+      intervalMs: interval,
+      fastIntervalMs: fastInterval,
+      slowStartMs: slowStart,
+    },
+  };
+}
+
+/** The updater's settings, times in seconds. */
+export function updaterOf({ drain, retain, ...rest }: Parsed["updater"]): Settings["updater"] {
+  return { ...rest, drainSeconds: drain, retainSeconds: retain };
+}
+
+function machines(nodes: Parsed["nodes"], targets: ReadonlyMap<string, SshTarget>): NodeSettings[] {
+  return Object.entries(nodes)
+    .sort(([a], [b]) => byName(a, b))
+    .map(([name, node]) => ({
+      name,
+      address: canonicalAddress(node.address),
+      ssh: targets.get(name) as SshTarget,
+      generation: node.generation,
+      lost: node.lost,
+    }));
+}
+
+function ownAddressOf({ interface: name, subnet }: Parsed["ownAddress"]): OwnAddress {
+  if (name !== undefined) return { from: "interface", interface: name };
+  return subnet === undefined ? { from: "route" } : { from: "subnet", subnet };
+}
+
+// Pulumi sorts the keys of a map by bytes, which puts m10 before m2
+function byName(a: string, b: string): number {
+  return a.localeCompare(b, "en", { numeric: true }) || (a < b ? -1 : 1);
+}
+
+/** Without the keys that have no value. */
+function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(
+    Object.entries(value).filter(([, each]) => each !== undefined),
+  ) as never;
+}
