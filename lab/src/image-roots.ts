@@ -1,10 +1,14 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { cached, cachedPath } from "./cache";
+import {
+  cached,
+  cachedPath,
+  fingerprint,
+  type Log,
+  run,
+  withProgress,
+} from "../../tools/src/index";
 import { makeDebianTree, type DebianTree } from "./debian";
-import { withProgress, type Log } from "./log";
-import { fingerprint } from "./paths";
-import { run } from "./process";
 
 /** Raise it when a root file system below changes: cached images are reprovisioned. */
 export const ROOTS_RECIPE = "1";

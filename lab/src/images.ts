@@ -1,12 +1,16 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { cached } from "./cache";
+import {
+  cached,
+  fingerprint,
+  KUBERNETES_VERSION,
+  type Log,
+  run,
+  withProgress,
+} from "../../tools/src/index";
 import { importImages } from "./containerd-content";
-import { withProgress, type Log } from "./log";
 import { addImage, type ImageConfig } from "./oci";
-import { fingerprint, labSource } from "./paths";
-import { run } from "./process";
-import { buildPause, KUBERNETES_VERSION } from "./programs";
+import { labSource } from "./paths";
 import {
   haproxyTree,
   makeHaproxyRoot,
@@ -111,4 +115,12 @@ async function installBinary(from: string, binary: string, root: string): Promis
   const source = join(from, binary);
   if (!existsSync(source)) throw new Error(`${source}: missing in the build: remove ${from}`);
   await run(["install", "-D", "-m", "0755", source, join(root, "usr/local/bin", binary)]);
+}
+
+/** The pause container's program, from lab/pause: it needs no module. */
+async function buildPause(folder: string): Promise<void> {
+  await run(
+    ["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", join(folder, "pause"), "main.go"],
+    { cwd: labSource("pause"), env: { CGO_ENABLED: "0", GO111MODULE: "off" } },
+  );
 }

@@ -12,9 +12,13 @@ import {
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { cached, cachedPath } from "../../../lab/src/cache";
-import { fingerprint } from "../../../lab/src/paths";
-import { buildProgram, PULUMI_VERSION } from "../../../lab/src/programs";
+import {
+  buildProgram,
+  cached,
+  cachedPath,
+  fingerprint,
+  PULUMI_VERSION,
+} from "../../../tools/src/index";
 import { bundleStandIn, PLUGINS, type PluginName } from "./bundle";
 
 const execute = promisify(execFile);
