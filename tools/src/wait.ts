@@ -27,13 +27,12 @@ export async function waitUntil<T>(
 ): Promise<T> {
   const { seconds = 60, everyMs = 50, signal, retryErrors = true } = options;
   const deadline = Date.now() + seconds * 1000;
-  let lastError = "";
   for (;;) {
+    let lastError = "";
     signal?.throwIfAborted();
     try {
       const value = await probe();
       if (value !== undefined && value !== false) return value;
-      lastError = "";
     } catch (error) {
       if (!retryErrors) throw error;
       lastError = error instanceof Error ? error.message : String(error);
