@@ -251,7 +251,7 @@ describe("lab: the machines", function () {
       (await inImage(IMAGES.node, nodeWhich)).stdout,
       "0\n/usr/local/bin/node\n/usr/local/bin/docker-entrypoint.sh\n",
     );
-    assert.match((await inImage(IMAGES.node, "docker-entrypoint.sh --version")).stdout, /^v20\./);
+    assert.match((await inImage(IMAGES.node, "docker-entrypoint.sh --version")).stdout, /^v24\./);
     for (const tool of ["iptables", "iptables-save", "ip6tables-restore", "nft", "conntrack"]) {
       const { code } = await inImage(IMAGES.proxy, tool, "--version");
       assert.equal(code, 0, `${tool} in the image of kube-proxy`);

@@ -93,7 +93,7 @@ describe("SSH of the status command", () => {
 
   it("takes the key from the configured agent", async () => {
     const agent = await startOpenSshAgent(userKey.private);
-    const { privateKey: _, ...keyless } = target;
+    const keyless = { ...target, privateKey: undefined };
     try {
       const ran = await runScript({ ...keyless, agentSocketPath: agent.socket }, ":", LIMIT_MS);
       assert.equal(ran.code, 0);
