@@ -59,7 +59,7 @@ export const haproxy = keys({
 /** The updater. */
 export const updater = keys({
   image: image()
-    .default("docker.io/library/node:20-trixie-slim")
+    .default("docker.io/library/node:24-trixie-slim")
     .describe("Any image with Node.js 18 or later."),
   resources: resources({
     requests: { cpu: "50m", memory: "64Mi" },

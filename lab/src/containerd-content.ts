@@ -1,5 +1,4 @@
-import { removeTree } from "./cache";
-import { run } from "./process";
+import { removeTree, run } from "../../tools/src/index";
 
 /**
  * Imports all images of an OCI layout by the machines' own containerd, in a mount namespace of its own, into `folder`: what

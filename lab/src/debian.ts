@@ -1,4 +1,4 @@
-import { run } from "./process";
+import { run } from "../../tools/src/index";
 
 /** Unpacked Debian packages, or an installed minimal system. */
 export interface DebianTree {

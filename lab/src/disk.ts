@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { removeTree } from "./cache";
+import { removeTree } from "../../tools/src/index";
 import { copyContent } from "./containerd-content";
 import type { LabKeys } from "./keys";
 import { addressOf } from "./network";

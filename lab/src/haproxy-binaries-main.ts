@@ -1,5 +1,5 @@
+import { logToStderr } from "../../tools/src/index";
 import { haproxyTree, HAPROXY_VERSIONS } from "./image-roots";
-import { logToStderr } from "./log";
 import { ensureCommands } from "./packages";
 
 // Unpacks the HAProxy releases into the cache: the slow part of haproxyBinaries(), as a program of its own.

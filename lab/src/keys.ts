@@ -1,7 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { cacheDir } from "./paths";
-import { run } from "./process";
+import { cacheDir, run } from "../../tools/src/index";
 
 /** The keys of a lab. They outlive `down`, so that settings which name them stay true. */
 export interface LabKeys {

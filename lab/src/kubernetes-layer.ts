@@ -1,9 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { cached } from "./cache";
-import type { Log } from "./log";
-import { fingerprint, labSource } from "./paths";
-import { run } from "./process";
+import { cached, fingerprint, type Log, run } from "../../tools/src/index";
+import { labSource } from "./paths";
 
 /** Binaries that stand on a machine itself; the others are in images. */
 const HOST_BINARIES = ["kubeadm", "kubelet", "kubectl"];

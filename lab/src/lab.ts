@@ -1,12 +1,17 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { removeTree } from "./cache";
+import {
+  type Finished,
+  type Log,
+  logToStderr,
+  removeTree,
+  withLock,
+  withProgress,
+} from "../../tools/src/index";
 import { killProcesses, removeGroups } from "./cgroups";
 import { ensureDisk, removeDisk } from "./disk";
 import { prepareHost, restoreHost } from "./host-settings";
 import { labKeys, type LabKeys } from "./keys";
-import { withLock } from "./lock";
-import { logToStderr, withProgress, type Log } from "./log";
 import { Machine, type ExecOptions } from "./machine";
 import {
   bridgeExists,
@@ -19,7 +24,6 @@ import {
 } from "./network";
 import { makeParts } from "./parts";
 import { labDir, LABS_DIR } from "./paths";
-import type { Finished } from "./process";
 import { USER } from "./rootfs";
 import {
   checkLabName,

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { run } from "./process";
+import { run } from "../../tools/src/index";
 import type { LabState, MachineRecord } from "./state";
 
 /** Folder in which ip(8) keeps named network namespaces. */

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { run } from "./process";
+import { run } from "../../tools/src/index";
 
 /** The part of an image's configuration that decides how it runs (OCI image specification, "config"). */
 export interface ImageConfig {

@@ -1,9 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { withLock } from "./lock";
-import { withProgress, type Log } from "./log";
+import { type Log, run, withLock, withProgress } from "../../tools/src/index";
 import { LABS_DIR } from "./paths";
-import { run } from "./process";
 
 /** Debian package of each command that the lab, its tests or the tests of the host scripts call on this computer. */
 const PACKAGE_OF: Readonly<Record<string, string>> = {

@@ -1,9 +1,8 @@
 import { join } from "node:path";
+import { buildProgram, type Log } from "../../tools/src/index";
 import { makeImages } from "./images";
 import { makeKubernetesLayer } from "./kubernetes-layer";
-import type { Log } from "./log";
 import { ensureCommands } from "./packages";
-import { buildProgram } from "./programs";
 import { makeRootfs } from "./rootfs";
 
 /** What machines are made of. All are folders in the cache, and none is ever written to again. */

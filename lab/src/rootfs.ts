@@ -1,10 +1,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { cached } from "./cache";
+import { cached, fingerprint, type Log, run, withProgress } from "../../tools/src/index";
 import { makeDebianTree, type DebianTree } from "./debian";
-import { withProgress, type Log } from "./log";
-import { fingerprint } from "./paths";
-import { run } from "./process";
 
 /** The unprivileged user of every machine; sudo asks it for no password. */
 export const USER = "ops";

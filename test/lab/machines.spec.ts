@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { imageConfigs, IMAGES, Lab, makeParts } from "../../lab/src/index";
-import { run, waitFor, type Finished } from "../../lab/src/process";
+import { imageConfigs, IMAGES, KUBERNETES_VERSION, Lab, makeParts } from "../../lab/src/index";
+import { run, waitUntil, type Finished } from "../../tools/src/index";
 
 const ROOT = join(__dirname, "../..");
 
@@ -48,7 +48,7 @@ describe("lab: the machines", function () {
       assert.equal(await output(lab, name, "systemctl is-system-running"), "running");
       const images = await output(lab, name, "ctr -n k8s.io images ls -q");
       for (const image of Object.values(IMAGES)) assert.ok(images.split("\n").includes(image));
-      assert.match(await output(lab, name, "kubeadm version -o short"), /^v1\.35\.4$/);
+      assert.equal(await output(lab, name, "kubeadm version -o short"), `v${KUBERNETES_VERSION}`);
       assert.equal(
         await output(lab, name, "systemctl is-enabled kubelet containerd ssh"),
         "enabled\nenabled\nenabled",
@@ -140,10 +140,11 @@ describe("lab: the machines", function () {
   it("come back from a reboot of their own", async () => {
     const before = await bootId(lab, "w1");
     await lab.exec("w1", "systemctl reboot", { check: false });
-    await waitFor("w1 to be back", 120_000, async () => {
-      const now = await bootId(lab, "w1").catch(() => before);
-      return now !== before && now !== "" ? true : undefined;
-    });
+    const rebooted = async () => {
+      const now = await bootId(lab, "w1");
+      return now !== before && now !== "";
+    };
+    await waitUntil("rebooting w1", rebooted, { seconds: 120, everyMs: 200 });
   });
 
   it("are alone while their cable is out, and back when it is in again", async () => {
@@ -155,9 +156,7 @@ describe("lab: the machines", function () {
     assert.equal(await output(lab, "m2", "hostname"), "m2");
     assert.match((await cli("status", "--name", FIRST)).stdout, /^m2 .* cut$/m);
     await cli("mend", "m2", "--name", FIRST);
-    await waitFor("m2 to be reachable", 60_000, async () =>
-      (await reachable()) ? true : undefined,
-    );
+    await waitUntil("reaching m2", reachable);
   });
 
   it("are as new after a wipe, under the same address and host key", async () => {
@@ -206,12 +205,10 @@ describe("lab: the machines", function () {
         stdio: "ignore",
       },
     );
-    await waitFor(
-      "the second lab to start",
-      120_000,
-      () => (processes(`systemd:/control-plane-lab/${SECOND}/`).length > 0 ? true : undefined),
-      undefined,
-      20,
+    await waitUntil(
+      "starting the second lab",
+      () => processes(`systemd:/control-plane-lab/${SECOND}/`).length > 0,
+      { seconds: 120, everyMs: 20 },
     );
     half.kill("SIGKILL");
     const second = await Lab.up({ name: SECOND, machines: 2, log: quiet });
@@ -254,7 +251,7 @@ describe("lab: the machines", function () {
       (await inImage(IMAGES.node, nodeWhich)).stdout,
       "0\n/usr/local/bin/node\n/usr/local/bin/docker-entrypoint.sh\n",
     );
-    assert.match((await inImage(IMAGES.node, "docker-entrypoint.sh --version")).stdout, /^v20\./);
+    assert.match((await inImage(IMAGES.node, "docker-entrypoint.sh --version")).stdout, /^v24\./);
     for (const tool of ["iptables", "iptables-save", "ip6tables-restore", "nft", "conntrack"]) {
       const { code } = await inImage(IMAGES.proxy, tool, "--version");
       assert.equal(code, 0, `${tool} in the image of kube-proxy`);

@@ -9,7 +9,7 @@ import {
 } from "../../pulumi-test-utils/src/wire";
 import { call, testHost } from "./support/provider-host";
 import { keyPair } from "../support/key-pair";
-import { startSshServer, type SshServer } from "./support/ssh-server";
+import { startSshServer, type SshServer } from "../support/ssh-server";
 
 const LOCAL = "command:local:Command";
 const REMOTE = "command:remote:Command";

@@ -4,7 +4,7 @@ import type { Connection } from "../../pulumi-test-utils/src/plugins/command/con
 import { runRemote, type RemoteRun } from "../../pulumi-test-utils/src/plugins/command/remote";
 import { keyPair } from "../support/key-pair";
 import { startAgent } from "./support/ssh-agent";
-import { startSshServer, type SshServer, type SshServerOptions } from "./support/ssh-server";
+import { startSshServer, type SshServer, type SshServerOptions } from "../support/ssh-server";
 
 const key = keyPair();
 

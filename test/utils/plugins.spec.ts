@@ -7,7 +7,7 @@ import { startApiServer, type ApiServer } from "./support/api-server";
 import { PROJECT_FILE } from "./support/program";
 import { waitUntil } from "./support/wait";
 import { keyPair } from "../support/key-pair";
-import { startSshServer, type SshServer } from "./support/ssh-server";
+import { startSshServer, type SshServer } from "../support/ssh-server";
 
 const BACKENDS = "/api/v1/namespaces/kube-system/configmaps/backends";
 

@@ -2,7 +2,7 @@ import { runtime } from "@pulumi/pulumi";
 import { MockMonitor } from "@pulumi/pulumi/runtime/mocks";
 import * as proto from "@pulumi/pulumi/proto/resource_pb";
 import { Struct, type JavaScriptValue } from "google-protobuf/google/protobuf/struct_pb";
-import type { Recorded, RecordedOptions } from "./record";
+import type { Recorded, RecordedOptions } from "./recorded";
 import { isObject, secretValue, unwrap, type Properties } from "../wire";
 
 const STACK_TYPE = "pulumi:pulumi:Stack";

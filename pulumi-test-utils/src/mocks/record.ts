@@ -1,46 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as state from "@pulumi/pulumi/runtime/state";
 import { RecordingMonitor } from "./monitor";
+import type { Recorded } from "./recorded";
 import type { Properties } from "../wire";
-
-/** Options of a recorded resource, as far as the engine is told of them. */
-export interface RecordedOptions {
-  /** URNs of everything it waits for: explicit `dependsOn` and resources whose outputs it uses. */
-  readonly dependsOn: readonly string[];
-  readonly protect: boolean;
-  readonly ignoreChanges: readonly string[];
-  readonly replaceOnChanges: readonly string[];
-  readonly additionalSecretOutputs: readonly string[];
-  readonly retainOnDelete: boolean;
-  /** Absent unless the program says it. */
-  readonly deleteBeforeReplace?: boolean;
-  /** URN, or "". */
-  readonly deletedWith: string;
-  /** Id of the object to import, or "". */
-  readonly importId: string;
-  /** Version of the provider plugin, or "". */
-  readonly version: string;
-  /** `create`, `update`, `delete`: as written, e.g. "10m". */
-  readonly customTimeouts: Readonly<Record<string, string>>;
-}
-
-/** A resource that a program registered. */
-export interface Recorded {
-  readonly type: string;
-  readonly name: string;
-  readonly urn: string;
-  /** Plain values: secrets unwrapped; in a preview, what is not known is {@link UNKNOWN}. */
-  readonly inputs: Properties;
-  /** Paths of the inputs that were secret, e.g. `connection.privateKey`. */
-  readonly secretInputs: readonly string[];
-  /** False for components. */
-  readonly custom: boolean;
-  /** URN of the parent; absent at the top. */
-  readonly parent?: string;
-  /** `URN::ID` of an explicit provider; absent for the default one. */
-  readonly provider?: string;
-  readonly options: RecordedOptions;
-}
 
 /** How the program is run. */
 export interface RecordOptions {

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import net from "node:net";
 import { Server, utils, type Connection, type ServerChannel } from "ssh2";
-import { keyPair } from "../../support/key-pair";
+import { keyPair } from "./key-pair";
 
 /** What the server accepts. */
 export interface SshServerOptions {
