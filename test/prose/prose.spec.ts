@@ -35,6 +35,20 @@ function anchors(text: string): Set<string> {
   );
 }
 
+/** Files of CONTRIBUTING that do not exist, and functions that are not in the file it names. */
+function lostPlaces(text: string): string[] {
+  const files = [...text.matchAll(/`([a-z][\w./-]*\/[\w.-]+\.ts)`/g)].map(([, file = ""]) => file);
+  const places = [...text.matchAll(/`(\w+)` in\s`([\w./-]+\.ts)`/g)];
+  return [
+    ...files.filter((file) => !existsSync(file)),
+    ...places
+      .filter(([, name = "", file = ""]) => !readIfExists(file).includes(name))
+      .map(([place]) => place),
+  ];
+}
+
+const readIfExists = (file: string) => (existsSync(file) ? readFileSync(file, "utf8") : "");
+
 const withoutCode = (text: string) => text.replace(/^```.*?^```/gms, "");
 
 /** Links of a page to files or headings that do not exist. */
@@ -57,6 +71,10 @@ describe("prose", () => {
 
   it("has no sentence of more than 160 characters in README and docs", () => {
     assert.equal(textlint("prose/sentences.json", DOCS), "");
+  });
+
+  it("names in CONTRIBUTING only files and functions that exist", () => {
+    assert.deepEqual(lostPlaces(readFileSync("CONTRIBUTING.md", "utf8")), []);
   });
 
   it("links only to files and headings that exist", () => {
