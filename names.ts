@@ -1,30 +1,33 @@
-/** The names that the program, the updater, the host scripts and the operator meet: each is written here once. */
+/** Names that the program, the updater, the host scripts and operators share: each is defined here once. */
 
-/** Label, prefix of units, files and objects, and the field manager of what the program owns. */
+/** Label, field manager, and prefix of units, files and objects. */
 export const PRODUCT = "control-plane-lb";
 
-/** Namespace of everything the program makes in a cluster. */
+/** Namespace of every object that the program creates in a cluster. */
 export const NAMESPACE = "kube-system";
 
 /** ConfigMap with one key per control-plane node: `m1: "10.77.0.11:6443"`. */
 export const BACKENDS_CONFIG_MAP = "haproxy-backends";
 
-/** ConfigMap with the updater's bundled script and its settings, mounted into the pods. */
+/** ConfigMap with the updater's bundled script and its settings; the pods mount it. */
 export const UPDATER_CONFIG_MAP = `${PRODUCT}-updater`;
 
-/** Annotation of the backends ConfigMap: the control-plane nodes that the configuration names, as JSON array of names, sorted. A host that leaves reads it. */
+/**
+ * Annotation of the backends ConfigMap: the configured control-plane nodes, as a sorted JSON array of
+ * names. The removal script of a host reads it.
+ */
 export const CONTROL_PLANE_NODES_ANNOTATION = `${PRODUCT}/control-plane-nodes`;
 
-/** The EndpointSlice that the API servers keep of themselves; the Service and the slice share the name. */
+/** The EndpointSlice that lists the API servers; its Service has the same name. */
 export const API_SERVERS_SLICE = { namespace: "default", name: "kubernetes" } as const;
 
-/** ServiceAccount, Role, RoleBinding and DaemonSet share this name. */
+/** Name of the ServiceAccount, Role, RoleBinding and DaemonSet. */
 export const WORKLOAD = PRODUCT;
 
 /** Label of the pods. */
 export const POD_LABELS = { "app.kubernetes.io/name": PRODUCT } as const;
 
-/** Everything that the program keeps on a host for good: manifests of files, markers. */
+/** Persistent state on a host: manifests of files, markers. */
 export const HOST_STATE_DIR = `/var/lib/${PRODUCT}`;
 
 /** Scripts that units on a host run. */
@@ -36,25 +39,27 @@ export const HOST_LOCK = `/run/lock/${PRODUCT}.lock`;
 /** systemd unit of the forward. */
 export const FORWARD_UNIT = `${PRODUCT}-forward.service`;
 
-/** Transient unit in which kubeadm runs, so that a second run attaches to it. */
+/** Transient unit for kubeadm: a second run attaches to it. */
 export const KUBEADM_UNIT = `${PRODUCT}-kubeadm.service`;
 
-/** Transient unit of the tunnel by which a host that has the endpoint's address joins. */
+/** Transient unit of the tunnel for a joining host that has the endpoint's address itself. */
 export const TUNNEL_UNIT = `${PRODUCT}-endpoint.service`;
 
-/** UID of HAProxy in the official image, and of the forward's fallback listener: only equal UIDs may share the port. */
+/** UID of HAProxy in its official image and of the fallback listener: only equal UIDs share a port. */
 export const HAPROXY_UID = 99;
 
-/** Default ports (the design's contract). */
+/** Default ports. */
 export const DEFAULT_PORTS = { lb: 6444, api: 6443, health: 6445 } as const;
 
 /**
- * HAProxy's pre-stop handover: how a pod that is told to stop gives up the LB port of its control-plane node, so that no connection meets a port that is being
- * closed. Kubelet asks for `path` on `address` and the health port; the forward's rules see that question and take all new connections for
- * `forwardSeconds`; HAProxy answers after `waitMs`, and only then it is stopped. Nobody else may use this address.
+ * How a pod gives up the LB port before it stops, so that no connection meets a port that closes.
  *
- * Numbers: in 1.5 s every handshake is over that HAProxy's port has begun, also one whose answer was lost and sent again after 1 s; a
- * HAProxy that hangs is killed 3 s after the question (1 s for the answer, then kubelet's least grace of 2 s).
+ * Kubelet requests `path` on `address` and the health port. The forward's rules see that request and
+ * take all new connections for `forwardSeconds`. HAProxy answers after `waitMs`, then kubelet stops it.
+ * Nothing else may use this address.
+ *
+ * 1.5 s covers any TCP handshake in flight, including one SYN-ACK retransmission after 1 s. A hung
+ * HAProxy is killed 3 s after the request: 1 s for the answer, then kubelet's minimum grace of 2 s.
  */
 export const PRE_STOP_HANDOVER = {
   address: "127.0.64.44",
@@ -63,20 +68,20 @@ export const PRE_STOP_HANDOVER = {
   forwardSeconds: 5,
 } as const;
 
-/** systemd unit of HAProxy on a host outside of the cluster (topology `external`). */
+/** systemd unit of HAProxy on a load-balancer host (topology `external`). */
 export const HAPROXY_UNIT = `${PRODUCT}-haproxy.service`;
 
-/** systemd unit of the updater on such a host. */
+/** systemd unit of the updater on a load-balancer host. */
 export const UPDATER_UNIT = `${PRODUCT}-updater.service`;
 
-/** User and group of the updater on such a host; HAProxy has its own user and this group. */
+/** User and group of the updater on a load-balancer host; HAProxy's user is in this group. */
 export const UPDATER_USER = PRODUCT;
 
-/** Settings, CA certificate and first backends on such a host; root writes there and nobody else. */
+/** Settings, CA certificate and first backends on a load-balancer host; only root writes there. */
 export const HOST_CONFIG_DIR = `/etc/${PRODUCT}`;
 
-/** Sockets and the state of the servers on such a host: gone with a power cut. */
+/** Sockets and server state on a load-balancer host; a reboot empties it. */
 export const HOST_RUN_DIR = `/run/${PRODUCT}`;
 
-/** What the updater keeps on such a host: haproxy.cfg and the last good backends. */
+/** haproxy.cfg and the last good backends on a load-balancer host. */
 export const HOST_UPDATER_DIR = `/var/lib/${PRODUCT}-updater`;

@@ -99,6 +99,7 @@ export const SUITES: readonly Suite[] = [
     minutes: 10,
   },
   { name: "lint", command: ["eslint", "."], minutes: 10 },
+  { name: "prose", files: "test/prose/**/*.spec.ts", minutes: 5 },
   { name: "components", files: "test/components/**/*.spec.ts", minutes: 10 },
   { name: "format", command: ["prettier", "--check", "."], minutes: 5 },
   { name: "types", command: ["tsc", "--noEmit"], minutes: 10 },
