@@ -8,8 +8,9 @@ import {
   PRODUCT,
   TUNNEL_UNIT,
 } from "../../names";
+import { hostPort } from "../../haproxy/address";
 import { hostScript, quote } from "../shell";
-import { hostPort, initConfig, joinConfig } from "./kubeadm-config";
+import { criSocket, initConfig, joinConfig } from "./kubeadm-config";
 import { library, printer, variables } from "./shell-library";
 import type { ClusterNode, KubeadmSettings } from "./kubeadm-settings";
 import { readJoinCredentials } from "./join-credentials";
@@ -45,18 +46,6 @@ function addressInUrl(address: string): string {
   return address.includes(":") ? `[${address}]` : address;
 }
 
-/** The container runtime's socket, when a fragment names one: `kubeadm reset` must be told as well. */
-function criSocket({ fragments }: KubeadmSettings): string {
-  for (const fragment of [fragments.joinConfiguration, fragments.initConfiguration]) {
-    const registration = (fragment as { nodeRegistration?: { criSocket?: unknown } } | undefined)
-      ?.nodeRegistration;
-    if (typeof registration?.criSocket === "string") {
-      return registration.criSocket;
-    }
-  }
-  return "";
-}
-
 /** Values that both verbs use. */
 export function header(options: BootstrapOptions): string {
   const { settings, node } = options;
@@ -69,7 +58,7 @@ export function header(options: BootstrapOptions): string {
       OWN_API: hostPort(node.address, settings.apiPort),
       API_PORT: settings.apiPort,
       ENDPOINT: hostPort(host, port),
-      CRI_SOCKET: criSocket(settings),
+      CRI_SOCKET: criSocket(settings) ?? "",
       STATE: HOST_STATE_DIR,
       RUN: RUN_DIR,
       KUBEADM_UNIT,

@@ -1,8 +1,9 @@
 import { stringify } from "yaml";
-import { merge } from "./merge-fragments";
+import { hostPort } from "../../haproxy/address";
 import type { ClusterNode, Fragment, KubeadmSettings } from "./kubeadm-settings";
+import { merge } from "./merge-fragments";
 
-/** Places in the documents that the host fills in, so that what Pulumi keeps in plain holds no secret. */
+/** Replaced on the host, so that what Pulumi keeps in plain text holds no secret. */
 export const PLACEHOLDERS = {
   /** Version of the kubeadm on the host. */
   version: "@KUBERNETES_VERSION@",
@@ -14,92 +15,142 @@ export const PLACEHOLDERS = {
   certificateKey: "@CERTIFICATE_KEY@",
 } as const;
 
-const API_VERSION = "kubeadm.k8s.io/v1beta4";
+/** One document of kubeadm's configuration, as an object. */
+export interface KubeadmDocument extends Fragment {
+  readonly apiVersion: string;
+  readonly kind: string;
+}
+
+const KUBEADM = "kubeadm.k8s.io/v1beta4";
+const KUBELET = "kubelet.config.k8s.io/v1beta1";
+const KUBE_PROXY = "kubeproxy.config.k8s.io/v1alpha1";
 
 /** Lists to which a user's fragment adds; every other list of a fragment replaces ours. */
 const UNIONS: ReadonlySet<string> = new Set(["certSANs", "ignorePreflightErrors", "skipPhases"]);
 
-/** `HOST:PORT`, with the brackets of an IPv6 address. */
-export function hostPort(host: string, port: number): string {
-  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
-}
-
-function document(ours: Fragment, users: object | undefined): string {
-  const merged = merge(ours, { ...users }, UNIONS);
-  return stringify(merged, { lineWidth: 0, aliasDuplicateObjects: false });
-}
-
-function nodeRegistration(settings: KubeadmSettings, node: ClusterNode): Fragment {
-  return {
-    name: node.name,
-    kubeletExtraArgs: [{ name: "node-ip", value: node.address }],
-    ...(settings.ignorePreflightErrors.length > 0
-      ? { ignorePreflightErrors: [...settings.ignorePreflightErrors] }
-      : {}),
-  };
-}
-
 /**
- * kubeadm's configuration (v1beta4) for `kubeadm init` on this node: ours, with the user's fragments merged over it.
- * `@KUBERNETES_VERSION@` stands for the version of the kubeadm on the host where the settings name none.
+ * The documents for `kubeadm init` that are the same on every host, with the user's fragments merged
+ * over ours. They lack `kubernetesVersion` where the settings name none, and the node's own fields:
+ * see {@link withNode}.
  */
-export function initConfig(settings: KubeadmSettings, node: ClusterNode): string {
-  const { fragments } = settings;
-  const cluster: Fragment = {
-    apiVersion: API_VERSION,
-    kind: "ClusterConfiguration",
-    kubernetesVersion: settings.kubernetesVersion ?? PLACEHOLDERS.version,
-    ...(settings.clusterName === undefined ? {} : { clusterName: settings.clusterName }),
-    controlPlaneEndpoint: hostPort(settings.endpoint.host, settings.endpoint.port),
-    ...(settings.certSANs.length > 0 ? { apiServer: { certSANs: [...settings.certSANs] } } : {}),
-  };
-  const init: Fragment = {
-    apiVersion: API_VERSION,
-    kind: "InitConfiguration",
-    localAPIEndpoint: { advertiseAddress: node.address, bindPort: settings.apiPort },
-    nodeRegistration: nodeRegistration(settings, node),
-    ...(settings.skipPhases.length > 0 ? { skipPhases: [...settings.skipPhases] } : {}),
-  };
-  const documents = [
-    document(cluster, fragments.clusterConfiguration),
-    document(init, fragments.initConfiguration),
+export function initDocuments(settings: KubeadmSettings): KubeadmDocument[] {
+  const { certSANs, clusterName, endpoint, fragments, kubernetesVersion, skipPhases } = settings;
+  const cluster = document(KUBEADM, "ClusterConfiguration", {
+    ...(kubernetesVersion === undefined ? {} : { kubernetesVersion }),
+    ...(clusterName === undefined ? {} : { clusterName }),
+    controlPlaneEndpoint: hostPort(endpoint.host, endpoint.port),
+    ...(certSANs.length > 0 ? { apiServer: { certSANs: [...certSANs] } } : {}),
+  });
+  const init = document(KUBEADM, "InitConfiguration", {
+    localAPIEndpoint: { bindPort: settings.apiPort },
+    ...nodeRegistration(settings),
+    ...(skipPhases.length > 0 ? { skipPhases: [...skipPhases] } : {}),
+  });
+  const kubelet = document(KUBELET, "KubeletConfiguration");
+  const kubeProxy = document(KUBE_PROXY, "KubeProxyConfiguration");
+  return [
+    overlay(cluster, fragments.clusterConfiguration ?? {}),
+    overlay(init, fragments.initConfiguration ?? {}),
+    ...(fragments.kubeletConfiguration === undefined
+      ? []
+      : [overlay(kubelet, fragments.kubeletConfiguration)]),
+    ...(fragments.kubeProxyConfiguration === undefined
+      ? []
+      : [overlay(kubeProxy, fragments.kubeProxyConfiguration)]),
   ];
-  if (fragments.kubeletConfiguration !== undefined) {
-    const kubelet = { apiVersion: "kubelet.config.k8s.io/v1beta1", kind: "KubeletConfiguration" };
-    documents.push(document(kubelet, fragments.kubeletConfiguration));
-  }
-  if (fragments.kubeProxyConfiguration !== undefined) {
-    const proxy = {
-      apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
-      kind: "KubeProxyConfiguration",
-    };
-    documents.push(document(proxy, fragments.kubeProxyConfiguration));
-  }
-  return documents.join("---\n");
 }
 
 /**
- * kubeadm's configuration (v1beta4) for `kubeadm join` of this node as a control-plane node. Token, CA hash and certificate key are placeholders: the
- * host fills them in from its join credentials.
+ * The documents for `kubeadm join` of a control-plane node that are the same on every host. They lack
+ * the node's own fields and the discovery: see {@link withNode} and {@link withJoinCredentials}.
  */
-export function joinConfig(settings: KubeadmSettings, node: ClusterNode): string {
-  return document(
-    {
-      apiVersion: API_VERSION,
-      kind: "JoinConfiguration",
+export function joinDocuments(settings: KubeadmSettings): KubeadmDocument[] {
+  const join = document(KUBEADM, "JoinConfiguration", {
+    controlPlane: { localAPIEndpoint: { bindPort: settings.apiPort } },
+    ...nodeRegistration(settings),
+  });
+  return [overlay(join, settings.fragments.joinConfiguration ?? {})];
+}
+
+/** Adds the node's name and address. What a document says already stays: users may set `node-ip`. */
+export function withNode(
+  documents: readonly KubeadmDocument[],
+  { name, address }: ClusterNode,
+): KubeadmDocument[] {
+  const localAPIEndpoint = { advertiseAddress: address };
+  const nodeRegistration = { name, kubeletExtraArgs: [{ name: "node-ip", value: address }] };
+  return underlay(documents, {
+    InitConfiguration: { localAPIEndpoint, nodeRegistration },
+    JoinConfiguration: { controlPlane: { localAPIEndpoint }, nodeRegistration },
+  });
+}
+
+/** Adds how a joining node finds and trusts the cluster; the secrets are {@link PLACEHOLDERS}. */
+export function withJoinCredentials(
+  documents: readonly KubeadmDocument[],
+  { endpoint }: KubeadmSettings,
+): KubeadmDocument[] {
+  return underlay(documents, {
+    JoinConfiguration: {
       discovery: {
         bootstrapToken: {
-          apiServerEndpoint: hostPort(settings.endpoint.host, settings.endpoint.port),
+          apiServerEndpoint: hostPort(endpoint.host, endpoint.port),
           token: PLACEHOLDERS.token,
           caCertHashes: [PLACEHOLDERS.caCertHash],
         },
       },
-      controlPlane: {
-        localAPIEndpoint: { advertiseAddress: node.address, bindPort: settings.apiPort },
-        certificateKey: PLACEHOLDERS.certificateKey,
-      },
-      nodeRegistration: nodeRegistration(settings, node),
+      controlPlane: { certificateKey: PLACEHOLDERS.certificateKey },
     },
-    settings.fragments.joinConfiguration,
+  });
+}
+
+/** kubeadm's configuration file: the documents as YAML. */
+export function kubeadmYaml(documents: readonly KubeadmDocument[]): string {
+  return documents
+    .map((each) => stringify(each, { lineWidth: 0, aliasDuplicateObjects: false }))
+    .join("---\n");
+}
+
+/** The file for `kubeadm init` on this node; without a version in the settings it is a placeholder. */
+export function initConfig(settings: KubeadmSettings, node: ClusterNode): string {
+  const version = { ClusterConfiguration: { kubernetesVersion: PLACEHOLDERS.version } };
+  return kubeadmYaml(underlay(withNode(initDocuments(settings), node), version));
+}
+
+/** The file for `kubeadm join` of this node; the join credentials are placeholders. */
+export function joinConfig(settings: KubeadmSettings, node: ClusterNode): string {
+  return kubeadmYaml(withNode(withJoinCredentials(joinDocuments(settings), settings), node));
+}
+
+/** The container runtime's socket that a fragment names: `kubeadm reset` needs it as a flag. */
+export function criSocket(settings: KubeadmSettings): string | undefined {
+  for (const { nodeRegistration } of [...joinDocuments(settings), ...initDocuments(settings)]) {
+    const socket = (nodeRegistration as { criSocket?: unknown } | undefined)?.criSocket;
+    if (typeof socket === "string") return socket;
+  }
+  return undefined;
+}
+
+function document(apiVersion: string, kind: string, fields: Fragment = {}): KubeadmDocument {
+  return { apiVersion, kind, ...fields };
+}
+
+/** Merges a fragment over a document: the fragment wins. */
+function overlay(ours: KubeadmDocument, fragment: object): KubeadmDocument {
+  return merge(ours, { ...fragment }, UNIONS) as KubeadmDocument;
+}
+
+/** Adds fields to the documents of these kinds: what a document says already wins. */
+function underlay(
+  documents: readonly KubeadmDocument[],
+  fields: Readonly<Record<string, Fragment>>,
+): KubeadmDocument[] {
+  return documents.map((each) =>
+    overlay(document(each.apiVersion, each.kind, fields[each.kind]), each),
   );
+}
+
+function nodeRegistration({ ignorePreflightErrors }: KubeadmSettings): Fragment {
+  if (ignorePreflightErrors.length === 0) return {};
+  return { nodeRegistration: { ignorePreflightErrors: [...ignorePreflightErrors] } };
 }

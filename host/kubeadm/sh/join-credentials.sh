@@ -58,6 +58,9 @@ ticket() {
     echo absent
     return
   fi
+  # kubeadm encrypts the certificates with a key that is derived from this one, and uploads it with them.
+  [ -s "$PKI/ca.key" ] ||
+    fail "there is no $PKI/ca.key on this control-plane node, so its certificates cannot be uploaded for $FOR; no token was created. Copy the key of the cluster's CA to this host, then run this again (kubeadm's external CA mode is not supported)"
   own_admin
   wait_for 120 own_api_ready ||
     fail "this host is a master, but its API server does not become ready, so no ticket can be made for $FOR: see journalctl -u kubelet; with other masters down, etcd has no quorum: start them"

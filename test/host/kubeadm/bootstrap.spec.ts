@@ -264,6 +264,16 @@ kill -9 $PPID $$
       readFileSync(path.join(machine.fake, "pki/ca.crt"), "utf8"),
     );
   });
+
+  it("gives no join credentials without the key of the cluster's CA, and says so before a token is made", async () => {
+    assert.equal((await machine.run(script(), "apply")).code, 0);
+    assert.equal((await machine.run("rm /etc/kubernetes/pki/ca.key", "apply")).code, 0);
+    const outcome = await machine.run(joinCredentialsScript({ for: "m2", generation: 1 }), "apply");
+    assert.equal(outcome.code, 1, outcome.stdout);
+    assert.match(outcome.stderr, /no \/etc\/kubernetes\/pki\/ca\.key/);
+    assert.equal(outcome.stdout, "");
+    assert.ok(!machine.read("calls").includes("kubeadm token create"));
+  });
 });
 
 async function untilTrue(condition: () => boolean): Promise<void> {
