@@ -29,7 +29,11 @@ export interface Expected {
   readonly forward: boolean;
   /** The host is a control-plane node. */
   readonly apiServer: boolean;
-  /** HAProxy's checks carry a token, so API servers may refuse the anonymous status request. @default false */
+  /**
+   * HAProxy's checks carry a token, so API servers may refuse the anonymous status request.
+   *
+   * @default false
+   */
   readonly checksByToken?: boolean;
 }
 

@@ -15,8 +15,9 @@ export interface StatusQuestion {
 const HTTP_SECONDS = 3;
 
 /**
- * The script that finds out which process serves the LB port of a host; for stdin of `sh -s`, as root. It changes
- * nothing and takes no lock, so it also works during an `up`. Output: lines `KEY VALUE...`, see `parseAnswers`.
+ * The script that finds out which process serves the LB port of a host; for stdin of `sh -s`, as
+ * root. It changes nothing and takes no lock, so it also works during an `up`. Output: lines `KEY
+ * VALUE...`, see `parseAnswers`.
  */
 export function statusScript({ address, ports, updater }: StatusQuestion): string {
   const host = address.includes(":") ? `[${address}]` : address;

@@ -23,8 +23,8 @@ export interface SshFiles {
 }
 
 /**
- * Writes ssh's configuration, known hosts and keys into a temporary folder that only this user can read.
- * Keys and passphrases never appear on a command line.
+ * Writes ssh's configuration, known hosts and keys into a temporary folder that only this user can
+ * read. Keys and passphrases never appear on a command line.
  */
 export function writeSshFiles(target: SshTarget): SshFiles {
   const folder = mkdtempSync(path.join(tmpdir(), "control-plane-lb-status-"));

@@ -45,7 +45,8 @@ function execute(
 ): Promise<Ran> {
   const command = target.user === "root" ? "sh -s" : "sudo -n sh -s";
   return new Promise((resolve, reject) => {
-    // in a new session ssh has no terminal to prompt at; its process group includes the bastion's ssh
+    // in a new session ssh has no terminal to prompt at; its process group includes the bastion's
+    // ssh
     const child = spawn("ssh", ["-F", files.config, HOST_ALIAS, command], {
       detached: true,
       stdio: "pipe",

@@ -1,8 +1,9 @@
 import { removeTree, run } from "../../tools/src/index";
 
 /**
- * Imports all images of an OCI layout into `folder`, which becomes a ready /var/lib/containerd. The machines'
- * own containerd imports, in a private mount namespace. Machines start with copies: one import serves all.
+ * Imports all images of an OCI layout into `folder`, which becomes a ready /var/lib/containerd. The
+ * machines' own containerd imports, in a private mount namespace. Machines start with copies: one
+ * import serves all.
  */
 export async function importImages(layout: string, folder: string, rootfs: string): Promise<void> {
   await run(["unshare", "--mount", "--fork", "--pid", "--kill-child", "--mount-proc", "sh", "-s"], {
@@ -52,8 +53,9 @@ done
 }
 
 /**
- * Makes a machine's /var/lib/containerd. Layers and content are hard links, because they are never written in
- * place: overlayfs copies up, containerd only adds and unlinks. The databases are copied.
+ * Makes a machine's /var/lib/containerd. Layers and content are hard links, because they are never
+ * written in place: overlayfs copies up, containerd only adds and unlinks. The databases are
+ * copied.
  */
 export async function copyContent(source: string, target: string): Promise<void> {
   const copy = (how: readonly string[], check: boolean) =>

@@ -28,7 +28,9 @@ export function machineDir(lab: string, machine: string): string {
 
 const BINDS = ["containerd", "kubelet", "etcd"];
 
-/** Makes the disk of a machine that has none: Debian, kubeadm, images, name and keys, no cluster. */
+/**
+ * Makes the disk of a machine that has none: Debian, kubeadm, images, name and keys, no cluster.
+ */
 export async function ensureDisk(
   lab: string,
   index: number,
@@ -117,7 +119,9 @@ function hosts(index: number): string {
   return ["127.0.0.1 localhost", "::1 localhost", ...machines, ""].join("\n");
 }
 
-/** Enough for a Ready node: pods reach pods on their machine and, masqueraded, the other machines. */
+/**
+ * Enough for a Ready node: pods reach pods on their machine and, masqueraded, the other machines.
+ */
 function cniConfiguration(machine: MachineRecord): string {
   const third = (machine.role === "controlPlane" ? 0 : 100) + machine.number;
   const bridge = {

@@ -12,8 +12,9 @@ export interface HaproxyBinary {
 }
 
 /**
- * HAProxy 2.6 (Debian 12) and 3.0 (the image), for tests with real binaries. The first use unpacks them into the
- * cache in about 15 s, by a child process: mocha needs them synchronously while it defines tests.
+ * HAProxy 2.6 (Debian 12) and 3.0 (the image), for tests with real binaries. The first use unpacks
+ * them into the cache in about 15 s, by a child process: mocha needs them synchronously while it
+ * defines tests.
  */
 export function haproxyBinaries(): HaproxyBinary[] {
   return HAPROXY_VERSIONS.map((version) => {

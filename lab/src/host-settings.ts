@@ -19,7 +19,9 @@ const KUBELETS = [
 const INOTIFY_INSTANCES = "fs/inotify/max_user_instances";
 const NEEDED_INSTANCES = 8192;
 
-/** Saves the sysctls that labs change, unless a running lab has, and allows more inotify instances. */
+/**
+ * Saves the sysctls that labs change, unless a running lab has, and allows more inotify instances.
+ */
 export function prepareHost(): void {
   if (!existsSync(SAVED)) {
     const values = [...KUBELETS, INOTIFY_INSTANCES].flatMap((name) => {

@@ -10,8 +10,8 @@ const HOST_BINARIES = ["kubeadm", "kubelet", "kubectl"];
 const RECIPE = "1";
 
 /**
- * Second lower file system of the machines, over Debian: kubeadm, kubelet, kubectl and the files of lab/machine.
- * It is apart from Debian because it changes more often and is made at once.
+ * Second lower file system of the machines, over Debian: kubeadm, kubelet, kubectl and the files of
+ * lab/machine. It is apart from Debian because it changes more often and is made at once.
  *
  * @param kubernetes folder with the binaries
  */

@@ -91,8 +91,9 @@ export class Lab {
   }
 
   /**
-   * Starts a lab and waits until its machines have booted. An existing lab of that name is reused: running machines
-   * stay, stopped ones start from their disks, missing ones are added, and remains of an interrupted run are cleared.
+   * Starts a lab and waits until its machines have booted. An existing lab of that name is reused:
+   * running machines stay, stopped ones start from their disks, missing ones are added, and remains
+   * of an interrupted run are cleared.
    */
   static async up(options: LabOptions = {}): Promise<Lab> {
     const { name = DEFAULT_LAB, machines = 3, workers = 0, log = logToStderr } = options;
@@ -171,13 +172,18 @@ export class Lab {
     }));
   }
 
-  /** Runs a shell command as root on a machine, without SSH or network. @throws CommandError, or when the machine is off */
+  /**
+   * Runs a shell command as root on a machine, without SSH or network.
+   *
+   * @throws CommandError, or when the machine is off
+   */
   async exec(machine: string, command: string, options?: ExecOptions): Promise<Finished> {
     return this.find(machine).exec(command, options);
   }
 
   /**
-   * Path of a running machine's root file system on this computer, with its /proc and sockets. A reboot changes it.
+   * Path of a running machine's root file system on this computer, with its /proc and sockets. A
+   * reboot changes it.
    *
    * @throws when the machine is off
    */
@@ -258,7 +264,9 @@ export class Lab {
   }
 }
 
-/** Records the lab before any part of it is made. Existing machines stay, even if fewer are desired. */
+/**
+ * Records the lab before any part of it is made. Existing machines stay, even if fewer are desired.
+ */
 async function recordLab(name: string, desired: MachineRecord[], log: Log): Promise<LabState> {
   return withLock(INDEX_LOCK, log, "labs", () => {
     const former = readState(name);

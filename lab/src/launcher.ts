@@ -18,13 +18,16 @@ export interface Launch {
 }
 
 /**
- * The shell script that runs a machine by systemd-nspawn, once more after each reboot (exit status 133).
+ * The shell script that runs a machine by systemd-nspawn, once more after each reboot (exit status
+ * 133).
  *
- * It joins the machine's control groups and makes all mounts in a private mount namespace, which the kernel removes
- * with the machine. It enters the network namespace first, else /sys would show the host's network devices.
+ * It joins the machine's control groups and makes all mounts in a private mount namespace, which
+ * the kernel removes with the machine. It enters the network namespace first, else /sys would show
+ * the host's network devices.
  *
- * The machine's group is the root of each hierarchy (unshare -C): in one common tree each kubelet would wait for the
- * groups of all other machines. systemd-nspawn needs the same view, else it makes groups at the host's root.
+ * The machine's group is the root of each hierarchy (unshare -C): in one common tree each kubelet
+ * would wait for the groups of all other machines. systemd-nspawn needs the same view, else it
+ * makes groups at the host's root.
  */
 export function launcherScript(launch: Launch): string {
   const root = `${launch.mountpoint}/root`;

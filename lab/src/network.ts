@@ -21,7 +21,10 @@ export function addressOf(index: number, machine: MachineRecord): string {
   return `10.77.${index}.${hostPart(machine)}`;
 }
 
-/** Name of the machine's network namespace and of the host's end of its cable: at most 15 characters. */
+/**
+ * Name of the machine's network namespace and of the host's end of its cable: at most 15
+ * characters.
+ */
 export function portOf(index: number, machine: MachineRecord): string {
   return `${bridgeOf(index)}-${machine.name}`;
 }
@@ -66,7 +69,10 @@ ${ports.join("\n")}`,
   );
 }
 
-/** Makes a machine's network namespace and cable. The MAC address is always the same, as on a real card. */
+/**
+ * Makes a machine's network namespace and cable. The MAC address is always the same, as on a real
+ * card.
+ */
 export async function plugIn(index: number, machine: MachineRecord): Promise<void> {
   const port = portOf(index, machine);
   await shell(

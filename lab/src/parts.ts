@@ -15,7 +15,10 @@ export interface Parts {
   readonly containerdContent: string;
 }
 
-/** Builds missing parts. With an empty cache this takes about 10 minutes on 2 cores, mostly for Kubernetes. */
+/**
+ * Builds missing parts. With an empty cache this takes about 10 minutes on 2 cores, mostly for
+ * Kubernetes.
+ */
 export async function makeParts(log: Log): Promise<Parts> {
   await ensureCommands(log);
   // one after the other: each build uses all cores

@@ -9,7 +9,9 @@ import {
 import { join } from "node:path";
 import { labDir, LABS_DIR } from "./paths";
 
-/** Control-plane nodes are m1, m2, ...; workers are w1, w2, ... . Only names and addresses differ. */
+/**
+ * Control-plane nodes are m1, m2, ...; workers are w1, w2, ... . Only names and addresses differ.
+ */
 export type Role = "controlPlane" | "worker";
 
 export interface MachineRecord {
