@@ -75,7 +75,7 @@ const haproxy = keys({
 });
 
 const updater = keys({
-  image: image().default("docker.io/library/node:20-trixie-slim"),
+  image: image().default("docker.io/library/node:24-trixie-slim"),
   resources: resources({
     requests: { cpu: "50m", memory: "64Mi" },
     limits: { memory: "256Mi" },

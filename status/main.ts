@@ -2,13 +2,17 @@ import { parseArgs } from "node:util";
 import { askHosts } from "./ask";
 import { renderStatus } from "./render";
 import { exitCode } from "./report";
-import { readStackSettings } from "./stack";
+import { readEnvFile, readStackSettings } from "./stack";
 
-const USAGE = `usage: npm run status -- --stack NAME [--json]
-  Says for each LB host who serves the LB port (HAProxy or the forward), the state of the backends and the
-  updater's last sync; then what is wrong, in words. --json prints the same for programs. Reads the stack's configuration like pulumi does (its environment variables count), and asks
-  the hosts by SSH. A stack that runs in a lab is found by itself.
-  exit code: 0 all well, 1 something is not as it should be, 2 cannot tell`;
+const USAGE = `usage: npm run status -- --stack NAME [--json] [--env-file FILE]
+  Shows for each load-balancer host which process serves the LB port (HAProxy or the forward), the state of the
+  backends and the age of the updater's last sync, then every problem. Reads the stack's configuration with the
+  Pulumi CLI and connects to the hosts by SSH.
+options:
+  --stack NAME      the stack
+  --json            print the result as JSON
+  --env-file FILE   more variables for the Pulumi CLI, one NAME=VALUE per line; a lab's stack has such a file
+  exit code: 0 no problem, 1 at least one problem, 2 status unknown`;
 
 async function main(argv: string[]): Promise<number> {
   const { values } = parseArgs({
@@ -16,6 +20,7 @@ async function main(argv: string[]): Promise<number> {
     options: {
       stack: { type: "string" },
       json: { type: "boolean", default: false },
+      "env-file": { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -23,8 +28,10 @@ async function main(argv: string[]): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  if (values.stack === undefined) throw new Error(`which stack?\n${USAGE}`);
-  const settings = await readStackSettings(values.stack, (line) => console.error(line));
+  if (values.stack === undefined) throw new Error(`--stack is missing\n${USAGE}`);
+  const envFile = values["env-file"];
+  const environment = envFile === undefined ? {} : readEnvFile(envFile);
+  const settings = await readStackSettings(values.stack, environment);
   const hosts = await askHosts(settings);
   const { host, port } = settings.endpoint;
   const endpoint = `${host.includes(":") ? `[${host}]` : host}:${port}`;
@@ -34,6 +41,15 @@ async function main(argv: string[]): Promise<number> {
       : renderStatus(endpoint, hosts),
   );
   return exitCode(hosts);
+}
+
+// an exit handler removes keys and ends ssh; a signal's default action would skip it
+for (const [signal, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+] as const) {
+  process.once(signal, () => process.exit(code));
 }
 
 main(process.argv.slice(2)).then(

@@ -1,129 +1,131 @@
-import type { Duplex } from "node:stream";
-import { connect } from "node:net";
-import { Client, type ConnectConfig } from "ssh2";
+import { spawn, type ChildProcess } from "node:child_process";
 import type { SshEnd, SshTarget } from "../components/ssh/ssh-target";
+import { BASTION_ALIAS, HOST_ALIAS, writeSshFiles, type SshFiles } from "./ssh-files";
 
-/** Time for one connection, in ms; a host that is off must not hold the others up. */
-const CONNECT_MS = 10_000;
-
-/** What a command on a host gave. */
+/** Result of a command on a host. */
 export interface Ran {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
+/** Exit code of ssh(1) for its own errors. */
+const SSH_FAILED = 255;
+
+/** Closes what must not outlive this process. */
+const open = new Set<() => void>();
+process.once("exit", () => open.forEach((close) => close()));
+
 /**
- * Runs a script as root on a host: over SSH, through the bastion if there is one, with the host key verified.
+ * Runs a script as root on a host by OpenSSH's `ssh`, through the bastion if the target has one.
+ * Accepts the configured host key only.
  *
- * @throws Error that says what failed: the connection, the host key, the login
+ * @throws Error that names the step that failed: connection, host key, login or time limit
  */
 export async function runScript(
   target: SshTarget,
   script: string,
   timeoutMs: number,
 ): Promise<Ran> {
-  const clients: Client[] = [];
+  const files = writeSshFiles(target);
   try {
-    let tunnel: Duplex | undefined;
-    if (target.bastion !== undefined) {
-      const bastion = await login(target.bastion, await dial(target.bastion));
-      clients.push(bastion);
-      tunnel = await forward(bastion, target);
-    }
-    const client = await login(target, tunnel ?? (await dial(target)));
-    clients.push(client);
-    const command = target.user === "root" ? "sh -s" : "sudo -n sh -s";
-    return await execute(client, command, script, timeoutMs);
+    const ran = await execute(files, target, script, timeoutMs);
+    if (ran.code !== SSH_FAILED) return ran;
+    throw new Error(sshError(target, ran.stderr));
   } finally {
-    for (const client of clients.toReversed()) client.end();
+    files.remove();
   }
 }
 
-function dial(end: SshEnd): Promise<Duplex> {
-  const where = `${end.host} port ${end.port}`;
+function execute(
+  files: SshFiles,
+  target: SshTarget,
+  script: string,
+  timeoutMs: number,
+): Promise<Ran> {
+  const command = target.user === "root" ? "sh -s" : "sudo -n sh -s";
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: end.host, port: end.port });
+    // in a new session ssh has no terminal to prompt at; its process group includes the bastion's
+    // ssh
+    const child = spawn("ssh", ["-F", files.config, HOST_ALIAS, command], {
+      detached: true,
+      stdio: "pipe",
+      env: {
+        ...process.env,
+        SSH_ASKPASS: files.askpass,
+        SSH_ASKPASS_REQUIRE: "force",
+        // OpenSSH before 8.4 calls SSH_ASKPASS only when there is a display
+        DISPLAY: process.env["DISPLAY"] ?? ":0",
+      },
+    });
+    const close = () => {
+      killGroup(child);
+      files.remove();
+    };
+    open.add(close);
     const timer = setTimeout(() => {
-      socket.destroy(new Error(`no answer within ${CONNECT_MS / 1000} s`));
-    }, CONNECT_MS);
-    socket.once("connect", () => {
-      clearTimeout(timer);
-      resolve(socket);
-    });
-    // stays: a late error must not end the program
-    socket.on("error", (error) => {
-      clearTimeout(timer);
-      reject(new Error(`cannot connect to ${where}: ${error.message}`, { cause: error }));
-    });
-  });
-}
-
-function login(end: SshEnd, socket: Duplex): Promise<Client> {
-  const [type = "", key = ""] = end.hostKey.split(/\s+/);
-  const expected = Buffer.from(key, "base64");
-  let otherKey = false;
-  const config: ConnectConfig = {
-    sock: socket,
-    username: end.user,
-    privateKey: end.privateKey,
-    passphrase: end.privateKeyPassword,
-    agent: end.agentSocketPath ?? process.env["SSH_AUTH_SOCK"],
-    readyTimeout: CONNECT_MS,
-    algorithms: { serverHostKey: [type as "ssh-ed25519"] },
-    hostVerifier: (offered: Buffer) => {
-      otherKey = !offered.equals(expected);
-      return !otherKey;
-    },
-  };
-  return new Promise((resolve, reject) => {
-    const client = new Client();
-    client.once("ready", () => resolve(client));
-    client.on("error", (error) => {
-      client.destroy();
-      const reason = otherKey ? "the host key is not the configured one" : error.message;
-      reject(new Error(`SSH to ${end.user}@${end.host}: ${reason}`, { cause: error }));
-    });
-    client.once("close", () => reject(new Error(`SSH to ${end.user}@${end.host}: closed`)));
-    try {
-      client.connect(config);
-    } catch (error) {
-      reject(new Error(`SSH to ${end.user}@${end.host}: ${(error as Error).message}`));
-    }
-  });
-}
-
-function forward(bastion: Client, target: SshEnd): Promise<Duplex> {
-  return new Promise((resolve, reject) => {
-    bastion.forwardOut("127.0.0.1", 0, target.host, target.port, (error, stream) => {
-      if (error === undefined) resolve(stream);
-      else reject(new Error(`the bastion cannot reach ${target.host}: ${error.message}`));
-    });
-  });
-}
-
-function execute(client: Client, command: string, input: string, timeoutMs: number): Promise<Ran> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      client.destroy();
+      killGroup(child);
       reject(new Error(`no result within ${timeoutMs / 1000} s`));
     }, timeoutMs);
-    client.exec(command, (error, channel) => {
-      if (error !== undefined) {
-        clearTimeout(timer);
-        reject(error);
-        return;
-      }
-      let [stdout, stderr] = ["", ""];
-      channel.setEncoding("utf8");
-      channel.stderr.setEncoding("utf8");
-      channel.on("data", (text: string) => (stdout += text));
-      channel.stderr.on("data", (text: string) => (stderr += text));
-      channel.on("close", (code: number | undefined) => {
-        clearTimeout(timer);
-        resolve({ code: code ?? 1, stdout, stderr });
-      });
-      channel.end(input);
+    let [stdout, stderr] = ["", ""];
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    // ssh may end without reading its input: its exit code decides, not EPIPE
+    child.stdin.on("error", () => undefined).end(script);
+    child.once("error", (cause: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
+      open.delete(close);
+      const missing = "ssh is missing: install the OpenSSH client";
+      reject(new Error(cause.code === "ENOENT" ? missing : cause.message, { cause }));
+    });
+    child.once("close", (code) => {
+      clearTimeout(timer);
+      open.delete(close);
+      resolve({ code: code ?? 1, stdout, stderr });
     });
   });
+}
+
+function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, "SIGKILL");
+  } catch {
+    // it has already ended
+  }
+}
+
+/** Describes an error of ssh itself, and at which end it was. */
+function sshError(target: SshTarget, stderr: string): string {
+  const text = stderr
+    .split("\n")
+    .map((line) => line.trim().replace(/^ssh: /, ""))
+    .filter((line) => line !== "" && !FOLLOW_UPS.test(line))
+    .join("; ");
+  const { bastion } = target;
+  const atBastion = bastion !== undefined && isAbout(bastion, text);
+  const end = atBastion ? bastion : target;
+  const where = `SSH to ${atBastion ? "the bastion " : ""}${end.user}@${end.host}`;
+  if (text.includes("Host key verification failed")) {
+    return `${where}: the host key is not the configured one`;
+  }
+  if (text.includes("stdio forwarding failed")) {
+    return `${where}: the bastion cannot reach ${target.host} port ${target.port}`;
+  }
+  if (text.includes("Permission denied") && end.privateKeyPassword !== undefined) {
+    return `${where}: ${text} Check the key and privateKeyPassword`;
+  }
+  return `${where}: ${text || "ssh ended without an error message"}`;
+}
+
+/** Errors of the target's ssh after that of the bastion has ended. */
+const FOLLOW_UPS = /^(kex_exchange_identification|Connection closed by UNKNOWN)/;
+
+/** Whether ssh's message names the bastion: by alias for host keys, by address otherwise. */
+function isAbout(bastion: SshEnd, text: string): boolean {
+  return (
+    new RegExp(`for ${BASTION_ALIAS} (and you|has changed)`).test(text) ||
+    text.includes(`connect to host ${bastion.host} port ${bastion.port}:`) ||
+    text.includes(`${bastion.user}@${bastion.host}: Permission denied`)
+  );
 }

@@ -1,37 +1,51 @@
 import { LocalWorkspace, PulumiCommand } from "@pulumi/pulumi/automation";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { LABS_DIR } from "../lab/src/paths";
-import { ensurePulumiHome } from "../pulumi-test-utils/src/index";
+import { parseEnv } from "node:util";
 import type { Settings } from "../stacks/settings";
 import { settingsFromConfig } from "../stacks/read-config";
 
 const PROJECT = "control-plane-lb";
 
-/** Folder in a lab's own folder where the demo keeps the engine's state. */
-export const LAB_HOME = "pulumi";
+/** Folder with the Pulumi.yaml of this program. */
+const PROJECT_DIR = path.resolve(__dirname, "..");
 
-/** The engine's state of the lab that runs this stack. The first lab by name that has one. */
-export function labHomeOf(stack: string, labs: string = LABS_DIR): string | undefined {
-  if (!existsSync(labs)) return undefined;
-  return readdirSync(labs)
-    .sort()
-    .map((lab) => path.join(labs, lab, LAB_HOME))
-    .find((home) => existsSync(path.join(home, "work", `Pulumi.${stack}.yaml`)));
+/** Environment variables. */
+export type Environment = Readonly<Record<string, string>>;
+
+/**
+ * Reads variables from a file with one `NAME=VALUE` per line, as Node's `--env-file` does.
+ *
+ * @throws when the file cannot be read
+ */
+export function readEnvFile(file: string): Environment {
+  try {
+    return parseEnv(readFileSync(file, "utf8")) as Environment;
+  } catch (cause) {
+    throw new Error(`--env-file: cannot read ${file}`, { cause });
+  }
 }
 
 /**
- * Reads a stack's settings: with the user's own `pulumi` and backend; or, where the environment names no backend and a lab runs
- * this stack, from the lab's state.
+ * Reads a stack's settings by the Pulumi CLI. The CLI's own variables apply (PULUMI_BACKEND_URL,
+ * PULUMI_CONFIG_PASSPHRASE, ...); PULUMI_OPTION_CWD is the folder of Pulumi.STACK.yaml.
  *
- * @throws when there is no such stack, or its settings are wrong
+ * @param environment variables beside those of this process
+ *
+ * @throws when the CLI does not start, the stack does not exist or its settings are invalid
  */
 export async function readStackSettings(
   stack: string,
-  log: (line: string) => void,
+  environment: Environment = {},
 ): Promise<Settings> {
-  const home = process.env["PULUMI_BACKEND_URL"] ? undefined : labHomeOf(stack);
-  const workspace = await (home === undefined ? usersWorkspace(stack) : labWorkspace(home, log));
+  const env = { ...process.env, ...environment };
+  const workDir = path.resolve(env["PULUMI_OPTION_CWD"] || PROJECT_DIR);
+  const workspace = await LocalWorkspace.create({
+    workDir,
+    pulumiCommand: await findPulumi(env["PULUMI_HOME"]),
+    // the CLI starts in workDir: a relative folder would be resolved twice
+    envVars: { ...environment, PULUMI_OPTION_CWD: workDir },
+  });
   const config = await workspace.getAllConfig(stack);
   const texts = Object.fromEntries(
     Object.entries(config).map(([key, { value }]) => [key, value] as const),
@@ -39,25 +53,14 @@ export async function readStackSettings(
   return settingsFromConfig(texts, PROJECT);
 }
 
-/** @throws when the user has no Pulumi that could be asked */
-async function usersWorkspace(stack: string): Promise<LocalWorkspace> {
-  const pulumiCommand = await PulumiCommand.get().catch((cause: unknown) => {
-    const message = `no lab runs the stack ${stack}, and pulumi, which would know other stacks, does not start here: install the Pulumi CLI, or add it to PATH`;
-    throw new Error(message, { cause });
-  });
-  return LocalWorkspace.create({ workDir: path.resolve(__dirname, ".."), pulumiCommand });
-}
-
-async function labWorkspace(home: string, log: (line: string) => void): Promise<LocalWorkspace> {
-  const tools = await ensurePulumiHome(log);
-  return LocalWorkspace.create({
-    workDir: path.join(home, "work"),
-    pulumiHome: tools.home,
-    pulumiCommand: await PulumiCommand.get({ root: tools.home }),
-    envVars: {
-      PULUMI_BACKEND_URL: `file://${path.join(home, "state")}`,
-      PULUMI_CONFIG_PASSPHRASE: readFileSync(path.join(home, "passphrase"), "utf8"),
-      PULUMI_SKIP_UPDATE_CHECK: "1",
-    },
+/** The CLI of PULUMI_HOME, where Pulumi's installer puts it, else that of the PATH. */
+function findPulumi(home: string | undefined): Promise<PulumiCommand> {
+  const root = home && existsSync(path.join(home, "bin", "pulumi")) ? home : undefined;
+  return PulumiCommand.get(root === undefined ? {} : { root }).catch((cause: unknown) => {
+    throw new Error(
+      "the Pulumi CLI does not start: install it, or add it to PATH. A lab's stack has one of its own: " +
+        "add --env-file with the file that the demo prints",
+      { cause },
+    );
   });
 }

@@ -1,5 +1,7 @@
 import { parseArgs } from "node:util";
 import { Lab } from "../../lab/src/index";
+import { labDir } from "../../lab/src/paths";
+import { envFile } from "../scenario/lab-files";
 import { superviseDemo } from "./supervise";
 
 const USAGE = `usage: npm run demo [-- OPTION...]
@@ -7,7 +9,7 @@ const USAGE = `usage: npm run demo [-- OPTION...]
   breaks it in several ways. Ends with a table; writes reports/demo-report.json and reports/demo-timeline.svg.
   A lab of that name is taken down first.
 options:
-  --keep          leave the lab and its stack up (npm run status -- --stack dev; npm run lab -- down)
+  --keep          leave the lab and its stack up, and print the commands to look at it and to remove it
   --machines N    masters m1, m2, ... (default 3)
   --topology T    daemonset (default), or external: HAProxy as a service of the masters
   --name LAB      name of the lab (default dev)
@@ -37,7 +39,9 @@ async function main(argv: string[]): Promise<number> {
   const code = await superviseDemo(name, machines, topology, log);
   if (keep && code !== 130) {
     const own = name === "dev" ? "" : ` --name ${name}`;
-    log(`the lab ${name} stays up: npm run status -- --stack dev; npm run lab -- down${own}`);
+    log(`the lab ${name} stays up; its status, and its removal:`);
+    log(`  npm run status -- --stack dev --env-file ${envFile(labDir(name))}`);
+    log(`  npm run lab -- down${own}`);
   } else {
     await Lab.remove(name, log);
     log(`the lab ${name} is removed`);

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { labDir } from "../../lab/src/paths";
 import { processesOf } from "../../pulumi-test-utils/src/engine/processes";
-import { LAB_HOME } from "../../status/stack";
+import { engineHome } from "../scenario/lab-files";
 
 /** After an interruption the demo has this long to end by itself: the engine wants to write its state. */
 const GRACE_MS = 20_000;
@@ -45,7 +45,7 @@ export async function superviseDemo(
     return interrupted ? 130 : code;
   } finally {
     killGroup(child);
-    for (const pid of processesOf(path.join(labDir(lab), LAB_HOME))) kill(pid);
+    for (const pid of processesOf(engineHome(labDir(lab)))) kill(pid);
     // from here on a second Ctrl-C is ignored: whoever called cleans up
   }
 }

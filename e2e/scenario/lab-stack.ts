@@ -5,8 +5,8 @@ import type { Lab } from "../../lab/src/index";
 import { startLoad, type Load } from "../load/load";
 import { Engine, type ConfigValue } from "../../pulumi-test-utils/src/index";
 import { program } from "../../stacks/program";
-import { LAB_HOME } from "../../status/stack";
 import { feedCredentials } from "./credentials";
+import { engineHome, writeEnvFile } from "./lab-files";
 import { merge } from "./merge";
 
 export { readKubeconfigWhenThere } from "./credentials";
@@ -67,14 +67,16 @@ export interface ClusterOptions {
 
 /** The engine with the real program and a lab's stack; its state is kept with the lab. */
 export async function createEngine(lab: Lab, options: ClusterOptions): Promise<Engine> {
-  return await Engine.create({
+  const engine = await Engine.create({
     program,
     projectFile: PROJECT_FILE,
     stack: STACK,
     config: clusterConfig(lab, options.overrides),
-    home: path.join(lab.folder, LAB_HOME),
+    home: engineHome(lab.folder),
     log: lineByLine(options.log),
   });
+  writeEnvFile(lab.folder, engine);
+  return engine;
 }
 
 export interface Cluster {

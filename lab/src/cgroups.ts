@@ -7,18 +7,18 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { waitFor } from "./process";
+import { waitUntil } from "../../tools/src/index";
 
 /**
- * All that depends on the kind of control groups of the host is in this file. Tried: cgroup v1 with the v2 hierarchy beside it
- * ("hybrid"). A host with v2 alone is refused.
+ * One cgroup hierarchy of the host. Everything that depends on the cgroup version is in this file.
+ * Tested: cgroup v1 with the v2 hierarchy beside it ("hybrid"). A host with v2 alone is refused.
  */
 export interface Hierarchy {
-  /** Where the host has it, e.g. /sys/fs/cgroup/cpu. */
+  /** Mount point on the host, e.g. /sys/fs/cgroup/cpu. */
   readonly path: string;
   /** Folder below a machine's /sys/fs/cgroup, e.g. "cpu". */
   readonly name: string;
-  /** How to mount it: type and options of mount(8). */
+  /** Type and options for mount(8). */
   readonly mountArguments: string;
 }
 
@@ -31,13 +31,16 @@ export function hierarchies(): Hierarchy[] {
     .flatMap((line) => parseMount(line));
   if (!found.some((hierarchy) => hierarchy.mountArguments.includes("name=systemd"))) {
     throw new Error(
-      "the lab needs cgroup v1 hierarchies below /sys/fs/cgroup (cpu, memory, ..., name=systemd) as well as it was tried with: boot with systemd.unified_cgroup_hierarchy=0",
+      "the lab needs cgroup v1 hierarchies below /sys/fs/cgroup (cpu, memory, ..., name=systemd): boot with systemd.unified_cgroup_hierarchy=0",
     );
   }
   return found;
 }
 
-/** One line of proc_pid_mountinfo(5): `ID PARENT MAJOR:MINOR ROOT PATH OPTIONS ... - TYPE SOURCE SUPEROPTIONS`. */
+/**
+ * One line of proc_pid_mountinfo(5): `ID PARENT MAJOR:MINOR ROOT PATH OPTIONS ... - TYPE SOURCE
+ * SUPEROPTIONS`.
+ */
 function parseMount(line: string): Hierarchy[] {
   const [left = "", right = ""] = line.split(" - ");
   const path = left.split(" ")[4] ?? "";
@@ -55,7 +58,9 @@ function parseMount(line: string): Hierarchy[] {
   return [{ path, name: basename(path), mountArguments: `-t cgroup -o ${which.join(",")}` }];
 }
 
-/** The machine's group in every hierarchy, made if missing. A machine's limits can be set there. */
+/**
+ * The machine's group in every hierarchy, created if missing. Limits of a machine can be set there.
+ */
 export function ensureGroups(lab: string, machine: string): string[] {
   return hierarchies().map(({ path }) => {
     let group = path;
@@ -63,7 +68,7 @@ export function ensureGroups(lab: string, machine: string): string[] {
       const parent = group;
       group = join(parent, part);
       if (!existsSync(group)) mkdirSync(group);
-      // A new cpuset group has no processor and no memory: nothing can run in it.
+      // A new cpuset group has no CPU and no memory node: nothing can run in it.
       for (const file of ["cpuset.cpus", "cpuset.mems"]) {
         if (!existsSync(join(group, file))) continue;
         if (readFileSync(join(group, file), "utf8").trim() !== "") continue;
@@ -74,16 +79,16 @@ export function ensureGroups(lab: string, machine: string): string[] {
   });
 }
 
-/** Every process of a lab, or of one machine of it: those in its groups. */
+/** All processes in the groups of a lab, or of one of its machines. */
 export function processesOf(lab: string, machine?: string): number[] {
   const pids = new Set<number>();
   for (const group of groupsOf(lab, machine)) {
     try {
       const lines = readFileSync(join(group, "cgroup.procs"), "utf8").split("\n");
-      // 0 stands for a process of another pid namespace: not ours to kill.
+      // 0 is a process of another PID namespace, which we must not kill.
       for (const line of lines) if (Number(line) > 0) pids.add(Number(line));
     } catch {
-      // The group went away while we looked.
+      // the group has been removed meanwhile
     }
   }
   return [...pids];
@@ -91,18 +96,18 @@ export function processesOf(lab: string, machine?: string): number[] {
 
 /**
  * Kills every process of a lab or machine and waits until they are gone.
- * @param first process ids to kill before the others: a machine's init takes all of its machine with it at one blow
+ *
+ * @param first process ids to kill before the others: with its init, a whole machine ends at once
  */
 export async function killProcesses(
   lab: string,
   machine?: string,
   first: readonly number[] = [],
 ): Promise<void> {
-  const who = machine === undefined ? `lab ${lab}` : `${machine} of lab ${lab}`;
+  const owner = machine === undefined ? `lab ${lab}` : `${machine} of lab ${lab}`;
   const killed = new Set<number>();
-  await waitFor(
-    `the end of all processes of ${who}`,
-    60_000,
+  await waitUntil(
+    `ending all processes of ${owner}`,
     () => {
       const pids = processesOf(lab, machine);
       for (const pid of [...first.filter((pid) => pids.includes(pid)), ...pids]) {
@@ -110,30 +115,26 @@ export async function killProcesses(
         try {
           process.kill(pid, "SIGKILL");
         } catch {
-          // It ended meanwhile.
+          // it has already ended
         }
       }
-      return pids.length === 0 ? true : undefined;
+      return pids.length === 0;
     },
-    () => `process ids ${processesOf(lab, machine).join(", ")}`,
-    100,
+    { everyMs: 100, lastSeen: () => `process ids ${processesOf(lab, machine).join(", ")}` },
   );
-  // The dead are listed until their parent takes note. One that never does, as the init of some containers, is no reason to fail.
-  const gone = () => ([...killed].some((pid) => existsSync(`/proc/${pid}`)) ? undefined : true);
-  await waitFor("the dead to go", 5_000, gone).catch(() => undefined);
+  // Zombies stay until their parent reaps them. The init process of some containers never does.
+  const reaped = () => ![...killed].some((pid) => existsSync(`/proc/${pid}`));
+  await waitUntil("reaping", reaped, { seconds: 5, everyMs: 200 }).catch(() => undefined);
 }
 
-/** Removes the groups of a lab or machine, and the lab's common parent with the last lab. Their processes must be gone. */
+/**
+ * Removes the groups of a lab or machine, and with the last lab the root group. They must be empty.
+ */
 export async function removeGroups(lab: string, machine?: string): Promise<void> {
-  await waitFor(
-    `the removal of the control groups of lab ${lab}`,
-    30_000,
-    () => {
-      const left = groupsOf(lab, machine).filter((group) => !tryRemove(group));
-      return left.length === 0 ? true : undefined;
-    },
-    () => groupsOf(lab, machine).join(", "),
-    100,
+  await waitUntil(
+    `removing the control groups of lab ${lab}`,
+    () => groupsOf(lab, machine).filter((group) => !tryRemove(group)).length === 0,
+    { seconds: 30, everyMs: 100, lastSeen: () => groupsOf(lab, machine).join(", ") },
   );
   if (machine !== undefined) return;
   for (const { path } of hierarchies()) tryRemove(join(path, ROOT_GROUP));
@@ -147,7 +148,7 @@ function groupsOf(lab: string, machine?: string): string[] {
       const folders = readdirSync(group, { withFileTypes: true }).filter((e) => e.isDirectory());
       return [...folders.flatMap((folder) => below(join(group, folder.name))), group];
     } catch {
-      return []; // It went away while we looked.
+      return []; // removed meanwhile
     }
   };
   return hierarchies().flatMap(({ path }) => below(join(path, ROOT_GROUP, lab, machine ?? "")));

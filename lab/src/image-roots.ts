@@ -1,15 +1,22 @@
-import { existsSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { cached, cachedPath } from "./cache";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import {
+  cached,
+  cachedPath,
+  fingerprint,
+  type Log,
+  run,
+  withProgress,
+} from "../../tools/src/index";
 import { makeDebianTree, type DebianTree } from "./debian";
-import { withProgress, type Log } from "./log";
-import { fingerprint } from "./paths";
-import { run } from "./process";
 
-/** Raise it when a root file system below changes: cached images are reprovisioned. */
-export const ROOTS_RECIPE = "1";
+/** Raise it when a root file system below changes: the images are built again. */
+export const ROOTS_RECIPE = "2";
 
-/** What a Debian "slim" image has at least: a shell, the small tools that entrypoints and probes call, and the perl of every Debian. */
+/**
+ * Minimum of a Debian "slim" image: a shell, the tools of entrypoints and probes, and Debian's
+ * perl-base.
+ */
 const SLIM = [
   ...["base-files", "base-passwd", "bash", "coreutils", "dash", "findutils", "grep", "perl-base"],
   "sed",
@@ -20,17 +27,20 @@ const HAPROXY_TREES: Readonly<Record<HaproxyVersion, DebianTree>> = {
   "3.0": { suite: "trixie", variant: "extract", packages: [...SLIM, "haproxy", "ca-certificates"] },
 };
 
-/** The releases that the project is tested with: Debian 12's own, and the one of the image. */
+/** HAProxy releases of the tests: 2.6 is Debian 12's, 3.0 is the image's. */
 export type HaproxyVersion = "2.6" | "3.0";
 
 export const HAPROXY_VERSIONS: readonly HaproxyVersion[] = ["2.6", "3.0"];
 
-/** Where `haproxyTree` puts a release. */
+/** Folder of a release, whether it exists or not. */
 export function haproxyTreePath(version: HaproxyVersion): string {
   return cachedPath(`haproxy-${version}`, haproxyKey(version));
 }
 
-/** A release from the Debian archive: `root` has the unpacked packages, `haproxy` is a command that runs it on any Linux. */
+/**
+ * Unpacks a release from the Debian archive: packages in `root`, and a command `haproxy` that runs
+ * on any Linux.
+ */
 export async function haproxyTree(version: HaproxyVersion, log: Log): Promise<string> {
   const tree = HAPROXY_TREES[version];
   return cached(`haproxy-${version}`, haproxyKey(version), log, (folder) =>
@@ -41,7 +51,10 @@ export async function haproxyTree(version: HaproxyVersion, log: Log): Promise<st
   );
 }
 
-/** --argv0: the control-plane node process re-executes its own argv[0] when it reloads, and must come through here again. */
+/**
+ * --argv0: the master process re-executes its own argv[0] at a reload, which must be this wrapper
+ * again.
+ */
 const HAPROXY_COMMAND = `#!/bin/sh
 root="$(dirname "$0")/root"
 for loader in "$root"/lib64/ld-linux-*.so.* "$root"/usr/lib64/ld-linux-*.so.* "$root"/lib/ld-linux-*.so.*; do
@@ -55,7 +68,10 @@ function haproxyKey(version: HaproxyVersion): string {
   return fingerprint(JSON.stringify(HAPROXY_TREES[version]), HAPROXY_COMMAND);
 }
 
-/** As docker-library/haproxy: the binary in /usr/local/sbin, user 99, work folder /var/lib/haproxy, no /etc/haproxy. */
+/**
+ * As docker-library/haproxy: the binary in /usr/local/sbin, user 99, work folder /var/lib/haproxy,
+ * no /etc/haproxy.
+ */
 export async function makeHaproxyRoot(root: string, tree: string): Promise<void> {
   await run(["cp", "-a", `${join(tree, "root")}/.`, root]);
   await finishSlim(root, [{ name: "haproxy", id: 99, home: "/var/lib/haproxy" }]);
@@ -66,7 +82,7 @@ export async function makeHaproxyRoot(root: string, tree: string): Promise<void>
      mkdir -p usr/local/etc/haproxy/errors var/lib/haproxy
      chown 99:99 var/lib/haproxy`,
   );
-  // https://github.com/docker-library/haproxy/blob/control-plane node/docker-entrypoint.sh
+  // https://github.com/docker-library/haproxy/blob/master/docker-entrypoint.sh
   entrypoint(
     root,
     `#!/bin/sh
@@ -83,18 +99,33 @@ exec "$@"
   );
 }
 
-/** As nodejs/docker-node "slim": node in /usr/local/bin, a user node (1000) that is not the default. npm and yarn are left out. */
+/** Release in the npm package `node`, for example "24.21.0". */
+export const NODE_VERSION = readNodePackage().version;
+
+/**
+ * As nodejs/docker-node "slim": node in /usr/local/bin and an unused account node (1000). npm and
+ * yarn are left out.
+ *
+ * The binary is that of the npm package `node`, which holds the official release. Node 24 is the
+ * newest LTS line; Debian trixie and its backports have nothing newer than Node 20, which is past
+ * its end of life.
+ */
 export async function makeNodeRoot(root: string): Promise<void> {
-  await makeDebianTree(
-    { suite: "trixie", variant: "extract", packages: [...SLIM, "nodejs"] },
-    root,
-  );
+  // the official binary brings everything but the C and C++ libraries
+  const packages = [...SLIM, "libstdc++6"];
+  await makeDebianTree({ suite: "trixie", variant: "extract", packages }, root);
   await finishSlim(root, [{ name: "node", id: 1000, home: "/home/node" }]);
+  await run([
+    "install",
+    "-D",
+    "-m",
+    "0755",
+    readNodePackage().binary,
+    join(root, "usr/local/bin/node"),
+  ]);
   await sh(
     root,
-    `mv usr/bin/node usr/local/bin/node
-     rm -f usr/bin/nodejs
-     ln -s node usr/local/bin/nodejs
+    `ln -s node usr/local/bin/nodejs
      rm -rf usr/share/doc usr/share/man
      mkdir -p home/node
      chown 1000:1000 home/node`,
@@ -112,7 +143,13 @@ exec "$@"
   );
 }
 
-/** What kube-proxy calls beside its own binary: iptables (on nft), nft and conntrack. */
+function readNodePackage(): { readonly version: string; readonly binary: string } {
+  const file = require.resolve("node/package.json");
+  const { version } = JSON.parse(readFileSync(file, "utf8")) as { version: string };
+  return { version, binary: join(dirname(file), "bin/node") };
+}
+
+/** Programs that kube-proxy calls: iptables (on nftables), nft and conntrack. */
 export async function makeProxyRoot(root: string): Promise<void> {
   const packages = [...SLIM, "iptables", "nftables", "conntrack", "kmod"];
   await makeDebianTree({ suite: "trixie", variant: "extract", packages }, root);
@@ -131,7 +168,9 @@ interface Account {
   readonly home: string;
 }
 
-/** Unpacked packages lack what their install scripts make: accounts, merged /usr, the bundle of certificates. */
+/**
+ * Does what the skipped install scripts do: accounts, merged /usr, the bundle of CA certificates.
+ */
 async function finishSlim(root: string, accounts: readonly Account[]): Promise<void> {
   const lines = accounts.flatMap(({ name, id, home }) => [
     `echo '${name}:x:${id}:${id}::${home}:/bin/sh' >> etc/passwd`,

@@ -1,21 +1,26 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { cached } from "./cache";
+import {
+  cached,
+  fingerprint,
+  KUBERNETES_VERSION,
+  type Log,
+  run,
+  withProgress,
+} from "../../tools/src/index";
 import { importImages } from "./containerd-content";
-import { withProgress, type Log } from "./log";
 import { addImage, type ImageConfig } from "./oci";
-import { fingerprint, labSource } from "./paths";
-import { run } from "./process";
-import { buildPause, KUBERNETES_VERSION } from "./programs";
+import { labSource } from "./paths";
 import {
   haproxyTree,
   makeHaproxyRoot,
   makeNodeRoot,
   makeProxyRoot,
+  NODE_VERSION,
   ROOTS_RECIPE,
 } from "./image-roots";
 
-/** The images on the machines, by the names under which kubeadm and the program ask for them. */
+/** Images on the machines, under the names that kubeadm and the program use. */
 export const IMAGES = {
   apiserver: `registry.k8s.io/kube-apiserver:v${KUBERNETES_VERSION}`,
   controllerManager: `registry.k8s.io/kube-controller-manager:v${KUBERNETES_VERSION}`,
@@ -24,12 +29,15 @@ export const IMAGES = {
   etcd: "registry.k8s.io/etcd:3.6.6-0",
   pause: "registry.k8s.io/pause:3.10.1",
   haproxy: "docker.io/library/haproxy:3.0.11",
-  node: "docker.io/library/node:20-trixie-slim",
+  node: "docker.io/library/node:24-trixie-slim",
 } as const;
 
 const PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** As the upstream images: https://github.com/docker-library/haproxy (3.0), https://github.com/nodejs/docker-node (20). */
+/**
+ * As the upstream images: https://github.com/docker-library/haproxy (3.0),
+ * https://github.com/nodejs/docker-node (24).
+ */
 const CONFIGS: Readonly<Record<keyof typeof IMAGES, ImageConfig>> = {
   apiserver: { Env: [PATH], WorkingDir: "/" },
   controllerManager: { Env: [PATH], WorkingDir: "/" },
@@ -45,22 +53,27 @@ const CONFIGS: Readonly<Record<keyof typeof IMAGES, ImageConfig>> = {
     Cmd: ["haproxy", "-f", "/usr/local/etc/haproxy/haproxy.cfg"],
     StopSignal: "SIGUSR1",
   },
-  node: { Env: [PATH], Entrypoint: ["docker-entrypoint.sh"], Cmd: ["node"] },
+  node: {
+    Env: [PATH, `NODE_VERSION=${NODE_VERSION}`],
+    Entrypoint: ["docker-entrypoint.sh"],
+    Cmd: ["node"],
+  },
 };
 
 /** Raise it when the steps below change. */
 const RECIPE = "1";
 
-/** Where the parts are that images are made of. */
+/** Inputs of the images: folders in the cache. */
 export interface ImageSources {
   readonly kubernetes: string;
   readonly etcd: string;
-  /** Root file system of the machines: its containerd imports. */
+  /** Root file system of the machines; its containerd imports the images. */
   readonly rootfs: string;
 }
 
 /**
- * Builds all images once: a folder with `oci` (the layout) and `containerd` (what /var/lib/containerd is after the import).
+ * Builds all images: a folder with `oci` (the layout) and `containerd` (/var/lib/containerd after
+ * the import).
  */
 export async function makeImages(sources: ImageSources, log: Log): Promise<string> {
   const pause = readFileSync(labSource("pause", "main.go"));
@@ -111,4 +124,12 @@ async function installBinary(from: string, binary: string, root: string): Promis
   const source = join(from, binary);
   if (!existsSync(source)) throw new Error(`${source}: missing in the build: remove ${from}`);
   await run(["install", "-D", "-m", "0755", source, join(root, "usr/local/bin", binary)]);
+}
+
+/** The pause container's program, from lab/pause: it needs no module. */
+async function buildPause(folder: string): Promise<void> {
+  await run(
+    ["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", join(folder, "pause"), "main.go"],
+    { cwd: labSource("pause"), env: { CGO_ENABLED: "0", GO111MODULE: "off" } },
+  );
 }

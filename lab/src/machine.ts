@@ -10,32 +10,34 @@ import {
 } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { type Finished, type Log, run, waitUntil } from "../../tools/src/index";
 import { ensureGroups, hierarchies, killProcesses, removeGroups } from "./cgroups";
 import { machineDir, readDisk } from "./disk";
 import { launcherScript } from "./launcher";
-import type { Log } from "./log";
 import { addressOf, netnsFile, plugIn, portOf, unplug } from "./network";
-import { run, waitFor, type Finished } from "./process";
 import type { MachineRecord } from "./state";
 
-/** Slow computers boot slowly; a boot takes 2-5 s on an idle one. */
-const BOOT_DEADLINE_MS = 240_000;
+/** For slow computers: an idle one boots a machine in 2-5 s. */
+const BOOT_SECONDS = 240;
 
 /** systemd gives services 90 s to stop. */
-const SHUTDOWN_DEADLINE_MS = 120_000;
+const SHUTDOWN_SECONDS = 120;
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 export interface ExecOptions {
-  /** Standard input. Default: none. */
+  /** Standard input. @default empty */
   readonly input?: string;
-  /** Kills the command after that time. Default: no limit. */
+  /** Deadline in milliseconds; the command is killed after it. @default none */
   readonly timeoutMs?: number;
-  /** Throw on an exit code other than 0. Default true. */
+  /** Throw on an exit code other than 0. @default true */
   readonly check?: boolean;
 }
 
-/** One machine of a lab: a systemd-nspawn container with its own disk, network namespace and control groups. */
+/**
+ * One machine of a lab: a systemd-nspawn container with its own disk, network namespace and control
+ * groups.
+ */
 export class Machine {
   constructor(
     readonly lab: string,
@@ -51,12 +53,12 @@ export class Machine {
     return addressOf(this.index, this.record);
   }
 
-  /** What the machine's systemd prints at boot. */
+  /** Boot messages of the machine's systemd. */
   get consoleFile(): string {
     return join(machineDir(this.lab, this.name), "console.log");
   }
 
-  /** Process id of the running machine's init on the host. Another one after a reboot. */
+  /** PID of the machine's init in the host's PID namespace. A reboot changes it. */
   get initPid(): number | undefined {
     const launcher = this.launcherPid();
     if (launcher === undefined) return undefined;
@@ -68,7 +70,9 @@ export class Machine {
     return this.launcherPid() !== undefined;
   }
 
-  /** Starts the machine without waiting for anything. What is left of a former run of it is cleared first. */
+  /**
+   * Starts the machine and does not wait for the boot. Clears the remains of an earlier run first.
+   */
   async start(): Promise<void> {
     if (this.running) return;
     await this.clear();
@@ -86,7 +90,7 @@ export class Machine {
       devices: ["/dev/kmsg", "/dev/fuse"].filter((device) => existsSync(device)),
     });
     const log = openSync(this.consoleFile, "w");
-    // An environment of its own: nothing of the caller's gets into the machine.
+    // A clean environment: the caller's must not leak into the machine.
     const child = spawn("sh", ["-c", script], {
       detached: true,
       stdio: ["ignore", log, log],
@@ -100,19 +104,26 @@ export class Machine {
     writeFileSync(this.pidFile, `${pid} ${startTime(pid) ?? ""}`);
   }
 
-  /** Waits until systemd has finished booting and containerd and sshd answer. @throws with the console's last lines */
+  /**
+   * Waits until systemd has finished booting and containerd and sshd answer.
+   *
+   * @throws when the machine ends or time is up; the error has the last lines of the console
+   */
   async waitUntilBooted(log: Log): Promise<void> {
     let seen = "not started";
     const step = async (what: string, probe: () => Promise<boolean>): Promise<void> => {
-      await waitFor(
-        `${this.name} to boot (${what})`,
-        BOOT_DEADLINE_MS,
+      await waitUntil(
+        `booting ${this.name} (${what})`,
         async () => {
           if (!this.running) throw new Error(`${this.name} ended while booting\n${this.console()}`);
-          return (await probe()) ? true : undefined;
+          return probe();
         },
-        () => `${seen}\n${this.console()}`,
-        250,
+        {
+          seconds: BOOT_SECONDS,
+          everyMs: 250,
+          lastSeen: () => `${seen}\n${this.console()}`,
+          retryErrors: false,
+        },
       );
     };
     await step("systemd", async () => {
@@ -145,17 +156,19 @@ exec nsenter --target ${init} --all env -i PATH=${PATH} HOME=/root LANG=C.UTF-8 
     });
   }
 
-  /** Shuts down in order, or cuts the power. What is left over is cleared; the disk stays. */
+  /** Shuts the machine down, or cuts its power, and clears its remains. The disk stays. */
   async stop(hard: boolean): Promise<void> {
     if (this.running && !hard) {
       await this.exec("systemctl poweroff", { check: false });
-      const end = () => (this.running ? undefined : true);
-      await waitFor(`${this.name} to shut down`, SHUTDOWN_DEADLINE_MS, end).catch(() => undefined);
+      await waitUntil(`shutting down ${this.name}`, () => !this.running, {
+        seconds: SHUTDOWN_SECONDS,
+        everyMs: 200,
+      }).catch(() => undefined);
     }
     await this.clear();
   }
 
-  /** Ends whatever runs of the machine and removes its network and groups. */
+  /** Kills all processes of the machine and removes its network and groups. */
   async clear(): Promise<void> {
     const init = this.initPid;
     await killProcesses(this.lab, this.name, init === undefined ? [] : [init]);
@@ -168,7 +181,7 @@ exec nsenter --target ${init} --all env -i PATH=${PATH} HOME=/root LANG=C.UTF-8 
     return join(machineDir(this.lab, this.name), "pid");
   }
 
-  /** The recorded process, if it is still the same one. */
+  /** PID of the launcher, if the recorded process still runs. */
   private launcherPid(): number | undefined {
     if (!existsSync(this.pidFile)) return undefined;
     const [pid, start] = readFileSync(this.pidFile, "utf8").split(" ");
@@ -181,10 +194,13 @@ exec nsenter --target ${init} --all env -i PATH=${PATH} HOME=/root LANG=C.UTF-8 
   }
 }
 
-/** When a process started, in clock ticks since boot: with the id it names a process for ever. Undefined for dead ones. */
+/**
+ * Start time in clock ticks since boot, which tells reused PIDs apart; undefined for dead
+ * processes.
+ */
 function startTime(pid: number): string | undefined {
   const stat = read(`/proc/${pid}/stat`);
-  // The second field is the name in parentheses, and may itself contain spaces and parentheses.
+  // The second field is the name in parentheses, which may contain spaces and parentheses itself.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
 }

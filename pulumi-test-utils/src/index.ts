@@ -1,11 +1,5 @@
-export {
-  recordResources,
-  valueOf,
-  type Recorded,
-  type RecordedOptions,
-  type Recording,
-  type RecordOptions,
-} from "./mocks/record";
+export { recordResources, valueOf, type Recording, type RecordOptions } from "./mocks/record";
+export type { Recorded, RecordedOptions } from "./mocks/recorded";
 export { UNKNOWN, type Properties } from "./wire";
 export {
   Engine,

@@ -2,19 +2,19 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { imageConfigs, IMAGES, Lab, makeParts } from "../../lab/src/index";
-import { run, waitFor, type Finished } from "../../lab/src/process";
+import { imageConfigs, IMAGES, KUBERNETES_VERSION, Lab, makeParts } from "../../lab/src/index";
+import { run, waitUntil, type Finished } from "../../tools/src/index";
 
 const ROOT = join(__dirname, "../..");
 
-/** Labs of this file's own, beside whatever else runs here. */
+/** Labs of this file only, beside others on this computer. */
 const FIRST = "spec-machines";
 const SECOND = "spec-other";
 
-/** Progress only where something goes wrong: mocha's own report stays readable. */
+/** No progress: mocha's report stays readable. */
 const quiet = () => undefined;
 
-/** From nothing, the binaries take some 15 minutes on 2 cores. */
+/** With an empty cache, the builds take some 15 minutes on 2 cores. */
 const COLD_MS = 45 * 60_000;
 
 describe("lab: the machines", function () {
@@ -34,7 +34,7 @@ describe("lab: the machines", function () {
     await Lab.remove(SECOND, quiet);
   });
 
-  it("are bare: systemd, containerd with the images, kubeadm and kubelet, and no cluster", async () => {
+  it("are bare: they run systemd, containerd and kubelet, but no cluster", async () => {
     assert.deepEqual(
       lab.machines.map(({ name, role, running }) => [name, role, running]),
       [
@@ -48,7 +48,7 @@ describe("lab: the machines", function () {
       assert.equal(await output(lab, name, "systemctl is-system-running"), "running");
       const images = await output(lab, name, "ctr -n k8s.io images ls -q");
       for (const image of Object.values(IMAGES)) assert.ok(images.split("\n").includes(image));
-      assert.match(await output(lab, name, "kubeadm version -o short"), /^v1\.35\.4$/);
+      assert.equal(await output(lab, name, "kubeadm version -o short"), `v${KUBERNETES_VERSION}`);
       assert.equal(
         await output(lab, name, "systemctl is-enabled kubelet containerd ssh"),
         "enabled\nenabled\nenabled",
@@ -66,7 +66,7 @@ describe("lab: the machines", function () {
     }
   });
 
-  it("let an unprivileged user in by SSH, with one known host key, and let it use sudo", async () => {
+  it("let an unprivileged user log in by SSH and use sudo", async () => {
     const answer = await cli("--name", FIRST, "ssh", "m1", "id -un; sudo -n id -un");
     assert.equal(answer.stdout, "ops\nroot\n");
     const keys = await Promise.all(
@@ -75,7 +75,7 @@ describe("lab: the machines", function () {
     for (const { stdout } of keys) assert.ok(stdout.includes(lab.ssh.hostKey));
   });
 
-  it("reach each other and the host, and see no network device but their own", async () => {
+  it("reach each other and the host by their only network device", async () => {
     const [m1, m2] = lab.machines;
     assert.ok(m1 !== undefined && m2 !== undefined);
     for (const address of [m2.address, lab.gateway]) {
@@ -99,7 +99,7 @@ describe("lab: the machines", function () {
     await assert.rejects(Lab.up({ name: FIRST, machines: 99 }), /0 to 10/);
   });
 
-  it("are left alone by a second up, which adds what is missing", async () => {
+  it("keep running during a second up, which adds missing ones", async () => {
     const before = await bootId(lab, "m1");
     const again = await Lab.up({ name: FIRST, machines: 1, workers: 2, log: quiet });
     assert.deepEqual(
@@ -137,16 +137,17 @@ describe("lab: the machines", function () {
     assert.equal(lab.machines.find(({ name }) => name === "m2")?.address, address);
   });
 
-  it("come back from a reboot of their own", async () => {
+  it("boot again after a reboot", async () => {
     const before = await bootId(lab, "w1");
     await lab.exec("w1", "systemctl reboot", { check: false });
-    await waitFor("w1 to be back", 120_000, async () => {
-      const now = await bootId(lab, "w1").catch(() => before);
-      return now !== before && now !== "" ? true : undefined;
-    });
+    const rebooted = async () => {
+      const now = await bootId(lab, "w1");
+      return now !== before && now !== "";
+    };
+    await waitUntil("rebooting w1", rebooted, { seconds: 120, everyMs: 200 });
   });
 
-  it("are alone while their cable is out, and back when it is in again", async () => {
+  it("are unreachable only while their cable is unplugged", async () => {
     const address = lab.machines.find(({ name }) => name === "m2")?.address ?? "";
     const reachable = async () =>
       (await lab.exec("m1", `ping -c 1 -W 2 ${address}`, { check: false })).code === 0;
@@ -155,12 +156,10 @@ describe("lab: the machines", function () {
     assert.equal(await output(lab, "m2", "hostname"), "m2");
     assert.match((await cli("status", "--name", FIRST)).stdout, /^m2 .* cut$/m);
     await cli("mend", "m2", "--name", FIRST);
-    await waitFor("m2 to be reachable", 60_000, async () =>
-      (await reachable()) ? true : undefined,
-    );
+    await waitUntil("reaching m2", reachable);
   });
 
-  it("are as new after a wipe, under the same address and host key", async () => {
+  it("are as new after a wipe, with the same address and host key", async () => {
     await lab.exec(
       "w2",
       "echo old > /root/old; echo old > /var/lib/kubelet/old; ctr -n k8s.io images rm $(ctr -n k8s.io images ls -q)",
@@ -177,11 +176,11 @@ describe("lab: the machines", function () {
     assert.ok(scan.stdout.includes(lab.ssh.hostKey));
   });
 
-  it("are started by up after their processes were killed from outside", async () => {
+  it("are started by up after their launcher was killed", async () => {
     await lab.exec("m1", "echo kept > /root/survivor; sync");
     const launchers = processes("systemd:/control-plane-lab/spec-machines/m1");
     assert.notEqual(launchers.length, 0);
-    // The launcher alone: init and everything below it stay behind, as after a crash of ours.
+    // The launcher only: init and its children stay, as after a crash of the lab.
     const first = Math.min(...launchers);
     process.kill(first, "SIGKILL");
     lab = await Lab.up({ name: FIRST, machines: 2, log: quiet });
@@ -195,7 +194,7 @@ describe("lab: the machines", function () {
     );
   });
 
-  it("of two labs do not touch each other, also when one was cut off half-way", async () => {
+  it("of two labs do not affect each other, even if one up was killed half-way", async () => {
     const before = await bootId(lab, "m1");
     // Killed as soon as something of its first machine runs.
     const half = spawn(
@@ -206,12 +205,10 @@ describe("lab: the machines", function () {
         stdio: "ignore",
       },
     );
-    await waitFor(
-      "the second lab to start",
-      120_000,
-      () => (processes(`systemd:/control-plane-lab/${SECOND}/`).length > 0 ? true : undefined),
-      undefined,
-      20,
+    await waitUntil(
+      "starting the second lab",
+      () => processes(`systemd:/control-plane-lab/${SECOND}/`).length > 0,
+      { seconds: 120, everyMs: 20 },
     );
     half.kill("SIGKILL");
     const second = await Lab.up({ name: SECOND, machines: 2, log: quiet });
@@ -254,14 +251,14 @@ describe("lab: the machines", function () {
       (await inImage(IMAGES.node, nodeWhich)).stdout,
       "0\n/usr/local/bin/node\n/usr/local/bin/docker-entrypoint.sh\n",
     );
-    assert.match((await inImage(IMAGES.node, "docker-entrypoint.sh --version")).stdout, /^v20\./);
+    assert.match((await inImage(IMAGES.node, "docker-entrypoint.sh --version")).stdout, /^v24\./);
     for (const tool of ["iptables", "iptables-save", "ip6tables-restore", "nft", "conntrack"]) {
       const { code } = await inImage(IMAGES.proxy, tool, "--version");
       assert.equal(code, 0, `${tool} in the image of kube-proxy`);
     }
   });
 
-  it("leave nothing behind when the lab goes down, and the host's kernel settings as they were", async () => {
+  it("leave neither remains nor changed kernel settings when the lab goes down", async () => {
     const saved = "/var/lib/control-plane-lab/.host-settings.json";
     const settings = JSON.parse(readFileSync(saved, "utf8")) as Record<string, string>;
     // As a kubelet does.
@@ -296,7 +293,7 @@ function cli(...words: string[]): Promise<Finished> {
   return run(["node", "--import", "tsx", "lab/src/main.ts", ...words], { cwd: ROOT });
 }
 
-/** Processes of this computer whose line of /proc/PID/cgroup contains a text. */
+/** Processes of this computer with a text in /proc/PID/cgroup. */
 function processes(text: string): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -304,7 +301,7 @@ function processes(text: string): number[] {
     .map(Number);
 }
 
-/** Whatever there still is of a lab on this computer. */
+/** All remains of a lab on this computer. */
 function remains(name: string, gateway: string): string[] {
   const bridge = `lab${gateway.split(".")[2]}`;
   const names = (folder: string) => (existsSync(folder) ? readdirSync(folder) : []);

@@ -6,31 +6,36 @@ import {
   mkdirSync,
   readFileSync,
   realpathSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { cached, cachedPath } from "../../../lab/src/cache";
-import { fingerprint } from "../../../lab/src/paths";
-import { buildProgram, PULUMI_VERSION } from "../../../lab/src/programs";
+import {
+  buildProgram,
+  cached,
+  cachedPath,
+  fingerprint,
+  PULUMI_VERSION,
+} from "../../../tools/src/index";
 import { bundleStandIn, PLUGINS, type PluginName } from "./bundle";
 
 const execute = promisify(execFile);
 
 /** Raise it when the layout of a home changes. */
-const LAYOUT = "1";
+const LAYOUT = "2";
 
-/** In a home of ours: which plugins it has. The user's own has no such file. */
+/** Lists the plugins of a home that this module made. The user's own home has no such file. */
 const KINDS_FILE = "plugins.json";
 
-/** A download that takes longer counts as failed, in milliseconds. */
+/** Deadline of a download, in milliseconds. */
 const DOWNLOAD_LIMIT_MS = 120_000;
 
 const PLUGIN_NAMES = Object.keys(PLUGINS) as PluginName[];
 
-/** Which plugin runs: the provider's own, or our stand-in. */
+/** `real`: the provider's own plugin. `stand-in`: ours. */
 export type PluginKind = "real" | "stand-in";
 
 /** A folder that serves as PULUMI_HOME: `bin/pulumi` and the plugins. */
@@ -41,18 +46,18 @@ export interface PulumiHome {
 
 export interface HomeOptions {
   /**
-   * `best`: the real plugins where they are installed or can be downloaded, else the stand-ins.
-   * @default "best", or "stand-in" if the environment says CONTROL_PLANE_LB_PLUGINS=stand-in
+   * `best`: real plugins if they are installed or can be downloaded, else the stand-ins.
+   * @default "best", or "stand-in" with CONTROL_PLANE_LB_PLUGINS=stand-in in the environment
    */
   readonly plugins?: "best" | "stand-in";
 }
 
 /**
- * Finds or makes the engine and the plugins. The folder is cached; several processes may ask at once.
+ * Finds or makes a PULUMI_HOME with the engine and the plugins. It is cached; concurrent calls are
+ * safe.
  *
  * The engine is the `pulumi` on the PATH if it is new enough, else it is built from its Go module.
- *
- * In the environment of an engine of ours (a child process of it) the home is that engine's.
+ * A child process of such an engine gets the engine's own home.
  *
  * @throws if there is no engine and it cannot be built
  */
@@ -97,7 +102,10 @@ function openHome(home: string): PulumiHome {
   return { home, plugins: JSON.parse(text) as PulumiHome["plugins"] };
 }
 
-/** A `pulumi` on the PATH that is at least the version that we build, and of the same major version. */
+/**
+ * A `pulumi` on the PATH that is not older than the version that we build, and of the same major
+ * version.
+ */
 async function installedCli(): Promise<string | undefined> {
   for (const folder of (process.env.PATH ?? "").split(delimiter)) {
     const file = join(folder, "pulumi");
@@ -130,7 +138,7 @@ function binaryName(name: PluginName): string {
   return `pulumi-resource-${name}`;
 }
 
-/** The folder of a real plugin that is installed for the user. */
+/** Folder of a real plugin in the user's own PULUMI_HOME; undefined if it is not installed. */
 function installedPlugin(name: PluginName): string | undefined {
   const home = process.env.PULUMI_HOME ?? join(homedir(), ".pulumi");
   const folder = join(home, "plugins", folderName(name));
@@ -147,7 +155,7 @@ async function installReal(
   const target = join(home, "plugins", folderName(name));
   const installed = installedPlugin(name);
   if (installed !== undefined) {
-    symlinkSync(installed, target);
+    await copyFolder(installed, target);
     log(`provider ${name} ${PLUGINS[name]}: the real plugin, installed in ${installed}`);
     return true;
   }
@@ -165,12 +173,26 @@ async function installReal(
   return false;
 }
 
-/** @param final where the home will be once it has its name */
+/**
+ * The engine skips symbolic links in its folder of plugins; hard links save space on the same file
+ * system.
+ */
+async function copyFolder(source: string, target: string): Promise<void> {
+  const copy = (...how: string[]) => execute("cp", ["-RL", ...how, `${source}/.`, target]);
+  mkdirSync(target);
+  await copy("--link").catch(async () => {
+    rmSync(target, { recursive: true });
+    mkdirSync(target);
+    await copy("--preserve=mode");
+  });
+}
+
+/** @param final path of the finished home */
 function installStandIn(name: PluginName, script: string, home: string, final: string): void {
   const folder = join("plugins", folderName(name));
   mkdirSync(join(home, folder), { recursive: true });
   writeFileSync(join(home, folder, "provider.cjs"), script);
-  // a #! line may be too short for the path of node; exec keeps the plugin a child of the engine
+  // the path of node may exceed the limit of a #! line; exec keeps the plugin a child of the engine
   const launcher = `#!/bin/sh\nexec '${process.execPath}' '${join(final, folder, "provider.cjs")}' "$@"\n`;
   writeFileSync(join(home, folder, binaryName(name)), launcher, { mode: 0o755 });
 }

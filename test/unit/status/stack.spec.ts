@@ -1,18 +1,24 @@
 import assert from "node:assert/strict";
-import { readStackSettings } from "../../../status/stack";
+import { readEnvFile, readStackSettings } from "../../../status/stack";
 
-describe("the stack that status reads", () => {
-  const former = process.env["PATH"];
-
-  afterEach(() => {
-    process.env["PATH"] = former;
+describe("the stack that the status command reads", () => {
+  it("needs the Pulumi CLI", async () => {
+    const former = process.env["PATH"];
+    process.env["PATH"] = "/nonexistent";
+    try {
+      await assert.rejects(
+        readStackSettings("no-such-stack", { PULUMI_HOME: "/nonexistent" }),
+        /^Error: the Pulumi CLI does not start: install it, or add it to PATH\./,
+      );
+    } finally {
+      process.env["PATH"] = former;
+    }
   });
 
-  it("is asked for in words where no lab runs it and there is no Pulumi", async () => {
-    process.env["PATH"] = "/nonexistent";
-    await assert.rejects(
-      readStackSettings("no-such-stack", () => undefined),
-      /^Error: no lab runs the stack no-such-stack, .*: install the Pulumi CLI, or add it to PATH$/,
+  it("names an --env-file that cannot be read", () => {
+    assert.throws(
+      () => readEnvFile("/nonexistent/env"),
+      /--env-file: cannot read \/nonexistent\/env/,
     );
   });
 });

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 
-/** What a finished command left. `code` is 128 + signal number where a signal ended it, as in a shell. */
+/** Result of a finished command. After a signal, `code` is 128 + its number, as in a shell. */
 export interface Finished {
   readonly code: number;
   readonly stdout: string;
@@ -8,24 +8,24 @@ export interface Finished {
 }
 
 export interface RunOptions {
-  /** Text for standard input. Default: none. */
+  /** Standard input. @default empty */
   readonly input?: string;
   readonly cwd?: string;
   /** Added to the environment of this process. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Throw on an exit code other than 0. Default true. */
+  /** Throw on an exit code other than 0. @default true */
   readonly check?: boolean;
-  /** Kills the command and everything it started in its process group. Default: no limit. */
+  /** Deadline in milliseconds; the whole process group is killed after it. @default none */
   readonly timeoutMs?: number;
-  /** Kill the command when this process dies, so that nothing goes on behind its back. Default false. */
+  /** Kill the command when this process dies. @default false */
   readonly dieWithParent?: boolean;
-  /** Gets each line of stderr while the command runs. */
+  /** Receives each line of stderr while the command runs. */
   readonly onStderrLine?: (line: string) => void;
-  /** How errors call the command, where its words are long. Default: the words. */
+  /** Short name of the command in errors. @default the command line */
   readonly title?: string;
 }
 
-/** A command that failed: says which, how, and its last words. */
+/** A failed command. The message has its title, the reason and the last 20 lines of its output. */
 export class CommandError extends Error {
   constructor(
     readonly title: string,
@@ -44,7 +44,7 @@ const SIGNAL_NUMBERS: Partial<Record<NodeJS.Signals, number>> = {
   SIGTERM: 15,
 };
 
-/** Runs a command to its end and collects what it prints. @throws CommandError */
+/** Runs a command to its end and collects its output. @throws CommandError */
 export function run(command: readonly string[], options: RunOptions = {}): Promise<Finished> {
   const words = options.dieWithParent
     ? ["setpriv", "--pdeathsig", "KILL", "--", ...command]
@@ -76,7 +76,7 @@ export function run(command: readonly string[], options: RunOptions = {}): Promi
       rest = lines.pop() ?? "";
       lines.forEach(options.onStderrLine);
     });
-    // A command may end without reading its input: EPIPE is no error then, its exit code tells.
+    // A command may end without reading its input: its exit code decides, not EPIPE.
     child.stdin.on("error", () => undefined).end(options.input ?? "");
     child.on("error", (cause) => {
       clearTimeout(timer);
@@ -104,28 +104,6 @@ function killGroup(pid: number | undefined): void {
   try {
     process.kill(-pid, "SIGKILL");
   } catch {
-    // It ended by itself meanwhile.
-  }
-}
-
-/** Waits until `probe` gives something other than undefined. @throws after `deadlineMs`, naming what was awaited and the last state seen */
-export async function waitFor<T>(
-  what: string,
-  deadlineMs: number,
-  probe: () => Promise<T | undefined> | T | undefined,
-  lastSeen: () => string | Promise<string> = () => "",
-  pauseMs = 200,
-): Promise<T> {
-  const end = Date.now() + deadlineMs;
-  for (;;) {
-    const value = await probe();
-    if (value !== undefined) return value;
-    if (Date.now() > end) {
-      const seen = await lastSeen();
-      throw new Error(
-        `waited ${deadlineMs / 1000} s in vain for ${what}${seen === "" ? "" : `: ${seen}`}`,
-      );
-    }
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    // It has already ended.
   }
 }

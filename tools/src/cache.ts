@@ -3,17 +3,21 @@ import { join } from "node:path";
 import { withLock } from "./lock";
 import type { Log } from "./log";
 import { cacheDir } from "./paths";
-import { run, waitFor } from "./process";
+import { run } from "./process";
+import { waitUntil } from "./wait";
 
-/** Where the result of a build is, or will be. */
+/** Folder of a build result, whether it exists or not. */
 export function cachedPath(name: string, key: string): string {
   return join(cacheDir(), `${name}-${key}`);
 }
 
 /**
- * The folder `NAME-KEY` of the cache, built if it is not there. A build works in a temporary folder that gets its name at
- * the end: one that was cut off leaves nothing half. Builds of the same name run one at a time, also across processes.
- * @param build fills the folder it is given
+ * Returns the folder `NAME-KEY` of the cache and builds it if it is missing.
+ *
+ * A build fills a temporary folder, which is renamed at the end: an interrupted build leaves no
+ * result. Builds of the same name run one at a time, also across processes.
+ *
+ * @param build fills the given folder
  */
 export async function cached(
   name: string,
@@ -38,7 +42,7 @@ export async function cached(
   });
 }
 
-/** Folders of builds that were cut off: nobody else is at work on them, we hold the lock. */
+/** Removes the folders of interrupted builds. The caller holds the lock, so no build is running. */
 async function removeUnfinished(name: string): Promise<void> {
   for (const entry of readdirSync(cacheDir())) {
     if (entry.startsWith(`${name}.unfinished-`)) await removeTree(join(cacheDir(), entry));
@@ -46,20 +50,18 @@ async function removeUnfinished(name: string): Promise<void> {
 }
 
 /**
- * Removes a folder, but never what another file system has mounted in it. Tries again where a command that outlived its
- * killed parent for a moment still writes to it.
+ * Removes a folder, but nothing that another file system has mounted in it. Retries for 30 s: a
+ * command that briefly outlives its killed parent may still write there.
  */
 export async function removeTree(folder: string): Promise<void> {
   const remove = () => run(["rm", "-rf", "--one-file-system", "--", folder], { check: false });
   let last = "";
-  await waitFor(
-    `the removal of ${folder}`,
-    30_000,
+  await waitUntil(
+    `removing ${folder}`,
     async () => {
-      if (!existsSync(folder)) return true;
-      last = (await remove()).stderr;
-      return existsSync(folder) ? undefined : true;
+      if (existsSync(folder)) last = (await remove()).stderr;
+      return !existsSync(folder);
     },
-    () => last,
+    { seconds: 30, everyMs: 200, lastSeen: () => last },
   );
 }

@@ -1,10 +1,10 @@
-/** Takes one line of progress, without a newline. */
+/** Receives one line of progress, without a newline. */
 export type Log = (line: string) => void;
 
-/** Prints progress on stderr, so that stdout stays for results. */
+/** Prints progress on stderr: stdout is for results. */
 export const logToStderr: Log = (line) => void process.stderr.write(`${line}\n`);
 
-/** How often a long step says that it is still at work, in milliseconds. */
+/** Interval between two progress lines of a long step, in milliseconds. */
 const HEARTBEAT_MS = 10_000;
 
 /** "8 s", "2 min 5 s". */
@@ -14,8 +14,9 @@ export function duration(milliseconds: number): string {
 }
 
 /**
- * Runs a step that may take long: one line when it starts, one every ten seconds, one when it ends.
- * @param detail what to add to the lines in between, for example how much is done
+ * Runs a long step and logs its start, its end and a line every ten seconds in between.
+ *
+ * @param detail text for the lines in between, for example the number of finished items
  */
 export async function withProgress<T>(
   log: Log,
@@ -28,7 +29,7 @@ export async function withProgress<T>(
   const beat = setInterval(() => {
     const more = detail();
     log(
-      `${step}: still at work after ${duration(Date.now() - start)}${more === "" ? "" : `, ${more}`}`,
+      `${step}: still running after ${duration(Date.now() - start)}${more === "" ? "" : `, ${more}`}`,
     );
   }, HEARTBEAT_MS);
   try {

@@ -4,8 +4,10 @@ import { dirname } from "node:path";
 import type { Log } from "./log";
 
 /**
- * Runs `action` while holding a lock on `file`. Two processes never hold it at once; it is free again as soon as its
- * holder is gone, however it went: flock(1) holds it, and ends when our end of its pipe closes.
+ * Runs `action` while holding an exclusive lock on `file`, across processes.
+ *
+ * flock(1) holds the lock and ends when its stdin closes, so the lock is free as soon as this
+ * process is gone.
  */
 export async function withLock<T>(
   file: string,
@@ -16,10 +18,10 @@ export async function withLock<T>(
   mkdirSync(dirname(file), { recursive: true });
   const holder = spawn("flock", [file, "sh", "-c", "echo locked; cat >/dev/null"], {
     stdio: ["pipe", "pipe", "inherit"],
-    detached: true, // Ctrl-C must not free the lock before we have cleaned up.
+    detached: true, // Ctrl-C must not free the lock before the clean-up
   });
   const waiting = setTimeout(
-    () => log(`${purpose}: another process is at it, waiting for its lock ${file}`),
+    () => log(`${purpose}: another process holds the lock ${file}, waiting`),
     2000,
   );
   try {

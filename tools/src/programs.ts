@@ -2,24 +2,24 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { cached, cachedPath, removeTree } from "./cache";
 import { withProgress, type Log } from "./log";
-import { fingerprint, labSource } from "./paths";
+import { fingerprint, goModule } from "./paths";
 import { run } from "./process";
 
-/** Kubernetes on the machines. */
+/** Kubernetes release that the lab runs. */
 export const KUBERNETES_VERSION = "1.35.4";
 
-/** The engine that tests and demo run. */
+/** Pulumi release that tests and demo run where no newer one is installed. */
 export const PULUMI_VERSION = "3.259.0";
 
-/** A set of programs that is built from one Go module. */
+/** One Go module in `modules/`, and the programs that are built from it. */
 export type ProgramName = "pulumi" | "kubernetes" | "etcd";
 
 interface Recipe {
   readonly packages: readonly string[];
-  /** Name of the binary, where the package's folder has another. */
+  /** Name of the binary. @default the name of the package's folder */
   readonly output?: string;
   readonly flags: readonly string[];
-  /** What a build from nothing takes on 2 cores, for the progress line. */
+  /** Duration of a build with empty caches on 2 cores, for the progress line. */
   readonly cold: string;
 }
 
@@ -62,17 +62,19 @@ const RECIPES: Readonly<Record<ProgramName, Recipe>> = {
   },
 };
 
-/** Fingerprint of what a program is built from: its module, pins and flags. */
+/** Fingerprint of the inputs of a build: go.mod, go.sum and flags. */
 export function programKey(name: ProgramName): string {
-  const module = labSource("tools", name);
+  const module = goModule(name);
   const files = ["go.mod", "go.sum"].map((file) => readFileSync(join(module, file)));
   return fingerprint(...files, JSON.stringify(RECIPES[name]));
 }
 
 /**
- * The folder with the binaries of a program, built by Go if it is not in the cache. A build that was cut off goes on
- * where it was, because Go's own build cache keeps each package that was compiled.
- * @throws when Go is missing or the build fails; the error has the compiler's last lines
+ * Returns the folder with the binaries of a module and builds them if the cache lacks them. An
+ * interrupted build continues where it stopped, because Go's build cache keeps each compiled
+ * package.
+ *
+ * @throws when Go is missing or the build fails; the error ends with the compiler's last lines
  */
 export async function buildProgram(name: ProgramName, log: Log): Promise<string> {
   const key = programKey(name);
@@ -86,16 +88,16 @@ export async function buildProgram(name: ProgramName, log: Log): Promise<string>
     });
     let packages = 0;
     let downloads = 0;
-    // A compiler that is cut off leaves its scratch files: they go with the unfinished build.
+    // An interrupted compiler leaves scratch files, which are removed with the unfinished build.
     const scratch = join(folder, ".scratch");
     mkdirSync(scratch);
     const output = recipe.output === undefined ? `${folder}/` : join(folder, recipe.output);
     await withProgress(
       log,
-      `building ${name} from its Go module (${recipe.cold} from nothing on 2 cores)`,
+      `building ${name} from its Go module (${recipe.cold} with empty caches on 2 cores)`,
       () =>
         run(["go", "build", "-v", "-trimpath", "-o", output, ...recipe.flags, ...recipe.packages], {
-          cwd: labSource("tools", name),
+          cwd: goModule(name),
           env: { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly -buildvcs=false", GOTMPDIR: scratch },
           dieWithParent: true,
           title: `go build of ${name}`,
@@ -108,12 +110,4 @@ export async function buildProgram(name: ProgramName, log: Log): Promise<string>
     );
     await removeTree(scratch);
   });
-}
-
-/** Builds the lab's own pause program (package lab/pause, no modules). */
-export async function buildPause(folder: string): Promise<void> {
-  await run(
-    ["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", join(folder, "pause"), "main.go"],
-    { cwd: labSource("pause"), env: { CGO_ENABLED: "0", GO111MODULE: "off" } },
-  );
 }
