@@ -3,10 +3,10 @@ import { parseAnswers, unreachable, type HostStatus } from "./report";
 import { statusScript } from "./script";
 import { runScript } from "./ssh";
 
-/** Time for one host, in ms: four questions with 3 s each, and a slow machine. */
+/** Time limit for one host, in ms: four HTTP requests of up to 3 s each, on a slow machine. */
 const HOST_MS = 40_000;
 
-/** Asks every LB host that is not given up, all at once. */
+/** Reads the status of every load-balancer host that is not marked as lost, in parallel. */
 export function askHosts(settings: Settings): Promise<HostStatus[]> {
   const { ports, topology, loadBalancers } = settings;
   const expected = {
@@ -25,7 +25,10 @@ export function askHosts(settings: Settings): Promise<HostStatus[]> {
             return parseAnswers({ name, address }, { ports, updater }, ran.stdout, expected);
           }
           const reason = ran.stderr.trim().split("\n").at(-1) ?? "";
-          return unreachable({ name, address }, `cannot be asked (exit ${ran.code}): ${reason}`);
+          return unreachable(
+            { name, address },
+            `the status script failed (exit code ${ran.code}): ${reason}`,
+          );
         } catch (error) {
           return unreachable({ name, address }, (error as Error).message);
         }

@@ -1,6 +1,6 @@
 import type { HostStatus } from "./report";
 
-/** The table that people read: one line per host, then what is wrong. */
+/** Renders a table with one line per host, then all problems. */
 export function renderStatus(endpoint: string, hosts: readonly HostStatus[]): string {
   const rows = hosts.map((host) => [
     host.name,
@@ -24,12 +24,12 @@ export function renderStatus(endpoint: string, hosts: readonly HostStatus[]): st
     "",
     table([head, ...rows]),
     "",
-    ...(problems.length === 0 ? ["all well"] : ["not as it should be:", ...problems]),
+    ...(problems.length === 0 ? ["no problems"] : ["problems:", ...problems]),
     "",
   ].join("\n");
 }
 
-/** Columns as wide as their widest cell, two spaces between. */
+/** Aligns columns, with two spaces between them. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => row[column]?.length ?? 0)),

@@ -2,34 +2,38 @@ import { parseServerStates, type SeenBackend } from "../haproxy/server-metrics";
 import type { BackendState } from "../updater/apply/health";
 import type { UpdaterStatus } from "../updater/report/status-server";
 
-/** Who answers on the LB port of a host. */
+/** Process that answers on the LB port of a host. */
 export type Server = "HAProxy" | "forward" | "nothing" | "unknown";
 
-/** One LB host. */
+/** Status of a load-balancer host. */
 export interface HostStatus {
   readonly name: string;
   readonly address: string;
   readonly server: Server;
-  /** Is the forward there, whoever serves. */
+  /** State of the forward, which may be idle behind HAProxy. */
   readonly forward: "works" | "broken" | "absent" | "unknown";
-  /** Did the LB port give any HTTP answer to the host itself. */
+  /** Whether the LB port gives any HTTP answer to the host itself. */
   readonly answers: boolean;
-  /** HTTP status of /readyz of the host's own API server; 0: no answer. */
+  /** HTTP status of /readyz of the host's own API server; 0 without an answer. */
   readonly apiReadyz: number;
   readonly updater?: UpdaterStatus;
-  /** What HAProxy itself says of its backends, where there is no updater. */
+  /** Backends according to HAProxy's metrics, where there is no updater. */
   readonly backends?: readonly SeenBackend[];
-  /** What is not as it should be; empty: all well. */
+  /** Problems for the operator, in words. */
   readonly problems: readonly string[];
 }
 
-/** What belongs on a host, by the topology of its stack. */
+/** Parts that a host must have, by the topology of its stack. */
 export interface Expected {
-  /** Beside HAProxy in a pod; a service has none. */
+  /** HAProxy in a pod has a forward beside it; HAProxy as a service has none. */
   readonly forward: boolean;
   /** The host is a control-plane node. */
   readonly apiServer: boolean;
-  /** HAProxy's checks carry a token, so API servers may refuse anonymous questions such as ours. @default false */
+  /**
+   * HAProxy's checks carry a token, so API servers may refuse the anonymous status request.
+   *
+   * @default false
+   */
   readonly checksByToken?: boolean;
 }
 
@@ -38,13 +42,13 @@ export interface Host {
   readonly address: string;
 }
 
-/** A sync older than this is a problem: the updater confirms the backends at least every few minutes. */
+/** A sync older than this is a problem: the updater syncs at least every few minutes. */
 const STALE_SECONDS = 600;
 
-/** A draining backend is leaving because somebody took it out. */
-const FINE: ReadonlySet<BackendState> = new Set(["ready", "draining"]);
+/** Draining is intended: the backend was removed. */
+const HEALTHY: ReadonlySet<BackendState> = new Set(["ready", "draining"]);
 
-/** What `statusScript` was asked. */
+/** Settings of the `statusScript` that gave the output. */
 export interface Asked {
   readonly ports: { readonly lb: number; readonly health: number };
   readonly updater: boolean;
@@ -85,7 +89,7 @@ export function parseAnswers(
     problems.push(`HAProxy does not answer on its health port ${ports.health}`);
   }
   if (!haproxy) problems.push("HAProxy does not listen on the LB port");
-  if (!answers) problems.push("nobody answers on the LB port");
+  if (!answers) problems.push("nothing answers on the LB port");
   if (forward === "absent" && expected.forward) problems.push("the forward is not installed");
   if (!expected.forward && values("service").length === 0) {
     problems.push("HAProxy is not installed as a service");
@@ -96,7 +100,7 @@ export function parseAnswers(
   for (const part of parts.filter((part) => part.endsWith(" broken"))) {
     problems.push(`${part.split(" ")[0]} does not work: see systemctl status there`);
   }
-  // such an answer says nothing of its health then; the backends below do
+  // then this answer does not show its health; the backends below do
   const refuses = [401, 403].includes(status("api")) && expected.checksByToken === true;
   if (status("api") !== 200 && !refuses && expected.apiServer) {
     const answer = status("api") === 0 ? "does not answer" : `answers ${status("api")}`;
@@ -116,7 +120,7 @@ export function parseAnswers(
   };
 }
 
-/** A host that could not be asked. */
+/** Status of a host that could not be reached. */
 export function unreachable(host: Host, reason: string): HostStatus {
   return {
     ...host,
@@ -128,7 +132,7 @@ export function unreachable(host: Host, reason: string): HostStatus {
   };
 }
 
-/** 0 all well, 1 something is not, 2 no host could be asked. */
+/** Exit code: 0 no problem, 1 at least one, 2 no host could be reached. */
 export function exitCode(hosts: readonly HostStatus[]): 0 | 1 | 2 {
   if (hosts.every((host) => host.server === "unknown")) return 2;
   return hosts.every((host) => host.problems.length === 0) ? 0 : 1;
@@ -136,7 +140,7 @@ export function exitCode(hosts: readonly HostStatus[]): 0 | 1 | 2 {
 
 function parseUpdater(text: string): UpdaterStatus | undefined {
   try {
-    // an updater that is older than this program says nothing of the slice
+    // an updater older than this program does not report the slice
     return { outOfSlice: [], ...(JSON.parse(text) as Omit<UpdaterStatus, "outOfSlice">) };
   } catch {
     return undefined;
@@ -145,9 +149,9 @@ function parseUpdater(text: string): UpdaterStatus | undefined {
 
 function updaterProblems(updater: UpdaterStatus | undefined): string[] {
   if (updater === undefined) return ["the updater does not answer"];
-  // while pods roll, an older updater may answer: it tells less
+  // while pods roll, an older updater may answer, which reports less
   const { lastSyncSeconds, waitingForToken, backends, refused, outOfSlice } = updater;
-  const { problems: told = [] } = updater as Partial<UpdaterStatus>;
+  const { problems: reported = [] } = updater as Partial<UpdaterStatus>;
   const problems: string[] = [];
   if (waitingForToken) problems.push("the updater waits for its token");
   else if (lastSyncSeconds === null) problems.push("the updater has not reached an API server yet");
@@ -155,7 +159,7 @@ function updaterProblems(updater: UpdaterStatus | undefined): string[] {
     problems.push(`the updater's last sync was ${Math.round(lastSyncSeconds)} s ago`);
   }
   problems.push(...stateProblems(backends, outOfSlice));
-  problems.push(...told);
+  problems.push(...reported);
   for (const { key, reason } of refused) problems.push(`entry ${key} is refused: ${reason}`);
   return problems;
 }
@@ -169,7 +173,7 @@ function stateProblems(
   outOfSlice: UpdaterStatus["outOfSlice"] = [],
 ): string[] {
   return backends
-    .filter(({ state }) => !FINE.has(state))
+    .filter(({ state }) => !HEALTHY.has(state))
     .map(({ name, state }) => {
       const left = outOfSlice.find((it) => it.name === name);
       const since =

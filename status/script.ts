@@ -2,21 +2,22 @@ import { FORWARD_UNIT, HAPROXY_UNIT, UPDATER_UNIT } from "../names";
 import { LISTENER_PROGRAM, RULES_PROGRAM, RULES_UNIT } from "../host/forward/forward-settings";
 import { quote } from "../host/shell";
 
-/** What the script asks about. */
+/** Settings of the script. */
 export interface StatusQuestion {
   /** The node's own address, on which HAProxy listens. */
   readonly address: string;
   readonly ports: { readonly lb: number; readonly api: number; readonly health: number };
-  /** Is there an updater to ask; without one, HAProxy's own metrics tell the backends. */
+  /** Whether there is an updater; without one, the backends come from HAProxy's metrics. */
   readonly updater: boolean;
 }
 
-/** Seconds for one HTTP question on the host. */
-const PATIENCE_SECONDS = 3;
+/** Time limit of one HTTP request on the host. */
+const HTTP_SECONDS = 3;
 
 /**
- * The script that finds out who serves the LB port of a host; for stdin of `sh -s`, as root. It changes nothing and takes no
- * lock, so it works while others change the host. Output: lines `KEY VALUE...`, see `parseAnswers`.
+ * The script that finds out which process serves the LB port of a host; for stdin of `sh -s`, as
+ * root. It changes nothing and takes no lock, so it also works during an `up`. Output: lines `KEY
+ * VALUE...`, see `parseAnswers`.
  */
 export function statusScript({ address, ports, updater }: StatusQuestion): string {
   const host = address.includes(":") ? `[${address}]` : address;
@@ -26,9 +27,9 @@ LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH
 code() { # HTTP status of a URL, 000 without an answer
-  curl --silent --insecure --noproxy '*' --max-time ${PATIENCE_SECONDS} --output /dev/null --write-out '%{http_code}' "$1" || :
+  curl --silent --insecure --noproxy '*' --max-time ${HTTP_SECONDS} --output /dev/null --write-out '%{http_code}' "$1" || :
 }
-part() { # unit, program: is this part of the forward there, and does it work
+part() { # unit, program: state of a part of the forward, if it is installed
   [ -e "$2" ] || return 0
   if systemctl --quiet is-active "$1" && "$2" check >/dev/null 2>&1; then
     echo "forward $1 works"
@@ -36,7 +37,7 @@ part() { # unit, program: is this part of the forward there, and does it work
     echo "forward $1 broken"
   fi
 }
-service() { # unit: is this service there, and does it run
+service() { # unit: state of a service, if it is installed
   [ -e "/etc/systemd/system/$1" ] || return 0
   if systemctl --quiet is-active "$1"; then
     echo "service $1 works"
@@ -48,8 +49,8 @@ main() {
   if ! command -v curl >/dev/null 2>&1 || ! command -v ss >/dev/null 2>&1; then
     echo "problem this host lacks curl or ss: install the packages curl and iproute2"
   fi
-  ss -Hltnp 'sport = :${ports.lb}' | while read -r _ _ _ local _ who; do
-    echo "listener $local $who"
+  ss -Hltnp 'sport = :${ports.lb}' | while read -r _ _ _ local _ process; do
+    echo "listener $local $process"
   done
   part ${FORWARD_UNIT} ${LISTENER_PROGRAM}
   part ${RULES_UNIT} ${RULES_PROGRAM}
@@ -66,7 +67,7 @@ main </dev/null
 
 type Url = (path: string) => string;
 
-const ASK = `curl --silent --fail --noproxy '*' --max-time ${PATIENCE_SECONDS}`;
+const ASK = `curl --silent --fail --noproxy '*' --max-time ${HTTP_SECONDS}`;
 
 const UPDATER = (url: Url) => `  echo "updater $(${ASK} ${url("/updater/status")} | tr -d '\\n')"`;
 

@@ -23,8 +23,8 @@ export interface SshFiles {
 }
 
 /**
- * Writes ssh's configuration, known hosts and keys into a temporary folder that only this user can read. Keys and
- * passphrases never appear on a command line.
+ * Writes ssh's configuration, known hosts and keys into a temporary folder that only this user can
+ * read. Keys and passphrases never appear on a command line.
  */
 export function writeSshFiles(target: SshTarget): SshFiles {
   const folder = mkdtempSync(path.join(tmpdir(), "control-plane-lb-status-"));
@@ -85,7 +85,7 @@ function hostSection(alias: string, end: SshEnd, folder: string): string[] {
     `  User ${quoted(end.user, false)}`,
     `  HostKeyAlias ${alias}`,
     `  IdentityFile ${ownKey ? quoted(path.join(folder, `${alias}.key`)) : "none"}`,
-    // with a key and no agent of its own, the keys of the user's agent could use up the server's attempts
+    // the keys of the user's agent, offered first, could exceed the server's limit of attempts
     `  IdentitiesOnly ${ownKey && agent === undefined ? "yes" : "no"}`,
     ...(agent === undefined ? [] : [`  IdentityAgent ${quoted(agent)}`]),
   ];
@@ -107,7 +107,7 @@ function commonSection(knownHosts: string): string[] {
   ];
 }
 
-/** A value of ssh_config(5): ssh expands % and, in paths, \${NAME}. */
+/** Quotes a value for ssh_config(5), where ssh expands %. */
 function quoted(value: string, expands = true): string {
   if (/["\n]/.test(value)) throw new Error(`ssh cannot take the value ${JSON.stringify(value)}`);
   return `"${expands ? value.replaceAll("%", "%%") : value}"`;

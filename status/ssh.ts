@@ -12,13 +12,13 @@ export interface Ran {
 /** Exit code of ssh(1) for its own errors. */
 const SSH_FAILED = 255;
 
-/** What must not outlive this process. */
+/** Closes what must not outlive this process. */
 const open = new Set<() => void>();
 process.once("exit", () => open.forEach((close) => close()));
 
 /**
- * Runs a script as root on a host by OpenSSH's `ssh`, through the bastion if the target has one. Only the configured
- * host key is accepted.
+ * Runs a script as root on a host by OpenSSH's `ssh`, through the bastion if the target has one.
+ * Accepts the configured host key only.
  *
  * @throws Error that names the step that failed: connection, host key, login or time limit
  */
@@ -45,7 +45,8 @@ function execute(
 ): Promise<Ran> {
   const command = target.user === "root" ? "sh -s" : "sudo -n sh -s";
   return new Promise((resolve, reject) => {
-    // a session of its own: ssh has no terminal to ask at, and its process group includes the bastion's ssh
+    // in a new session ssh has no terminal to prompt at; its process group includes the bastion's
+    // ssh
     const child = spawn("ssh", ["-F", files.config, HOST_ALIAS, command], {
       detached: true,
       stdio: "pipe",
@@ -69,7 +70,7 @@ function execute(
     let [stdout, stderr] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-    // when ssh ends early, its exit code says why, not EPIPE
+    // ssh may end without reading its input: its exit code decides, not EPIPE
     child.stdin.on("error", () => undefined).end(script);
     child.once("error", (cause: NodeJS.ErrnoException) => {
       clearTimeout(timer);

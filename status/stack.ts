@@ -27,8 +27,10 @@ export function readEnvFile(file: string): Environment {
 }
 
 /**
- * Reads a stack's settings by the Pulumi CLI, with the variables that the CLI itself uses (PULUMI_BACKEND_URL,
- * PULUMI_CONFIG_PASSPHRASE, ...). PULUMI_OPTION_CWD names another folder with the stack's Pulumi.STACK.yaml.
+ * Reads a stack's settings by the Pulumi CLI. The CLI's own variables apply (PULUMI_BACKEND_URL,
+ * PULUMI_CONFIG_PASSPHRASE, ...); PULUMI_OPTION_CWD is the folder of Pulumi.STACK.yaml.
+ *
+ * @param environment variables beside those of this process
  *
  * @throws when the CLI does not start, the stack does not exist or its settings are invalid
  */

@@ -6,7 +6,10 @@ export function engineHome(labFolder: string): string {
   return path.join(labFolder, "pulumi");
 }
 
-/** File in a lab's folder with the variables by which `pulumi` and `npm run status` find the lab's stack. */
+/**
+ * File in a lab's folder with the variables by which `pulumi` and `npm run status` find the lab's
+ * stack.
+ */
 export function envFile(labFolder: string): string {
   return path.join(labFolder, "pulumi.env");
 }

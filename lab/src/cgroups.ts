@@ -37,7 +37,10 @@ export function hierarchies(): Hierarchy[] {
   return found;
 }
 
-/** One line of proc_pid_mountinfo(5): `ID PARENT MAJOR:MINOR ROOT PATH OPTIONS ... - TYPE SOURCE SUPEROPTIONS`. */
+/**
+ * One line of proc_pid_mountinfo(5): `ID PARENT MAJOR:MINOR ROOT PATH OPTIONS ... - TYPE SOURCE
+ * SUPEROPTIONS`.
+ */
 function parseMount(line: string): Hierarchy[] {
   const [left = "", right = ""] = line.split(" - ");
   const path = left.split(" ")[4] ?? "";
@@ -55,7 +58,9 @@ function parseMount(line: string): Hierarchy[] {
   return [{ path, name: basename(path), mountArguments: `-t cgroup -o ${which.join(",")}` }];
 }
 
-/** The machine's group in every hierarchy, created if missing. Limits of a machine can be set there. */
+/**
+ * The machine's group in every hierarchy, created if missing. Limits of a machine can be set there.
+ */
 export function ensureGroups(lab: string, machine: string): string[] {
   return hierarchies().map(({ path }) => {
     let group = path;
@@ -122,7 +127,9 @@ export async function killProcesses(
   await waitUntil("reaping", reaped, { seconds: 5, everyMs: 200 }).catch(() => undefined);
 }
 
-/** Removes the groups of a lab or machine, and with the last lab the root group. They must be empty. */
+/**
+ * Removes the groups of a lab or machine, and with the last lab the root group. They must be empty.
+ */
 export async function removeGroups(lab: string, machine?: string): Promise<void> {
   await waitUntil(
     `removing the control groups of lab ${lab}`,

@@ -1,8 +1,9 @@
 import { removeTree, run } from "../../tools/src/index";
 
 /**
- * Imports all images of an OCI layout by the machines' own containerd, in a mount namespace of its own, into `folder`: what
- * /var/lib/containerd looks like afterwards. Machines start from copies of it, so that an import happens once.
+ * Imports all images of an OCI layout into `folder`, which becomes a ready /var/lib/containerd. The
+ * machines' own containerd imports, in a private mount namespace. Machines start with copies: one
+ * import serves all.
  */
 export async function importImages(layout: string, folder: string, rootfs: string): Promise<void> {
   await run(["unshare", "--mount", "--fork", "--pid", "--kill-child", "--mount-proc", "sh", "-s"], {
@@ -52,14 +53,15 @@ done
 }
 
 /**
- * A machine's own /var/lib/containerd. Layers and content are never written in place (overlayfs copies up, containerd only
- * adds and unlinks), so they are hard links: no time, no space. The databases are written in place: real copies.
+ * Makes a machine's /var/lib/containerd. Layers and content are hard links, because they are never
+ * written in place: overlayfs copies up, containerd only adds and unlinks. The databases are
+ * copied.
  */
 export async function copyContent(source: string, target: string): Promise<void> {
   const copy = (how: readonly string[], check: boolean) =>
     run(["cp", "-a", ...how, source, target], { check, dieWithParent: true });
   if ((await copy(["--link"], false)).code !== 0) {
-    // The cache is on another file system.
+    // the cache is on another file system
     await removeTree(target);
     await copy(["--reflink=auto"], true);
   }

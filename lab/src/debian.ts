@@ -3,12 +3,12 @@ import { run } from "../../tools/src/index";
 /** Unpacked Debian packages, or an installed minimal system. */
 export interface DebianTree {
   readonly suite: "bookworm" | "trixie";
-  /** `extract` only unpacks (no account, no link of alternatives); `minbase` installs. */
+  /** `extract` only unpacks (no accounts, no alternatives); `minbase` installs. */
   readonly variant: "extract" | "minbase";
   readonly packages: readonly string[];
 }
 
-/** Fills `folder` from the Debian archive by mmdebstrap, which keeps its mounts in a namespace of its own. */
+/** Fills `folder` from the Debian archive by mmdebstrap, which mounts in a private namespace. */
 export async function makeDebianTree(tree: DebianTree, folder: string): Promise<void> {
   await run(
     [

@@ -10,25 +10,27 @@ import { labDir } from "./paths";
 import { USER } from "./rootfs";
 import { machineRecords, type MachineRecord } from "./state";
 
-/** What a machine keeps over power-off and power cut. */
+/** The state of a machine that survives a power-off and a power cut. */
 export interface Disk {
   /** Lower file systems, the upper one first. */
   readonly lowers: readonly string[];
-  /** What the machine changed in them. */
+  /** Changes of the machine to them. */
   readonly upper: string;
   readonly work: string;
-  /** Folders of the host that are mounted as they are: path on the machine to folder. Overlays do not stack, and etcd wants fsync. */
+  /** Bind mounts, path on the machine to folder: overlays do not stack, and etcd needs fsync. */
   readonly binds: Readonly<Record<string, string>>;
 }
 
-/** Where everything about one machine is. */
+/** Folder with all files of one machine. */
 export function machineDir(lab: string, machine: string): string {
   return join(labDir(lab), "machines", machine);
 }
 
 const BINDS = ["containerd", "kubelet", "etcd"];
 
-/** The machine's disk, made fresh if it has none: Debian, kubeadm, the images, its name and keys, no cluster. */
+/**
+ * Makes the disk of a machine that has none: Debian, kubeadm, images, name and keys, no cluster.
+ */
 export async function ensureDisk(
   lab: string,
   index: number,
@@ -57,14 +59,14 @@ export async function ensureDisk(
   renameSync(work, folder);
 }
 
-/** @throws when the machine has no disk, or the cache lost what it is made of */
+/** @throws when the machine has no disk, or the cache no longer has a lower file system of it */
 export function readDisk(lab: string, machine: string): Disk {
   const folder = diskDir(lab, machine);
   const lowers = JSON.parse(readFileSync(join(folder, "lowers.json"), "utf8")) as string[];
   const lost = lowers.find((lower) => !existsSync(lower));
   if (lost !== undefined) {
     throw new Error(
-      `${machine} was made of ${lost}, which is gone: take the lab down and up again (npm run lab -- down --name ${lab})`,
+      `${machine} needs ${lost}, which is gone: remove the lab (npm run lab -- down --name ${lab}) and start it again`,
     );
   }
   return {
@@ -75,7 +77,7 @@ export function readDisk(lab: string, machine: string): Disk {
   };
 }
 
-/** Throws the disk away. One that is half removed is none. */
+/** Removes the disk. It is renamed first, so that an interrupted removal leaves no half disk. */
 export async function removeDisk(lab: string, machine: string): Promise<void> {
   const folder = diskDir(lab, machine);
   const trash = `${folder}.trash`;
@@ -94,7 +96,7 @@ interface PersonalFile {
   readonly mode?: number;
 }
 
-/** What differs from machine to machine and from lab to lab. */
+/** Files that differ between machines or labs. */
 function personalFiles(index: number, machine: MachineRecord, keys: LabKeys): PersonalFile[] {
   return [
     { path: "etc/hostname", content: `${machine.name}\n` },
@@ -111,13 +113,15 @@ function personalFiles(index: number, machine: MachineRecord, keys: LabKeys): Pe
   ];
 }
 
-/** There is no name server in a lab. */
+/** A lab has no name server. */
 function hosts(index: number): string {
   const machines = machineRecords(9, 9).map((peer) => `${addressOf(index, peer)} ${peer.name}`);
   return ["127.0.0.1 localhost", "::1 localhost", ...machines, ""].join("\n");
 }
 
-/** Pods on one machine reach each other and, masqueraded, the other machines: enough to make a node Ready. */
+/**
+ * Enough for a Ready node: pods reach pods on their machine and, masqueraded, the other machines.
+ */
 function cniConfiguration(machine: MachineRecord): string {
   const third = (machine.role === "controlPlane" ? 0 : 100) + machine.number;
   const bridge = {

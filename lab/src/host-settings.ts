@@ -5,7 +5,7 @@ import { allStates } from "./state";
 
 const SAVED = join(LABS_DIR, ".host-settings.json");
 
-/** What the kubelets of the machines set and no namespace keeps from the host (kubelet/pkg/util/sysctl). */
+/** Host-wide sysctls that kubelets set; no namespace isolates them (kubelet/pkg/util/sysctl). */
 const KUBELETS = [
   "vm/overcommit_memory",
   "vm/panic_on_oom",
@@ -15,11 +15,13 @@ const KUBELETS = [
   "kernel/keys/root_maxbytes",
 ];
 
-/** A cluster of three uses about 70 of the 128 that kernels allow a user; more labs need more. */
+/** Three nodes use about 70 of the 128 instances that kernels allow per user. */
 const INOTIFY_INSTANCES = "fs/inotify/max_user_instances";
-const WANTED_INSTANCES = 8192;
+const NEEDED_INSTANCES = 8192;
 
-/** Before the first lab starts: notes the host's kernel settings that labs change, and allows more inotify instances. */
+/**
+ * Saves the sysctls that labs change, unless a running lab has, and allows more inotify instances.
+ */
 export function prepareHost(): void {
   if (!existsSync(SAVED)) {
     const values = [...KUBELETS, INOTIFY_INSTANCES].flatMap((name) => {
@@ -30,12 +32,12 @@ export function prepareHost(): void {
     writeFileSync(`${SAVED}.new`, JSON.stringify(Object.fromEntries(values)));
     renameSync(`${SAVED}.new`, SAVED);
   }
-  if (Number(read(INOTIFY_INSTANCES)) < WANTED_INSTANCES) {
-    write(INOTIFY_INSTANCES, `${WANTED_INSTANCES}`);
+  if (Number(read(INOTIFY_INSTANCES)) < NEEDED_INSTANCES) {
+    write(INOTIFY_INSTANCES, `${NEEDED_INSTANCES}`);
   }
 }
 
-/** After the last lab: the settings are what they were. While there is another lab, nothing. */
+/** Restores the saved sysctls after the last lab; does nothing while there is another lab. */
 export function restoreHost(): void {
   if (!existsSync(SAVED) || allStates().length > 0) return;
   const values = JSON.parse(readFileSync(SAVED, "utf8")) as Record<string, string>;
@@ -54,6 +56,6 @@ function write(name: string, value: string): void {
   try {
     writeFileSync(join("/proc/sys", name), value);
   } catch {
-    // The host may forbid it, as containers do: then it also forbade the change.
+    // a container as the host may forbid it: then it has also forbidden the change
   }
 }

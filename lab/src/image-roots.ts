@@ -13,7 +13,10 @@ import { makeDebianTree, type DebianTree } from "./debian";
 /** Raise it when a root file system below changes: the images are built again. */
 export const ROOTS_RECIPE = "2";
 
-/** Minimum of a Debian "slim" image: a shell, the tools of entrypoints and probes, and Debian's perl-base. */
+/**
+ * Minimum of a Debian "slim" image: a shell, the tools of entrypoints and probes, and Debian's
+ * perl-base.
+ */
 const SLIM = [
   ...["base-files", "base-passwd", "bash", "coreutils", "dash", "findutils", "grep", "perl-base"],
   "sed",
@@ -34,7 +37,10 @@ export function haproxyTreePath(version: HaproxyVersion): string {
   return cachedPath(`haproxy-${version}`, haproxyKey(version));
 }
 
-/** Unpacks a release from the Debian archive: packages in `root`, and a command `haproxy` that runs on any Linux. */
+/**
+ * Unpacks a release from the Debian archive: packages in `root`, and a command `haproxy` that runs
+ * on any Linux.
+ */
 export async function haproxyTree(version: HaproxyVersion, log: Log): Promise<string> {
   const tree = HAPROXY_TREES[version];
   return cached(`haproxy-${version}`, haproxyKey(version), log, (folder) =>
@@ -45,7 +51,10 @@ export async function haproxyTree(version: HaproxyVersion, log: Log): Promise<st
   );
 }
 
-/** --argv0: the master process re-executes its own argv[0] at a reload, which must be this wrapper again. */
+/**
+ * --argv0: the master process re-executes its own argv[0] at a reload, which must be this wrapper
+ * again.
+ */
 const HAPROXY_COMMAND = `#!/bin/sh
 root="$(dirname "$0")/root"
 for loader in "$root"/lib64/ld-linux-*.so.* "$root"/usr/lib64/ld-linux-*.so.* "$root"/lib/ld-linux-*.so.*; do
@@ -59,7 +68,10 @@ function haproxyKey(version: HaproxyVersion): string {
   return fingerprint(JSON.stringify(HAPROXY_TREES[version]), HAPROXY_COMMAND);
 }
 
-/** As docker-library/haproxy: the binary in /usr/local/sbin, user 99, work folder /var/lib/haproxy, no /etc/haproxy. */
+/**
+ * As docker-library/haproxy: the binary in /usr/local/sbin, user 99, work folder /var/lib/haproxy,
+ * no /etc/haproxy.
+ */
 export async function makeHaproxyRoot(root: string, tree: string): Promise<void> {
   await run(["cp", "-a", `${join(tree, "root")}/.`, root]);
   await finishSlim(root, [{ name: "haproxy", id: 99, home: "/var/lib/haproxy" }]);
@@ -91,10 +103,12 @@ exec "$@"
 export const NODE_VERSION = readNodePackage().version;
 
 /**
- * As nodejs/docker-node "slim": node in /usr/local/bin and an unused account node (1000). npm and yarn are left out.
+ * As nodejs/docker-node "slim": node in /usr/local/bin and an unused account node (1000). npm and
+ * yarn are left out.
  *
- * The binary is that of the npm package `node`, which holds the official release. Node 24 is the newest LTS line;
- * Debian trixie and its backports have nothing newer than Node 20, which is past its end of life.
+ * The binary is that of the npm package `node`, which holds the official release. Node 24 is the
+ * newest LTS line; Debian trixie and its backports have nothing newer than Node 20, which is past
+ * its end of life.
  */
 export async function makeNodeRoot(root: string): Promise<void> {
   // the official binary brings everything but the C and C++ libraries
@@ -154,7 +168,9 @@ interface Account {
   readonly home: string;
 }
 
-/** Does what the skipped install scripts do: accounts, merged /usr, the bundle of CA certificates. */
+/**
+ * Does what the skipped install scripts do: accounts, merged /usr, the bundle of CA certificates.
+ */
 async function finishSlim(root: string, accounts: readonly Account[]): Promise<void> {
   const lines = accounts.flatMap(({ name, id, home }) => [
     `echo '${name}:x:${id}:${id}::${home}:/bin/sh' >> etc/passwd`,

@@ -34,7 +34,10 @@ export const IMAGES = {
 
 const PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** As the upstream images: https://github.com/docker-library/haproxy (3.0), https://github.com/nodejs/docker-node (24). */
+/**
+ * As the upstream images: https://github.com/docker-library/haproxy (3.0),
+ * https://github.com/nodejs/docker-node (24).
+ */
 const CONFIGS: Readonly<Record<keyof typeof IMAGES, ImageConfig>> = {
   apiserver: { Env: [PATH], WorkingDir: "/" },
   controllerManager: { Env: [PATH], WorkingDir: "/" },
@@ -69,7 +72,8 @@ export interface ImageSources {
 }
 
 /**
- * Builds all images: a folder with `oci` (the layout) and `containerd` (/var/lib/containerd after the import).
+ * Builds all images: a folder with `oci` (the layout) and `containerd` (/var/lib/containerd after
+ * the import).
  */
 export async function makeImages(sources: ImageSources, log: Log): Promise<string> {
   const pause = readFileSync(labSource("pause", "main.go"));

@@ -2,9 +2,9 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "n
 import { join } from "node:path";
 import { cacheDir, run } from "../../tools/src/index";
 
-/** The keys of a lab. They outlive `down`, so that settings which name them stay true. */
+/** Keys of a lab. They outlive `down`, so that configurations with them stay valid. */
 export interface LabKeys {
-  /** All machines have the same host key, and keep it over `wipe`. */
+  /** Host key of all machines; `wipe` keeps it. */
   readonly hostKeyFile: string;
   /** "ssh-ed25519 AAAA...", without a comment. */
   readonly hostKey: string;
@@ -12,7 +12,7 @@ export interface LabKeys {
   readonly userPublicKey: string;
 }
 
-/** The lab's keys, made on first use. */
+/** Returns the lab's keys and makes them on first use. */
 export async function labKeys(lab: string): Promise<LabKeys> {
   const folder = join(cacheDir(), "keys", lab);
   mkdirSync(folder, { recursive: true });

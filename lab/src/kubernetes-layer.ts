@@ -3,15 +3,16 @@ import { join } from "node:path";
 import { cached, fingerprint, type Log, run } from "../../tools/src/index";
 import { labSource } from "./paths";
 
-/** Binaries that stand on a machine itself; the others are in images. */
+/** Binaries on the machine itself; the others are in images. */
 const HOST_BINARIES = ["kubeadm", "kubelet", "kubectl"];
 
 /** Raise it when the steps below change. */
 const RECIPE = "1";
 
 /**
- * The second lower file system of the machines, over Debian: kubeadm, kubelet, kubectl and the files of lab/machine. Apart from
- * the first because it changes more often and takes no time.
+ * Second lower file system of the machines, over Debian: kubeadm, kubelet, kubectl and the files of
+ * lab/machine. It is apart from Debian because it changes more often and is made at once.
+ *
  * @param kubernetes folder with the binaries
  */
 export async function makeKubernetesLayer(kubernetes: string, log: Log): Promise<string> {

@@ -37,13 +37,13 @@ import {
   type Role,
 } from "./state";
 
-/** A machine as callers see it. */
+/** Observed state of a machine. */
 export interface MachineInfo {
   readonly name: string;
   readonly address: string;
   readonly role: Role;
   readonly running: boolean;
-  /** The machine runs, but its network cable is out. */
+  /** The machine runs, but its network cable is unplugged. */
   readonly cut: boolean;
 }
 
@@ -69,7 +69,7 @@ export interface LabSsh {
   readonly hostKey: string;
 }
 
-/** Held while labs are entered into or taken from the list of all labs. */
+/** Lock of the list of all labs. */
 const INDEX_LOCK = join(LABS_DIR, ".index.lock");
 
 /** Bare machines on a bridge of their own. Needs root. */
@@ -91,8 +91,9 @@ export class Lab {
   }
 
   /**
-   * Starts a lab and waits until its machines have booted. An existing lab of that name is reused: running machines are left
-   * alone, others are started from their disks, missing ones are added, and what an interrupted run left is cleared.
+   * Starts a lab and waits until its machines have booted. An existing lab of that name is reused:
+   * running machines stay, stopped ones start from their disks, missing ones are added, and remains
+   * of an interrupted run are cleared.
    */
   static async up(options: LabOptions = {}): Promise<Lab> {
     const { name = DEFAULT_LAB, machines = 3, workers = 0, log = logToStderr } = options;
@@ -123,7 +124,7 @@ export class Lab {
     });
   }
 
-  /** An existing lab, as it is. @throws when there is none of that name */
+  /** Opens an existing lab. @throws when there is none of that name */
   static async open(name: string = DEFAULT_LAB, log: Log = logToStderr): Promise<Lab> {
     checkLabName(name);
     requireRoot();
@@ -134,7 +135,7 @@ export class Lab {
     return new Lab(state, await labKeys(name), log);
   }
 
-  /** Removes whatever there is of a lab, also when its records are lost. Nothing to remove is no error. */
+  /** Removes a lab completely, even when its records are lost. A missing lab is no error. */
   static async remove(name: string = DEFAULT_LAB, log: Log = logToStderr): Promise<void> {
     checkLabName(name);
     requireRoot();
@@ -151,7 +152,7 @@ export class Lab {
     return gatewayOf(this.state.index);
   }
 
-  /** The lab's own folder; callers may keep files there that end with the lab. */
+  /** The lab's own folder. Callers may keep files there, which `down` removes. */
   get folder(): string {
     return labDir(this.name);
   }
@@ -160,7 +161,7 @@ export class Lab {
     return join(this.folder, "known_hosts");
   }
 
-  /** The machines as they are at this moment. */
+  /** The machines in their current state. */
   get machines(): readonly MachineInfo[] {
     return this.all().map((machine) => ({
       name: machine.name,
@@ -171,18 +172,24 @@ export class Lab {
     }));
   }
 
-  /** Runs a shell command as root on a machine, past SSH and network. @throws CommandError, or when the machine is off */
+  /**
+   * Runs a shell command as root on a machine, without SSH or network.
+   *
+   * @throws CommandError, or when the machine is off
+   */
   async exec(machine: string, command: string, options?: ExecOptions): Promise<Finished> {
     return this.find(machine).exec(command, options);
   }
 
   /**
-   * Folder in which this computer sees the file system of a running machine, its /proc and sockets included. Another one after a reboot.
+   * Path of a running machine's root file system on this computer, with its /proc and sockets. A
+   * reboot changes it.
+   *
    * @throws when the machine is off
    */
   rootOf(machine: string): string {
     const init = this.find(machine).initPid;
-    if (init === undefined) throw new Error(`${machine} is off: nothing of it can be seen`);
+    if (init === undefined) throw new Error(`${machine} is off: its file system is not mounted`);
     return `/proc/${init}/root`;
   }
 
@@ -200,17 +207,17 @@ export class Lab {
     });
   }
 
-  /** Takes a machine's network cable out: it runs on, alone. */
+  /** Unplugs a machine's network cable. The machine keeps running. */
   async cut(machine: string): Promise<void> {
     await setCable(this.state.index, this.find(machine).record, false);
   }
 
-  /** Puts the cable in again. */
+  /** Plugs the cable in again. */
   async mend(machine: string): Promise<void> {
     await setCable(this.state.index, this.find(machine).record, true);
   }
 
-  /** Cuts the power, gives the machine a fresh disk, as provisioning it anew does, and starts it. */
+  /** Reprovisions a machine: cuts its power, replaces its disk and starts it. */
   async wipe(machine: string): Promise<void> {
     const parts = await makeParts(this.log);
     await this.locked(async () => {
@@ -224,7 +231,7 @@ export class Lab {
     });
   }
 
-  /** Ends all machines and removes everything of the lab: processes, mounts, network, control groups, disks. */
+  /** Removes the lab completely: processes, mounts, network, control groups, disks. */
   async down(): Promise<void> {
     await Lab.remove(this.name, this.log);
   }
@@ -257,7 +264,9 @@ export class Lab {
   }
 }
 
-/** Writes down what the lab will be, before any of it is made. Machines that exist stay, also where fewer are wanted. */
+/**
+ * Records the lab before any part of it is made. Existing machines stay, even if fewer are desired.
+ */
 async function recordLab(name: string, desired: MachineRecord[], log: Log): Promise<LabState> {
   return withLock(INDEX_LOCK, log, "labs", () => {
     const former = readState(name);

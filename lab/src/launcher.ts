@@ -1,29 +1,33 @@
 import type { Hierarchy } from "./cgroups";
 import type { Disk } from "./disk";
 
-/** What the launcher of a machine needs to know. Every path is one of ours, without spaces or quotes. */
+/** Settings of a launcher. All paths are chosen by the lab and have no spaces or quotes. */
 export interface Launch {
-  /** Unique on the computer; the machine itself is called `hostname`. */
+  /** Name for systemd-nspawn, unique on the computer. */
   readonly id: string;
   readonly hostname: string;
   readonly netns: string;
   readonly disk: Disk;
-  /** An empty folder of the host, for mounts that only the machine's own mount namespace sees. */
+  /** Empty folder on the host for mounts inside the machine's mount namespace. */
   readonly mountpoint: string;
   /** The machine's group in each hierarchy. */
   readonly groups: readonly string[];
   readonly hierarchies: readonly Hierarchy[];
-  /** Devices of the host that the machine sees. The kubelet reads /dev/kmsg. */
+  /** Devices of the host for the machine. The kubelet reads /dev/kmsg. */
   readonly devices: readonly string[];
 }
 
 /**
- * The shell script that runs a machine: systemd-nspawn, again and again while it ends by a reboot (exit status 133). Before that
- * it joins the machine's control groups and makes all mounts in a mount namespace of its own: when the machine ends, the kernel
- * removes them, however it ended. It enters the network namespace itself, else the machine's /sys shows the host's devices.
+ * The shell script that runs a machine by systemd-nspawn, once more after each reboot (exit status
+ * 133).
  *
- * The machine sees its own group as the root of each hierarchy (unshare -C). With one common tree each kubelet waits for
- * the groups of all other machines. systemd-nspawn itself must see that tree too, else it makes groups at the host's root.
+ * It joins the machine's control groups and makes all mounts in a private mount namespace, which
+ * the kernel removes with the machine. It enters the network namespace first, else /sys would show
+ * the host's network devices.
+ *
+ * The machine's group is the root of each hierarchy (unshare -C): in one common tree each kubelet
+ * would wait for the groups of all other machines. systemd-nspawn needs the same view, else it
+ * makes groups at the host's root.
  */
 export function launcherScript(launch: Launch): string {
   const root = `${launch.mountpoint}/root`;
@@ -37,7 +41,7 @@ export function launcherScript(launch: Launch): string {
     ({ name, mountArguments }) =>
       `mkdir ${groupsDir}/${name}; mount ${mountArguments} cgroup ${groupsDir}/${name}`,
   );
-  // Hosts mount cpu and cpuacct together as cpu,cpuacct: programs look for either name.
+  // Hosts mount cpu and cpuacct together as cpu,cpuacct; programs look for either name.
   const links = launch.hierarchies.flatMap(({ name }) =>
     name.includes(",") ? name.split(",").map((one) => `ln -s ${name} ${groupsDir}/${one}`) : [],
   );

@@ -34,7 +34,10 @@ export interface ExecOptions {
   readonly check?: boolean;
 }
 
-/** One machine of a lab: a systemd-nspawn container with its own disk, network namespace and control groups. */
+/**
+ * One machine of a lab: a systemd-nspawn container with its own disk, network namespace and control
+ * groups.
+ */
 export class Machine {
   constructor(
     readonly lab: string,
@@ -67,7 +70,9 @@ export class Machine {
     return this.launcherPid() !== undefined;
   }
 
-  /** Starts the machine and does not wait for the boot. Clears the remains of an earlier run first. */
+  /**
+   * Starts the machine and does not wait for the boot. Clears the remains of an earlier run first.
+   */
   async start(): Promise<void> {
     if (this.running) return;
     await this.clear();
@@ -189,7 +194,10 @@ exec nsenter --target ${init} --all env -i PATH=${PATH} HOME=/root LANG=C.UTF-8 
   }
 }
 
-/** Start time in clock ticks since boot, which tells reused PIDs apart; undefined for dead processes. */
+/**
+ * Start time in clock ticks since boot, which tells reused PIDs apart; undefined for dead
+ * processes.
+ */
 function startTime(pid: number): string | undefined {
   const stat = read(`/proc/${pid}/stat`);
   // The second field is the name in parentheses, which may contain spaces and parentheses itself.

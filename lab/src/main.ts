@@ -4,24 +4,24 @@ import { Lab } from "./lab";
 import { DEFAULT_LAB } from "./state";
 
 const USAGE = `usage: npm run lab -- COMMAND [OPTION...]
-  up                    start the lab, or what of it is not running
+  up                    start the lab: all machines that do not run
   status                show the machines
-  ssh NAME [CMD...]     a shell, or a command, on a machine (as ops; sudo works)
-  power-off NAME        shut a machine down; with --hard cut its power
+  ssh NAME [CMD...]     run a shell or a command on a machine (as ops; sudo works)
+  power-off NAME        shut a machine down; --hard cuts its power
   power-on NAME         start a machine from its disk
-  cut NAME              take its network cable out
-  mend NAME             put it in again
-  wipe NAME             start it from a fresh disk
+  cut NAME              unplug its network cable
+  mend NAME             plug it in again
+  wipe NAME             start it from a new disk
   down                  remove the lab
 options:
   --name LAB            which lab (default ${DEFAULT_LAB})
-  --machines N          up: number of masters m1, m2, ... (default 3)
+  --machines N          up: number of control-plane nodes m1, m2, ... (default 3)
   --workers N           up: number of workers w1, w2, ... (default 0)
-  --hard                power-off: like a power cut
+  --hard                power-off: cut the power
   exit code: 0 done, 1 failed, 2 wrong command; of ssh that of the command`;
 
 async function main(argv: string[]): Promise<number> {
-  // What follows `ssh NAME` is the user's own command, options and all.
+  // everything after `ssh NAME` is the user's command, including its options
   const sshAt = argv.indexOf("ssh");
   const own = sshAt < 0 ? argv : argv.slice(0, sshAt + 2);
   const remote = sshAt < 0 ? [] : argv.slice(sshAt + 2);

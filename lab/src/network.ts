@@ -11,7 +11,7 @@ export function bridgeOf(index: number): string {
   return `lab${index}`;
 }
 
-/** The host's address on the bridge: the machines' default route. */
+/** The host's address on the bridge, which is the machines' default route. */
 export function gatewayOf(index: number): string {
   return `10.77.${index}.1`;
 }
@@ -21,22 +21,25 @@ export function addressOf(index: number, machine: MachineRecord): string {
   return `10.77.${index}.${hostPart(machine)}`;
 }
 
-/** Names the machine's network namespace and the host's end of its cable. Unique on the computer, at most 15 characters. */
+/**
+ * Name of the machine's network namespace and of the host's end of its cable: at most 15
+ * characters.
+ */
 export function portOf(index: number, machine: MachineRecord): string {
   return `${bridgeOf(index)}-${machine.name}`;
 }
 
-/** Where the network namespace of a machine can be opened. */
+/** File of a machine's network namespace. */
 export function netnsFile(index: number, machine: MachineRecord): string {
   return join(NETNS_DIR, portOf(index, machine));
 }
 
-/** Whether somebody has a bridge of that number. */
+/** Whether a bridge with that number exists. */
 export function bridgeExists(index: number): boolean {
   return existsSync(`/sys/class/net/${bridgeOf(index)}`);
 }
 
-/** The number of the bridge that a lab made, by the mark on it, for labs whose records are lost. */
+/** Finds a lab's bridge by its alias, for labs whose records are lost. */
 export function findBridge(lab: string): number | undefined {
   for (const name of readdirSync("/sys/class/net")) {
     const number = /^lab(\d+)$/.exec(name)?.[1];
@@ -45,11 +48,13 @@ export function findBridge(lab: string): number | undefined {
   return undefined;
 }
 
-/** Makes the bridge, or mends it. @throws when a bridge of that name is not this lab's */
+/** Makes or repairs the bridge. @throws when a bridge of that name belongs to something else */
 export async function ensureBridge(state: LabState): Promise<void> {
   const bridge = bridgeOf(state.index);
   if (bridgeExists(state.index) && mark(bridge) !== markOf(state.name)) {
-    throw new Error(`network device ${bridge} exists and is not of lab ${state.name}: remove it`);
+    throw new Error(
+      `network device ${bridge} exists and does not belong to lab ${state.name}: remove it`,
+    );
   }
   const ports = state.machines
     .map((machine) => portOf(state.index, machine))
@@ -64,7 +69,10 @@ ${ports.join("\n")}`,
   );
 }
 
-/** Gives a machine a network namespace with a cable to the bridge. Its MAC address stays the same for ever, as that of a real card. */
+/**
+ * Makes a machine's network namespace and cable. The MAC address is always the same, as on a real
+ * card.
+ */
 export async function plugIn(index: number, machine: MachineRecord): Promise<void> {
   const port = portOf(index, machine);
   await shell(
@@ -79,7 +87,7 @@ ip -n ${port} route add default via ${gatewayOf(index)}`,
   );
 }
 
-/** Removes a machine's network namespace and cable, whatever is there of them. */
+/** Removes a machine's network namespace and cable, if they exist. */
 export async function unplug(index: number, machine: MachineRecord): Promise<void> {
   await removePort(portOf(index, machine));
 }
@@ -97,12 +105,12 @@ export async function removeNetwork(index: number): Promise<void> {
   );
 }
 
-/** Takes the machine's cable out (`false`) or puts it in again. */
+/** Plugs the machine's cable in, or unplugs it. */
 export async function setCable(index: number, machine: MachineRecord, up: boolean): Promise<void> {
   await run(["ip", "link", "set", portOf(index, machine), up ? "up" : "down"]);
 }
 
-/** Whether the cable is in. A machine that is off has none. */
+/** Whether the cable is plugged in. A stopped machine has none. */
 export function isCablePluggedIn(index: number, machine: MachineRecord): boolean {
   const file = `/sys/class/net/${portOf(index, machine)}/flags`;
   return existsSync(file) && (Number(readFileSync(file, "utf8")) & 1) === 1;

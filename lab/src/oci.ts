@@ -11,7 +11,7 @@ import {
 import { join } from "node:path";
 import { run } from "../../tools/src/index";
 
-/** The part of an image's configuration that decides how it runs (OCI image specification, "config"). */
+/** How an image runs: `config` of the OCI image specification. */
 export interface ImageConfig {
   readonly User?: string;
   readonly Env?: readonly string[];
@@ -31,8 +31,9 @@ interface Descriptor {
 const OCI = "application/vnd.oci.image";
 
 /**
- * Adds an image with one layer to an OCI layout folder (made if missing).
- * @param reference full name with tag; `ctr images import` takes it from the annotation
+ * Adds an image with one layer to an OCI layout folder, which is created if it is missing.
+ *
+ * @param reference full name with tag, stored in the annotation that `ctr images import` reads
  * @param root the file system of the image
  */
 export async function addImage(

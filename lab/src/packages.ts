@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Log, run, withLock, withProgress } from "../../tools/src/index";
 import { LABS_DIR } from "./paths";
 
-/** Debian package of each command that the lab, its tests or the tests of the host scripts call on this computer. */
+/** Debian packages of the commands that the lab and the tests call on this computer. */
 const PACKAGE_OF: Readonly<Record<string, string>> = {
   mmdebstrap: "mmdebstrap",
   "systemd-nspawn": "systemd-container",
@@ -20,14 +20,14 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   nsenter: "util-linux",
 };
 
-/** Installs by apt-get what of the given commands is missing. @throws when not root, or not on Debian */
+/** Installs missing commands by apt-get. @throws when not root, or not on Debian */
 export async function ensureCommands(
   log: Log,
   commands: readonly string[] = Object.keys(PACKAGE_OF),
 ): Promise<void> {
   if (missing(commands).length === 0) return;
   if (process.getuid?.() !== 0) {
-    throw new Error(`missing commands: ${missing(commands).join(", ")}: run this as root`);
+    throw new Error(`missing commands: ${missing(commands).join(", ")}. Run this as root`);
   }
   await withLock(join(LABS_DIR, ".apt.lock"), log, "Debian packages", async () => {
     const packages = [
@@ -37,7 +37,7 @@ export async function ensureCommands(
     await withProgress(log, `Debian packages ${packages.join(" ")}`, async () => {
       const apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"];
       const options = { env: { DEBIAN_FRONTEND: "noninteractive" } };
-      // One dead source among several is no obstacle: the installation tells what it lacks.
+      // one dead source among several is no error: the installation fails if it lacks a package
       const update = await run([...apt, "update"], { ...options, check: false });
       if (update.code !== 0) log(`apt-get update: ${update.stderr.trim()}`);
       await run([...apt, "install", "-y", "--no-install-recommends", ...packages], options);
@@ -51,7 +51,7 @@ function missing(commands: readonly string[]): string[] {
   return commands.filter((command) => !isCommand(command));
 }
 
-/** Whether a command is on the PATH or in the folders of root's commands. */
+/** Whether a command is on the PATH or in root's usual folders. */
 export function isCommand(command: string): boolean {
   const folders = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin", "/usr/bin"];
   return folders.some((folder) => folder !== "" && existsSync(join(folder, command)));

@@ -5,20 +5,23 @@ import { makeKubernetesLayer } from "./kubernetes-layer";
 import { ensureCommands } from "./packages";
 import { makeRootfs } from "./rootfs";
 
-/** What machines are made of. All are folders in the cache, and none is ever written to again. */
+/** Inputs of machines: folders in the cache, which are never written to again. */
 export interface Parts {
   /** Lower file systems of a machine's disk, the upper one first. */
   readonly lowers: readonly string[];
   /** OCI layout with all images. */
   readonly imageLayout: string;
-  /** What a fresh machine has in /var/lib/containerd. */
+  /** /var/lib/containerd of a new machine. */
   readonly containerdContent: string;
 }
 
-/** Builds what is missing, reuses what is there. From nothing it takes about 10 minutes on 2 cores, most of it Kubernetes. */
+/**
+ * Builds missing parts. With an empty cache this takes about 10 minutes on 2 cores, mostly for
+ * Kubernetes.
+ */
 export async function makeParts(log: Log): Promise<Parts> {
   await ensureCommands(log);
-  // One after the other: each of them keeps all cores busy.
+  // one after the other: each build uses all cores
   const etcd = await buildProgram("etcd", log);
   const kubernetes = await buildProgram("kubernetes", log);
   const rootfs = await makeRootfs(log);

@@ -1,14 +1,14 @@
 import { join, resolve } from "node:path";
 
-/** Parent of the labs' own folders: disks of the machines, process ids, logs. */
+/** Parent of the labs' folders, which hold disks, process ids and logs. */
 export const LABS_DIR = "/var/lib/control-plane-lab";
 
-/** The folder of one lab. `down` removes it whole. */
+/** Folder of one lab. `down` removes it. */
 export function labDir(lab: string): string {
   return join(LABS_DIR, lab);
 }
 
-/** A file or folder of this package, by its path inside lab/. */
+/** Path of a file or folder of this package. */
 export function labSource(...parts: string[]): string {
   return resolve(__dirname, "..", ...parts);
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { cached, fingerprint, type Log, run, withProgress } from "../../tools/src/index";
 import { makeDebianTree, type DebianTree } from "./debian";
 
-/** The unprivileged user of every machine; sudo asks it for no password. */
+/** Unprivileged user of every machine, with sudo without a password. */
 export const USER = "ops";
 
 const TREE: DebianTree = {
@@ -18,22 +18,22 @@ const TREE: DebianTree = {
   ],
 };
 
-/** Services that Debian enables by installing them, and that a bare machine does not run. */
+/** Services that Debian enables on installation and that a bare machine does not run. */
 const DISABLED = ["haproxy.service", "keepalived.service"];
 
-/** Would fetch from the internet, or change the kernel of the computer that the lab runs on. */
+/** Units that would use the internet or change the kernel of the lab's host. */
 const MASKED = [
   ...["apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "fstrim.timer"],
   ...["systemd-udevd.service", "systemd-udev-trigger.service", "getty@tty1.service"],
 ];
 
-/** Kernel settings that are not per network namespace: a machine must not set them for its host. */
+/** Kernel settings without a namespace: a machine must not set them for its host. */
 const MASKED_SYSCTLS = ["50-pid-max.conf", "99-protect-links.conf"];
 
 /** Raise it when the steps below change. */
 const RECIPE = "1";
 
-/** The read-only lower file system that all machines share: Debian with what a Kubernetes host has, without Kubernetes. */
+/** Read-only lower file system of all machines: Debian with the packages of a Kubernetes host. */
 export async function makeRootfs(log: Log): Promise<string> {
   const key = fingerprint(JSON.stringify([TREE, DISABLED, MASKED, MASKED_SYSCTLS, USER]), RECIPE);
   return cached("rootfs", key, log, (folder) =>
@@ -49,7 +49,7 @@ export async function makeRootfs(log: Log): Promise<string> {
       for (const file of MASKED_SYSCTLS) {
         await run(["ln", "-s", "/dev/null", join(folder, "etc/sysctl.d", file)]);
       }
-      // Each lab and machine brings its own: keys, name, identity, resolver.
+      // each machine gets its own keys, name, identity and resolver
       await run(["sh", "-c", 'rm -f "$1"/etc/ssh/ssh_host_*', "sh", folder]);
       rmSync(join(folder, "etc/hostname"), { force: true });
       for (const file of ["etc/machine-id", "etc/resolv.conf"]) {

@@ -9,7 +9,9 @@ import {
 import { join } from "node:path";
 import { labDir, LABS_DIR } from "./paths";
 
-/** `control-plane node` machines are m1, m2, ...; `worker` machines are w1, w2, ... . They differ in name and address only. */
+/**
+ * Control-plane nodes are m1, m2, ...; workers are w1, w2, ... . Only names and addresses differ.
+ */
 export type Role = "controlPlane" | "worker";
 
 export interface MachineRecord {
@@ -19,7 +21,7 @@ export interface MachineRecord {
   readonly number: number;
 }
 
-/** What is written down about a lab before anything of it is made, and removed after everything of it is gone. */
+/** Record of a lab: written before the first part of it is made, removed after the last is gone. */
 export interface LabState {
   readonly name: string;
   /** N in the lab's subnet 10.77.N.0/24 and its bridge labN. */
@@ -27,17 +29,22 @@ export interface LabState {
   readonly machines: readonly MachineRecord[];
 }
 
-/** The lab that commands mean when none is named; it always has index 0. */
+/** Default name of a lab. This lab always has index 0. */
 export const DEFAULT_LAB = "dev";
 
-/** Addresses .11 to .20 are control-plane nodes', .21 to .50 workers'. */
+/** Control-plane nodes have addresses .11 to .20, workers .21 to .50. */
 const MOST: Readonly<Record<Role, number>> = { controlPlane: 10, worker: 30 };
 
-/** @throws when a name cannot be part of paths and of names of network namespaces */
+const PLURAL: Readonly<Record<Role, string>> = {
+  controlPlane: "control-plane nodes",
+  worker: "workers",
+};
+
+/** @throws when a name does not fit into paths and names of network namespaces */
 export function checkLabName(name: string): void {
   if (!/^[a-z][a-z0-9-]{0,30}$/.test(name)) {
     throw new Error(
-      `lab name "${name}": allowed are a-z, 0-9 and "-", 1 to 31 of them, a letter first`,
+      `lab name "${name}": expected 1 to 31 of a-z, 0-9 and "-", with a letter first`,
     );
   }
 }
@@ -46,7 +53,7 @@ export function checkLabName(name: string): void {
 export function machineRecords(controlPlaneNodes: number, workers: number): MachineRecord[] {
   const records = (role: Role, count: number): MachineRecord[] => {
     if (!Number.isInteger(count) || count < 0 || count > MOST[role]) {
-      throw new Error(`number of ${role}s: got ${count}, allowed are 0 to ${MOST[role]}`);
+      throw new Error(`number of ${PLURAL[role]}: got ${count}, expected 0 to ${MOST[role]}`);
     }
     return Array.from({ length: count }, (_, position) => ({
       name: `${role === "controlPlane" ? "m" : "w"}${position + 1}`,
@@ -62,7 +69,7 @@ export function readState(lab: string): LabState | undefined {
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as LabState) : undefined;
 }
 
-/** Replaces the file whole: a reader never sees half of it. */
+/** Replaces the file atomically. */
 export function writeState(state: LabState): void {
   const file = stateFile(state.name);
   mkdirSync(labDir(state.name), { recursive: true });
@@ -78,14 +85,14 @@ export function allStates(): LabState[] {
     .flatMap((name) => readState(name) ?? []);
 }
 
-/** A subnet for a new lab: 0 for the default lab, else the first that neither a lab nor a foreign bridge has. */
+/** Index for a new lab: 0 for the default lab, else the first that no lab and no bridge uses. */
 export function freeIndex(lab: string, isTaken: (index: number) => boolean): number {
   if (lab === DEFAULT_LAB) return 0;
   const used = new Set(allStates().map((state) => state.index));
   for (let index = 1; index < 255; index += 1) {
     if (!used.has(index) && !isTaken(index)) return index;
   }
-  throw new Error("all subnets 10.77.1.0/24 to 10.77.254.0/24 are in use: take labs down");
+  throw new Error("all subnets 10.77.1.0/24 to 10.77.254.0/24 are in use: remove labs");
 }
 
 function stateFile(lab: string): string {

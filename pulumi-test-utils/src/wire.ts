@@ -1,4 +1,5 @@
-// How property values travel between program, engine and providers. No import: the plugins bundle this file.
+// The wire format of property values between program, engine and providers. The plugins bundle this
+// file.
 
 /** A plain object on the wire. */
 export type Properties = Record<string, unknown>;
@@ -9,7 +10,7 @@ export const SIGNATURE_KEY = "4dabf18193072939515e22adb298388d";
 /** The mark of a secret. */
 export const SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270";
 
-/** Stands for a value that the engine does not know yet (in a preview). */
+/** Placeholder of a value that is unknown in a preview. */
 export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /** True for an object that is neither null nor a list. */
@@ -22,21 +23,23 @@ export function isSecretValue(value: unknown): value is { value: unknown } {
   return isObject(value) && value[SIGNATURE_KEY] === SECRET_SIGNATURE;
 }
 
-/** Wraps a value as a secret; secrets inside it lose their own mark, since the outer one covers them. */
+/**
+ * Wraps a value as a secret. The marks of secrets inside it are removed: the outer one covers them.
+ */
 export function secretValue(value: unknown): unknown {
   return { [SIGNATURE_KEY]: SECRET_SIGNATURE, value: plain(value) ?? null };
 }
 
-/** What a value says without the marks, and the paths at which secrets stood. */
+/** A value without the marks, and the paths of its secrets. */
 export interface Unwrapped {
   readonly value: unknown;
   readonly secretPaths: string[];
 }
 
 /**
- * Takes the marks of secrets off a value.
+ * Removes the marks of secrets from a value.
  *
- * @param special turns another marked value (asset, reference) into what the caller wants; kept as it is by default
+ * @param special converts other marked values (assets, references). @default they are kept
  */
 export function unwrap(
   value: unknown,
@@ -67,7 +70,7 @@ export function plain(value: unknown): unknown {
   return unwrap(value).value;
 }
 
-/** True if the value is or contains something that the engine does not know yet. */
+/** True if the value is or contains an unknown value. */
 export function containsUnknown(value: unknown): boolean {
   if (value === UNKNOWN) return true;
   if (Array.isArray(value)) return value.some(containsUnknown);
@@ -81,7 +84,7 @@ export function containsSecret(value: unknown): boolean {
   return isObject(value) && Object.values(value).some(containsSecret);
 }
 
-/** Equality of plain values; the order of keys does not count. */
+/** Equality of plain values, independent of the order of keys. */
 export function equal(a: unknown, b: unknown): boolean {
   if (Array.isArray(a) && Array.isArray(b)) {
     return a.length === b.length && a.every((item, index) => equal(item, b[index]));
@@ -96,7 +99,7 @@ export function equal(a: unknown, b: unknown): boolean {
   return a === b;
 }
 
-/** A key as it stands in a property path: dotted, or quoted in brackets. */
+/** A key in a property path: dotted, or quoted in brackets. */
 export function pathKey(path: string, key: string): string {
   if (/[."[\]]/.test(key)) return `${path}["${key.replaceAll('"', '\\"')}"]`;
   return path === "" ? key : `${path}.${key}`;

@@ -7,14 +7,14 @@ import { run, waitUntil, type Finished } from "../../tools/src/index";
 
 const ROOT = join(__dirname, "../..");
 
-/** Labs of this file's own, beside whatever else runs here. */
+/** Labs of this file only, beside others on this computer. */
 const FIRST = "spec-machines";
 const SECOND = "spec-other";
 
-/** Progress only where something goes wrong: mocha's own report stays readable. */
+/** No progress: mocha's report stays readable. */
 const quiet = () => undefined;
 
-/** From nothing, the binaries take some 15 minutes on 2 cores. */
+/** With an empty cache, the builds take some 15 minutes on 2 cores. */
 const COLD_MS = 45 * 60_000;
 
 describe("lab: the machines", function () {
@@ -34,7 +34,7 @@ describe("lab: the machines", function () {
     await Lab.remove(SECOND, quiet);
   });
 
-  it("are bare: systemd, containerd with the images, kubeadm and kubelet, and no cluster", async () => {
+  it("are bare: they run systemd, containerd and kubelet, but no cluster", async () => {
     assert.deepEqual(
       lab.machines.map(({ name, role, running }) => [name, role, running]),
       [
@@ -66,7 +66,7 @@ describe("lab: the machines", function () {
     }
   });
 
-  it("let an unprivileged user in by SSH, with one known host key, and let it use sudo", async () => {
+  it("let an unprivileged user log in by SSH and use sudo", async () => {
     const answer = await cli("--name", FIRST, "ssh", "m1", "id -un; sudo -n id -un");
     assert.equal(answer.stdout, "ops\nroot\n");
     const keys = await Promise.all(
@@ -75,7 +75,7 @@ describe("lab: the machines", function () {
     for (const { stdout } of keys) assert.ok(stdout.includes(lab.ssh.hostKey));
   });
 
-  it("reach each other and the host, and see no network device but their own", async () => {
+  it("reach each other and the host by their only network device", async () => {
     const [m1, m2] = lab.machines;
     assert.ok(m1 !== undefined && m2 !== undefined);
     for (const address of [m2.address, lab.gateway]) {
@@ -99,7 +99,7 @@ describe("lab: the machines", function () {
     await assert.rejects(Lab.up({ name: FIRST, machines: 99 }), /0 to 10/);
   });
 
-  it("are left alone by a second up, which adds what is missing", async () => {
+  it("keep running during a second up, which adds missing ones", async () => {
     const before = await bootId(lab, "m1");
     const again = await Lab.up({ name: FIRST, machines: 1, workers: 2, log: quiet });
     assert.deepEqual(
@@ -137,7 +137,7 @@ describe("lab: the machines", function () {
     assert.equal(lab.machines.find(({ name }) => name === "m2")?.address, address);
   });
 
-  it("come back from a reboot of their own", async () => {
+  it("boot again after a reboot", async () => {
     const before = await bootId(lab, "w1");
     await lab.exec("w1", "systemctl reboot", { check: false });
     const rebooted = async () => {
@@ -147,7 +147,7 @@ describe("lab: the machines", function () {
     await waitUntil("rebooting w1", rebooted, { seconds: 120, everyMs: 200 });
   });
 
-  it("are alone while their cable is out, and back when it is in again", async () => {
+  it("are unreachable only while their cable is unplugged", async () => {
     const address = lab.machines.find(({ name }) => name === "m2")?.address ?? "";
     const reachable = async () =>
       (await lab.exec("m1", `ping -c 1 -W 2 ${address}`, { check: false })).code === 0;
@@ -159,7 +159,7 @@ describe("lab: the machines", function () {
     await waitUntil("reaching m2", reachable);
   });
 
-  it("are as new after a wipe, under the same address and host key", async () => {
+  it("are as new after a wipe, with the same address and host key", async () => {
     await lab.exec(
       "w2",
       "echo old > /root/old; echo old > /var/lib/kubelet/old; ctr -n k8s.io images rm $(ctr -n k8s.io images ls -q)",
@@ -176,11 +176,11 @@ describe("lab: the machines", function () {
     assert.ok(scan.stdout.includes(lab.ssh.hostKey));
   });
 
-  it("are started by up after their processes were killed from outside", async () => {
+  it("are started by up after their launcher was killed", async () => {
     await lab.exec("m1", "echo kept > /root/survivor; sync");
     const launchers = processes("systemd:/control-plane-lab/spec-machines/m1");
     assert.notEqual(launchers.length, 0);
-    // The launcher alone: init and everything below it stay behind, as after a crash of ours.
+    // The launcher only: init and its children stay, as after a crash of the lab.
     const first = Math.min(...launchers);
     process.kill(first, "SIGKILL");
     lab = await Lab.up({ name: FIRST, machines: 2, log: quiet });
@@ -194,7 +194,7 @@ describe("lab: the machines", function () {
     );
   });
 
-  it("of two labs do not touch each other, also when one was cut off half-way", async () => {
+  it("of two labs do not affect each other, even if one up was killed half-way", async () => {
     const before = await bootId(lab, "m1");
     // Killed as soon as something of its first machine runs.
     const half = spawn(
@@ -258,7 +258,7 @@ describe("lab: the machines", function () {
     }
   });
 
-  it("leave nothing behind when the lab goes down, and the host's kernel settings as they were", async () => {
+  it("leave neither remains nor changed kernel settings when the lab goes down", async () => {
     const saved = "/var/lib/control-plane-lab/.host-settings.json";
     const settings = JSON.parse(readFileSync(saved, "utf8")) as Record<string, string>;
     // As a kubelet does.
@@ -293,7 +293,7 @@ function cli(...words: string[]): Promise<Finished> {
   return run(["node", "--import", "tsx", "lab/src/main.ts", ...words], { cwd: ROOT });
 }
 
-/** Processes of this computer whose line of /proc/PID/cgroup contains a text. */
+/** Processes of this computer with a text in /proc/PID/cgroup. */
 function processes(text: string): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -301,7 +301,7 @@ function processes(text: string): number[] {
     .map(Number);
 }
 
-/** Whatever there still is of a lab on this computer. */
+/** All remains of a lab on this computer. */
 function remains(name: string, gateway: string): string[] {
   const bridge = `lab${gateway.split(".")[2]}`;
   const names = (folder: string) => (existsSync(folder) ? readdirSync(folder) : []);

@@ -3,19 +3,19 @@ import net from "node:net";
 import { Server, utils, type Connection, type ServerChannel } from "ssh2";
 import { keyPair } from "./key-pair";
 
-/** What the server accepts. */
+/** Settings of the server. */
 export interface SshServerOptions {
   /** A public key that may log in, as a line of authorized_keys. */
   readonly publicKey?: string;
   readonly password?: string;
-  /** Connections that are cut off before they speak, first come first cut. */
+  /** Number of first connections that are closed at once. */
   readonly refuseFirst?: number;
 }
 
 /** An SSH server on a free port of this machine that runs commands by `sh -c`. */
 export interface SshServer {
   readonly port: number;
-  /** Its own key, as a line of authorized_keys. */
+  /** Host key, as a line of authorized_keys. */
   readonly hostKey: string;
   /** TCP connections so far. */
   readonly connections: () => number;

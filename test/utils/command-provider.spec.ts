@@ -65,7 +65,7 @@ describe("command provider of the stand-in", () => {
       );
     });
 
-    it("lets what is not known yet pass", async () => {
+    it("accepts unknown inputs", async () => {
       const { inputs, failures } = await check(REMOTE, { connection: UNKNOWN, stdin: UNKNOWN });
       assert.deepEqual(failures, []);
       assert.deepEqual(inputs, { connection: UNKNOWN, stdin: UNKNOWN });
@@ -95,7 +95,7 @@ describe("command provider of the stand-in", () => {
       assert.ok(Object.values(changes).every(({ replace }) => !replace));
     });
 
-    it("replaces when triggers come or go, and leaves changed elements to the engine", async () => {
+    it("replaces when triggers are added or removed; changed elements are the engine's task", async () => {
       assert.equal((await diff({}, { triggers: [1] }))["triggers"]?.replace, true);
       assert.deepEqual(await diff({ triggers: [1, 2] }, { triggers: [1, 3] }), {
         "triggers[1]": { kind: "update", replace: false, inputDiff: true },
@@ -110,7 +110,7 @@ describe("command provider of the stand-in", () => {
       assert.deepEqual(made.properties, { create: "exit 1", stdout: UNKNOWN, stderr: UNKNOWN });
     });
 
-    it("leaves the outputs of an update unknown only if an input that was there changed", async () => {
+    it("leaves the outputs of an update unknown only if a former input changed", async () => {
       const olds = { create: "a", stdout: "out", stderr: "" };
       const changed = await update(olds, { create: "a" }, { create: "b" }, true);
       assert.equal(changed["stdout"], UNKNOWN);
@@ -139,7 +139,7 @@ describe("command provider of the stand-in", () => {
       assert.equal((await update(olds, {}, { delete: "exit 1" }))["stdout"], "old");
     });
 
-    it("gives the last output to an update, unless it is told not to", async () => {
+    it("gives the last output to an update unless addPreviousOutputInEnv is false", async () => {
       const olds = { stdout: secretValue("last"), stderr: "" };
       const create = 'echo "<$PULUMI_COMMAND_STDOUT>"';
       assert.equal((await update(olds, {}, { create }))["stdout"], "<last>");
@@ -171,7 +171,7 @@ describe("command provider of the stand-in", () => {
 
     after(() => host.close());
 
-    it("keeps the inputs secret as they came, and deletes with what the state says", async () => {
+    it("keeps secret inputs secret and deletes with the inputs of the state", async () => {
       const { inputs } = await check(REMOTE, {
         connection: { host: "127.0.0.1", port: host.port, privateKey: key.private },
         create: "cat",
@@ -186,7 +186,7 @@ describe("command provider of the stand-in", () => {
       assert.deepEqual(host.commands, ["cat", "cat >&2; echo gone"]);
     });
 
-    it("dials nobody to delete without a delete command, or to read", async () => {
+    it("dials no host for a read, or for a delete without a command", async () => {
       const properties = { connection: { host: "192.0.2.1" }, create: "true" };
       await provider.delete({ ...call(REMOTE, "c"), id: "c1", properties });
       const at = { ...call(REMOTE, "c"), id: "c1", properties, inputs: properties };

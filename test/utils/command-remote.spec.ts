@@ -51,7 +51,7 @@ describe("remote command of the stand-in", () => {
     assert.deepEqual(result, { stdout: "line\n", stderr: "problem" });
   });
 
-  it("passes a stdin of 1 MB and gives it back whole", async () => {
+  it("passes a stdin of 1 MB completely", async () => {
     const host = await server();
     const stdin = "0123456789abcdef".repeat(65_536);
     const { stdout } = await run(to(host), "cat", { stdin });
@@ -89,7 +89,7 @@ describe("remote command of the stand-in", () => {
     assert.equal(stdout, "done");
   });
 
-  it("shows lines as they come only for the stream that logging names", async () => {
+  it("shows lines as they arrive only for the stream that logging names", async () => {
     const host = await server();
     const lines: string[] = [];
     const status = (line: string) => lines.push(line);
@@ -107,7 +107,7 @@ describe("remote command of the stand-in", () => {
     assert.deepEqual(host.commands, ["true"]);
   });
 
-  it("fails at once, without a dial, for a host key or private key that cannot be read", async () => {
+  it("fails without a dial for an unreadable host key or private key", async () => {
     const host = await server();
     await assert.rejects(
       run(to(host, { hostKey: "nonsense" }), "true"),
@@ -154,7 +154,7 @@ describe("remote command of the stand-in", () => {
     });
   });
 
-  it("repeats every failed dial up to the limit, and says so", async () => {
+  it("repeats a failed dial up to the limit, with a status line each", async () => {
     const host = await server({ publicKey: key.public, refuseFirst: 2 });
     const lines: string[] = [];
     const status = (line: string) => lines.push(line);

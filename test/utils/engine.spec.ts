@@ -41,7 +41,7 @@ describe("Engine", function () {
     return engine;
   }
 
-  it("previews without doing, does, finds nothing more to do, updates, and destroys", async () => {
+  it("previews without effect, creates, finds no change, updates and destroys", async () => {
     const marker = path.join(folder, "marker");
     const engine = await open(config(`cat; touch ${marker}`, { remove: `rm ${marker}` }));
 
@@ -86,7 +86,7 @@ describe("Engine", function () {
     assert.ok(engine.storedText().includes("ciphertext"));
   });
 
-  it("fails with what the provider said, without secrets, and tries again at the next up", async () => {
+  it("fails with the provider's message without secrets, and retries at the next up", async () => {
     const flag = path.join(folder, "flag");
     const engine = await open(config(`cat; test -e ${flag}`));
     await assert.rejects(engine.up(), (error: unknown) => {
@@ -122,7 +122,7 @@ describe("Engine", function () {
     assert.equal((await second.outputs())["out"]?.value, "kept");
   });
 
-  it("survives an up that is killed: no process is left, cancel frees the stack, up completes", async () => {
+  it("completes an up after an earlier one was killed and cancelled", async () => {
     const [started, flag] = [path.join(folder, "started"), path.join(folder, "go-on")];
     const script = `touch ${started}; while [ ! -e ${flag} ]; do sleep 0.1; done`;
     const engine = await open(config(script));

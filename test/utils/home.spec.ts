@@ -99,7 +99,10 @@ describe("isNewEnough", () => {
   });
 });
 
-/** Sets variables, or removes those that are undefined. @returns a function that restores the former values */
+/**
+ * Sets variables, or removes those that are undefined. @returns a function that restores the former
+ * values
+ */
 function setEnvironment(changes: Readonly<Record<string, string | undefined>>): () => void {
   const former = Object.keys(changes).map((name) => [name, process.env[name]] as const);
   const set = (name: string, value: string | undefined) => {

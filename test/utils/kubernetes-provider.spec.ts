@@ -83,7 +83,7 @@ describe("kubernetes provider of the stand-in", () => {
     });
 
   describe("check", () => {
-    it("makes up a name that stays, and puts namespaced kinds into the default namespace", async () => {
+    it("generates a name that stays and puts namespaced kinds into the default namespace", async () => {
       const made = (await check(CONFIG_MAP, { apiVersion: "v1", kind: "ConfigMap" })) as {
         metadata: { name: string; namespace: string };
       };
@@ -112,12 +112,12 @@ describe("kubernetes provider of the stand-in", () => {
       assert.equal(stringData, undefined);
     });
 
-    it("keeps what is secret or not known as it is", async () => {
+    it("keeps secret and unknown inputs", async () => {
       const given = configMap({ a: secretValue("hidden"), b: UNKNOWN });
       assert.deepEqual(await check(CONFIG_MAP, given), given);
     });
 
-    it("requires the name of what is patched", async () => {
+    it("requires the name of the patched object", async () => {
       const nameless = check(PATCH, { apiVersion: "v1", kind: "ConfigMap" });
       await assert.rejects(nameless, /patch resources require the `.metadata.name`/);
     });
@@ -136,7 +136,7 @@ describe("kubernetes provider of the stand-in", () => {
       );
     });
 
-    it("does not adopt an object that exists, unless it is told to", async () => {
+    it("adopts an existing object only with upsertExistingObjects", async () => {
       await create(CONFIG_MAP, configMap({ a: "b" }));
       await assert.rejects(
         create(CONFIG_MAP, configMap({ a: "b" })),
@@ -147,7 +147,7 @@ describe("kubernetes provider of the stand-in", () => {
       assert.equal(adopted.id, "default/one");
     });
 
-    it("writes nothing in a preview, and takes inputs as they are where it cannot ask", async () => {
+    it("writes nothing in a preview and returns the inputs if the API server cannot be asked", async () => {
       const tried = await create(CONFIG_MAP, configMap({ a: "b" }), true);
       assert.equal(tried.id, "");
       assert.equal((tried.properties["metadata"] as Properties)["uid"], "u1");
@@ -213,7 +213,7 @@ describe("kubernetes provider of the stand-in", () => {
   });
 
   describe("diff", () => {
-    it("finds nothing where the inputs stayed and others added to the object", async () => {
+    it("ignores fields that others added to the object", async () => {
       const { properties } = await create(CONFIG_MAP, configMap({ a: "b" }));
       const live = { ...properties, data: { a: "b", theirs: "c" } };
       assert.deepEqual((await diff(CONFIG_MAP, live, configMap({ a: "b" }))).changes, {});
@@ -257,7 +257,7 @@ describe("kubernetes provider of the stand-in", () => {
       assert.equal(changes["roleRef.name"]?.replace, true);
     });
 
-    it("reads amounts by their meaning", async () => {
+    it("compares quantities by value", async () => {
       const pod = (cpu: string) => ({
         apiVersion: "apps/v1",
         kind: "DaemonSet",
@@ -270,7 +270,7 @@ describe("kubernetes provider of the stand-in", () => {
   });
 
   describe("update", () => {
-    it("takes its own fields over and applies, so that a key can be taken away", async () => {
+    it("takes its own fields over and applies, so that a key can be removed", async () => {
       const made = await create(CONFIG_MAP, configMap({ a: "b", gone: "x" }));
       const state = await update(CONFIG_MAP, made.properties, configMap({ a: "c" }));
       assert.deepEqual(api.objects.get(ONE)?.["data"], { a: "c" });
@@ -353,7 +353,7 @@ describe("kubernetes provider of the stand-in", () => {
         timeoutSeconds: 0,
       });
 
-    it("reads what the inputs name, and says when the object is gone", async () => {
+    it("reads the properties of the inputs and reports a missing object", async () => {
       const made = await create(CONFIG_MAP, configMap({ a: "b" }));
       const object = api.objects.get(ONE);
       api.objects.set(ONE, { ...object, data: { a: "drift", theirs: "x" } });
@@ -370,7 +370,7 @@ describe("kubernetes provider of the stand-in", () => {
       assert.equal((await provider.read(at)).id, "");
     });
 
-    it("deletes in the foreground, waits until the object is gone, and takes an absent one as done", async () => {
+    it("deletes in the foreground, waits until the object is gone, and accepts an absent one", async () => {
       const made = await create(CONFIG_MAP, configMap({ a: "b" }));
       await remove(made.properties);
       const { method, body } = api.changes.at(-1) ?? {};
@@ -400,7 +400,7 @@ describe("kubernetes provider of the stand-in", () => {
       });
     });
 
-    it("drops objects from the state only if it is told to", async () => {
+    it("drops objects from the state only with deleteUnreachable", async () => {
       const { properties } = await create(CONFIG_MAP, configMap({ a: "b" }));
       const gone = kubeconfigFor("http://127.0.0.1:1");
       const at = { ...call(CONFIG_MAP, "thing"), id: "default/one", properties };

@@ -16,7 +16,7 @@ class Host extends pulumi.ComponentResource {
 }
 
 describe("recordResources", () => {
-  it("records inputs without marks, and says which were secret", async () => {
+  it("records inputs without marks, and the paths of the secret ones", async () => {
     const { find } = await recordResourcesBound(() => {
       new command.remote.Command("c", {
         connection,
@@ -64,7 +64,7 @@ describe("recordResources", () => {
     assert.equal(recording.all(COMMAND).length, 3);
   });
 
-  it("feeds the given outputs to the program, secret where the program says so", async () => {
+  it("gives the outputs to the program, secret if it asks for that", async () => {
     const { result } = await recordResources(
       () => {
         const made = new command.remote.Command(
@@ -82,7 +82,7 @@ describe("recordResources", () => {
     assert.ok(!(await pulumi.isSecret(result.err)));
   });
 
-  it("waits for resources that an output brings into being", async () => {
+  it("waits for resources that are created in an apply", async () => {
     const { resources } = await recordResources(() => {
       const one = new k8s.core.v1.ConfigMap("one", { data: { a: "b" } });
       one.urn.apply(() => new k8s.core.v1.ConfigMap("two", {}));

@@ -87,14 +87,14 @@ describe("stand-ins under the real engine", function () {
     await host?.close();
   });
 
-  it("previews a cluster that does not exist yet: everything is a create, nothing is touched", async () => {
+  it("previews a missing cluster as creates only and changes nothing", async () => {
     const { summary } = await engine.preview();
     assert.deepEqual(summary, { create: 7 });
     assert.deepEqual(host.commands, []);
     assert.deepEqual(api.changes, []);
   });
 
-  it("makes everything, and nothing more at the second up", async () => {
+  it("creates everything in the first up and nothing in the second", async () => {
     const { outputs } = await engine.up();
     assert.equal(outputs["kubeconfig"]?.secret, true);
     assert.deepEqual(api.objects.get(BACKENDS)?.["data"], backends);
@@ -115,7 +115,7 @@ describe("stand-ins under the real engine", function () {
     assert.ok(stored.includes("backend-m1"));
   });
 
-  it("changes one backend in place, and leaves what others patched in", async () => {
+  it("changes one backend in place and keeps keys that others patched in", async () => {
     const object = api.objects.get(BACKENDS) ?? {};
     const data = { ...(object["data"] as object), m4: "10.0.0.4:6443" };
     api.objects.set(BACKENDS, { ...object, data });
@@ -129,7 +129,7 @@ describe("stand-ins under the real engine", function () {
     assert.deepEqual(api.objects.get(BACKENDS)?.["data"], { ...backends, m4: "10.0.0.4:6443" });
   });
 
-  it("sees what changed outside at a refresh", async () => {
+  it("sees changes from outside at a refresh", async () => {
     const object = api.objects.get(BACKENDS) ?? {};
     const data = { ...(object["data"] as object), m2: "10.0.0.7:6443" };
     api.objects.set(BACKENDS, { ...object, data });

@@ -13,7 +13,7 @@ describe("values on the wire", () => {
     assert.deepEqual(rpc.unwrapRpcSecret(wire.secretValue("x")), "x");
   });
 
-  it("unwraps secrets at any depth and says where they stood", () => {
+  it("unwraps secrets at any depth and returns their paths", () => {
     const value = { a: [wire.secretValue({ b: "x" })], c: { "d.e": wire.secretValue(1) }, f: null };
     assert.deepEqual(wire.unwrap(value), {
       value: { a: [{ b: "x" }], c: { "d.e": 1 }, f: null },
@@ -21,7 +21,7 @@ describe("values on the wire", () => {
     });
   });
 
-  it("compares without regard to the order of keys", () => {
+  it("compares independent of the order of keys", () => {
     assert.ok(wire.equal({ a: 1, b: [{ c: 2, d: 3 }] }, { b: [{ d: 3, c: 2 }], a: 1 }));
     assert.ok(!wire.equal({ a: undefined }, { b: undefined }));
     assert.ok(!wire.equal([1, 2], [2, 1]));
@@ -42,7 +42,7 @@ describe("encrypted configuration", () => {
     assert.throws(() => Crypter.open("wrong", crypter.salt), /passphrase does not fit/);
   });
 
-  it("names every text that messages must not show", () => {
+  it("lists every text that messages must not show", () => {
     const texts = secretTexts({
       plain: "visible-text",
       whole: { value: { key: "inside-a-secret" }, secret: true },

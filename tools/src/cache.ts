@@ -14,8 +14,8 @@ export function cachedPath(name: string, key: string): string {
 /**
  * Returns the folder `NAME-KEY` of the cache and builds it if it is missing.
  *
- * A build fills a temporary folder, which is renamed at the end: an interrupted build leaves no result.
- * Builds of the same name run one at a time, also across processes.
+ * A build fills a temporary folder, which is renamed at the end: an interrupted build leaves no
+ * result. Builds of the same name run one at a time, also across processes.
  *
  * @param build fills the given folder
  */
@@ -50,8 +50,8 @@ async function removeUnfinished(name: string): Promise<void> {
 }
 
 /**
- * Removes a folder, but nothing that another file system has mounted in it. Retries for 30 s: a command
- * that briefly outlives its killed parent may still write there.
+ * Removes a folder, but nothing that another file system has mounted in it. Retries for 30 s: a
+ * command that briefly outlives its killed parent may still write there.
  */
 export async function removeTree(folder: string): Promise<void> {
   const remove = () => run(["rm", "-rf", "--one-file-system", "--", folder], { check: false });

@@ -6,7 +6,8 @@ import type { Log } from "./log";
 /**
  * Runs `action` while holding an exclusive lock on `file`, across processes.
  *
- * flock(1) holds the lock and ends when its stdin closes, so the lock is free as soon as this process is gone.
+ * flock(1) holds the lock and ends when its stdin closes, so the lock is free as soon as this
+ * process is gone.
  */
 export async function withLock<T>(
   file: string,

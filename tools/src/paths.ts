@@ -2,7 +2,9 @@ import { createHash } from "node:crypto";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 
-/** Build results that every checkout on this computer shares: `$XDG_CACHE_HOME/control-plane-lb`. */
+/**
+ * Build results that every checkout on this computer shares: `$XDG_CACHE_HOME/control-plane-lb`.
+ */
 export function cacheDir(): string {
   const base = process.env.XDG_CACHE_HOME;
   return join(

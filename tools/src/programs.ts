@@ -70,8 +70,9 @@ export function programKey(name: ProgramName): string {
 }
 
 /**
- * Returns the folder with the binaries of a module and builds them if the cache lacks them. An interrupted
- * build continues where it stopped, because Go's build cache keeps each compiled package.
+ * Returns the folder with the binaries of a module and builds them if the cache lacks them. An
+ * interrupted build continues where it stopped, because Go's build cache keeps each compiled
+ * package.
  *
  * @throws when Go is missing or the build fails; the error ends with the compiler's last lines
  */

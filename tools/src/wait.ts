@@ -15,7 +15,8 @@ export interface WaitOptions {
 }
 
 /**
- * Probes until the result is neither undefined nor false, and returns it. The probe runs at least once.
+ * Probes until the result is neither undefined nor false, and returns it. The probe runs at least
+ * once.
  *
  * @param what the awaited event; the error starts with it
  * @throws Error that names the event, the deadline and the last state seen

@@ -6,12 +6,12 @@ const KEY_BYTES = 32;
 const SALT_BYTES = 8;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-/** What the salt's own check value says when it is decrypted. */
+/** Plain text of the salt's check value. */
 const PROBE = "pulumi";
 
 /**
- * Encrypts configuration as the engine's passphrase provider does, so that no secret passes through a command line
- * (`pulumi config set` takes values as arguments).
+ * Encrypts configuration as the engine's passphrase provider does. `pulumi config set` would put
+ * secrets on a command line.
  */
 export class Crypter {
   private constructor(
@@ -27,7 +27,7 @@ export class Crypter {
     return new Crypter(key, `v1:${salt.toString("base64")}:${seal(key, PROBE)}`);
   }
 
-  /** A crypter for settings that exist. @throws if the passphrase is not theirs */
+  /** A crypter for existing settings. @throws if the passphrase is wrong */
   static open(passphrase: string, encryptionSalt: string): Crypter {
     const [version, salt = "", ...probe] = encryptionSalt.split(":");
     if (version !== "v1") throw new Error(`encryptionsalt: version ${version}, expected v1`);

@@ -18,29 +18,29 @@ import { ENGINE_MARK, processesOf } from "./processes";
 import { readProject, secretTexts, writeStackSettings, type ConfigValue } from "./settings";
 import { spawnUp, type SpawnedUp } from "./spawn";
 
-/** What a program returns: the outputs of the stack. */
+/** A Pulumi program. It returns the outputs of the stack. */
 export type Program = () => Promise<Record<string, unknown> | void>;
 
-/** How the engine is set up. */
+/** Settings of an engine. */
 export interface EngineOptions extends HomeOptions {
-  /** Runs in this process. It must be re-runnable: preview and up run it anew. */
+  /** Runs in this process, once for each preview and up. */
   readonly program: Program;
   /** Pulumi.yaml of the project: its name and the schema of its configuration are used. */
   readonly projectFile: string;
   readonly stack: string;
   /** The whole configuration of the stack; keys without a namespace belong to the project. */
   readonly config: Readonly<Record<string, ConfigValue>>;
-  /** Folder for state, settings and passphrase; it stays. @default a temporary one, removed by `dispose` */
+  /** Folder for state, settings and passphrase. @default a temporary one, removed by `dispose` */
   readonly home?: string;
-  /** Encrypts the secrets. @default what stands in the home, or a random one */
+  /** Encrypts the secrets. @default the one in the home, or a random one */
   readonly passphrase?: string;
-  /** Environment of the engine and the plugins, beside that of this process. */
+  /** More environment variables of the engine and the plugins. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Takes the engine's output as it comes. */
+  /** Receives the engine's output as it arrives. */
   readonly log?: (text: string) => void;
 }
 
-/** What can be said to one operation. */
+/** Options of one operation. */
 export interface OperationOptions {
   /** Aborting it interrupts the operation, as Ctrl-C does. */
   readonly signal?: AbortSignal;
@@ -55,7 +55,7 @@ export interface UpResult extends OperationResult {
   readonly outputs: Readonly<Record<string, { readonly value: unknown; readonly secret: boolean }>>;
 }
 
-/** The real Pulumi engine on a state of its own, in a folder. */
+/** The real Pulumi engine with its own state in a folder. */
 export class Engine {
   /** Texts that must not appear in messages. */
   private readonly secrets: string[];
@@ -65,7 +65,7 @@ export class Engine {
     readonly home: string,
     /** Which plugins run. */
     readonly plugins: PulumiHome["plugins"],
-    /** Environment with which the CLI works on the same stack; contains the passphrase. */
+    /** Environment for CLI calls on the same stack; contains the passphrase. */
     readonly env: Readonly<Record<string, string>>,
     private readonly options: EngineOptions,
     private readonly stack: automation.Stack,
@@ -84,7 +84,7 @@ export class Engine {
     return Engine.start(options, options.config);
   }
 
-  /** Opens a stack in a home that exists, with the configuration that it has. */
+  /** Opens an existing stack with its configuration. */
   static open(options: Omit<EngineOptions, "config"> & { readonly home: string }): Promise<Engine> {
     return Engine.start({ ...options, config: {} }, undefined);
   }
@@ -176,7 +176,7 @@ export class Engine {
     return this.stack.importStack(state);
   }
 
-  /** All that the backend has stored, as text: what stands here in plain text is no secret any more. */
+  /** All stored state as text, for tests that look for leaked secrets. */
   storedText(): string {
     const state = join(this.home, "state");
     return readdirSync(state, { recursive: true, withFileTypes: true })
@@ -186,9 +186,10 @@ export class Engine {
   }
 
   /**
-   * Runs `up` in a process group of its own, so that a test can kill it half-way.
+   * Runs `up` in a separate process group, so that a test can kill it half-way.
    *
-   * @param module file of the module that exports the program, @param exportName its name there
+   * @param module file of the module that exports the program
+   * @param exportName name of the export
    */
   spawnUp(module: string, exportName = "program"): SpawnedUp {
     const { projectFile, stack, plugins } = this.options;
@@ -196,7 +197,7 @@ export class Engine {
     return spawnUp({ home, projectFile, stack, plugins, module, exportName }, this.env);
   }
 
-  /** Processes of the engine and its plugins that are still there, by pid. */
+  /** PIDs of running processes of the engine and its plugins. */
   processes(): number[] {
     return processesOf(this.home);
   }

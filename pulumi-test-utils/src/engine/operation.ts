@@ -13,24 +13,27 @@ export interface Step {
   readonly diff: readonly string[];
 }
 
-/** What an operation did, or a preview would do. */
+/** Result of an operation, or of a preview. */
 export interface OperationResult {
   /** Number of resources by operation, e.g. `{ create: 3, same: 1 }`. */
   readonly summary: Readonly<Record<string, number>>;
-  /** Everything but "same", in the order of the engine. */
+  /** All steps except "same", in the order of the engine. */
   readonly steps: readonly Step[];
-  /** Messages of the engine, providers and program, without those that only show progress. */
+  /** Messages of engine, providers and program, without mere progress. */
   readonly messages: readonly string[];
   readonly stdout: string;
 }
 
-/** An operation that failed, with what engine and providers said about it; secrets of the configuration are taken out. */
+/**
+ * A failed operation with the messages of engine and providers, without secrets of the
+ * configuration.
+ */
 export class EngineError extends Error {
   constructor(
     readonly operation: string,
     /** Messages of severity "error". */
     readonly diagnostics: readonly string[],
-    /** What was done before it failed. */
+    /** Steps before the failure. */
     readonly result: OperationResult,
   ) {
     super(`pulumi ${operation} failed:\n${diagnostics.join("\n")}`);
@@ -44,7 +47,7 @@ const QUIET: ReadonlySet<string> = new Set(["same", "refresh"]);
 /** All but "debug", which the declared type leaves out. */
 const SEVERITIES: ReadonlySet<string> = new Set(["info", "info#err", "warning", "error"]);
 
-/** Gathers the events of one operation. */
+/** Collects the events of one operation. */
 export class EventCollector {
   private summary: Record<string, number> = {};
   private readonly steps: Step[] = [];
@@ -64,7 +67,7 @@ export class EventCollector {
     if (resourcePreEvent?.metadata.op === "refresh") {
       this.refreshed.add(resourcePreEvent.metadata.urn);
     }
-    // what a refresh found is known only at its end
+    // the findings of a refresh are known only at its end
     if (resOutputsEvent && this.refreshed.delete(resOutputsEvent.metadata.urn)) {
       if (!QUIET.has(resOutputsEvent.metadata.op)) {
         this.steps.push(stepOf(resOutputsEvent.metadata));
@@ -85,10 +88,10 @@ export class EventCollector {
     return { summary, steps, messages, stdout: this.clean(stdout) };
   }
 
-  /** @param cause what the Automation API threw; the source of the text if the engine sent no message */
+  /** @param cause error of the Automation API; its text is used if the engine sent no message */
   error(operation: string, cause: unknown, stdout: string): EngineError {
     const text = this.clean(cause instanceof Error ? cause.message : String(cause));
-    // before it has a deployment, the CLI says what is wrong on stderr only
+    // before the deployment starts, the CLI reports errors on stderr only
     const lines = new Set(text.split("\n").filter((line) => line.startsWith("error: ")));
     const fallback = lines.size > 0 ? [...lines] : [text];
     const diagnostics = this.errors.length > 0 ? this.errors : fallback;

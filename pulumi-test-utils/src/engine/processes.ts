@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Variable in the environment of an engine and its plugins: the home of the engine they belong to. */
+/** Environment variable of an engine and its plugins that holds the engine's home. */
 export const ENGINE_MARK = "CONTROL_PLANE_LB_ENGINE";
 
-/** Pids of the processes that were started for an engine: the CLI and its plugins. */
+/** PIDs of an engine's processes: the CLI and its plugins. */
 export function processesOf(home: string): number[] {
   const mark = `${ENGINE_MARK}=${home}`;
   return readdirSync("/proc")
@@ -14,7 +14,7 @@ export function processesOf(home: string): number[] {
 
 function environment(pid: string): string[] {
   try {
-    // a process that has ended, but was not waited for, has no environment left
+    // a zombie has no environment
     return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
   } catch {
     return [];

@@ -5,8 +5,8 @@ import { isObject } from "../wire";
 import { Crypter } from "./crypter";
 
 /**
- * A value of the stack's configuration: any plain value, or one marked as secret. Where the project's schema asks for
- * something other than a string, a string is read as JSON.
+ * A value of the stack's configuration: a plain value, or one marked as secret. If the project's
+ * schema expects another type than string, a string is parsed as JSON.
  */
 export type ConfigValue =
   string | number | boolean | { readonly value: unknown; readonly secret?: boolean };
@@ -30,7 +30,10 @@ export function readProject(file: string): Project {
   return project as unknown as Project;
 }
 
-/** Writes the stack's settings file; an existing one keeps its salt, because the state is encrypted with it. */
+/**
+ * Writes the stack's settings file. An existing salt is kept, because the state is encrypted with
+ * it.
+ */
 export function writeStackSettings(
   folder: string,
   stack: string,
@@ -67,7 +70,7 @@ function crypterFor(file: string, passphrase: string): Crypter {
   return Crypter.create(passphrase);
 }
 
-/** Type that the project's schema gives a key, e.g. "object"; undefined if it says none. */
+/** Type of a key in the project's schema, e.g. "object"; undefined if it has none. */
 function schemaType(project: Project, name: string): unknown {
   const short = name.startsWith(`${project.name}:`) ? name.slice(project.name.length + 1) : name;
   const entry = project.config?.[short] ?? project.config?.[`${project.name}:${short}`];
@@ -98,7 +101,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // the engine refuses it, and says what it expects
+    // the engine refuses it and names the expected type
     return text;
   }
 }

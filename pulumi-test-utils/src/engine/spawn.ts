@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { processesOf } from "./processes";
 
-/** What the child is told; it travels by stdin. */
+/** Settings of the child process, sent by stdin. */
 export interface SpawnRequest {
   readonly home: string;
   readonly projectFile: string;
@@ -15,20 +15,24 @@ export interface SpawnRequest {
   readonly plugins?: "best" | "stand-in";
 }
 
-/** An `up` in a process group of its own. */
+/** An `up` in a separate process group. */
 export interface SpawnedUp {
   readonly pid: number;
-  /** What it printed so far. */
+  /** Output so far. */
   readonly output: () => string;
-  /** Resolves when it ends by itself: code, or null if it was killed. */
+  /** Resolves at the end of the process: exit code, or null if it was killed. */
   readonly done: Promise<{ readonly code: number | null; readonly output: string }>;
-  /** Kills the whole group at once (SIGKILL) and waits until no process of the engine is left. @throws after 30 s */
+  /**
+   * Sends SIGKILL to the group and waits for the end of all engine processes.
+   *
+   * @throws after 30 s
+   */
   kill(): Promise<void>;
 }
 
 const KILL_LIMIT_MS = 30_000;
 
-/** Runs `up` of a stack whose settings exist in a child process group. Use {@link Engine.spawnUp}. */
+/** Runs `up` of an existing stack in a separate process group. Use {@link Engine.spawnUp}. */
 export function spawnUp(request: SpawnRequest, env: Readonly<Record<string, string>>): SpawnedUp {
   const child = spawn(
     process.execPath,

@@ -17,7 +17,7 @@ export function bundleStandIn(name: PluginName): string {
     minify: true,
     write: false,
     logLevel: "error",
-    // compiled additions of ssh2; it does without them
+    // optional native parts of ssh2
     external: ["cpu-features", "*.node"],
   });
   const [file] = result.outputFiles;

@@ -47,13 +47,14 @@ export interface PulumiHome {
 export interface HomeOptions {
   /**
    * `best`: real plugins if they are installed or can be downloaded, else the stand-ins.
-   * @default "best", or "stand-in" if the environment says CONTROL_PLANE_LB_PLUGINS=stand-in
+   * @default "best", or "stand-in" with CONTROL_PLANE_LB_PLUGINS=stand-in in the environment
    */
   readonly plugins?: "best" | "stand-in";
 }
 
 /**
- * Finds or makes a PULUMI_HOME with the engine and the plugins. It is cached; concurrent calls are safe.
+ * Finds or makes a PULUMI_HOME with the engine and the plugins. It is cached; concurrent calls are
+ * safe.
  *
  * The engine is the `pulumi` on the PATH if it is new enough, else it is built from its Go module.
  * A child process of such an engine gets the engine's own home.
@@ -101,7 +102,10 @@ function openHome(home: string): PulumiHome {
   return { home, plugins: JSON.parse(text) as PulumiHome["plugins"] };
 }
 
-/** A `pulumi` on the PATH that is not older than the version that we build, and of the same major version. */
+/**
+ * A `pulumi` on the PATH that is not older than the version that we build, and of the same major
+ * version.
+ */
 async function installedCli(): Promise<string | undefined> {
   for (const folder of (process.env.PATH ?? "").split(delimiter)) {
     const file = join(folder, "pulumi");
@@ -169,7 +173,10 @@ async function installReal(
   return false;
 }
 
-/** The engine skips symbolic links in its folder of plugins; hard links save space on the same file system. */
+/**
+ * The engine skips symbolic links in its folder of plugins; hard links save space on the same file
+ * system.
+ */
 async function copyFolder(source: string, target: string): Promise<void> {
   const copy = (...how: string[]) => execute("cp", ["-RL", ...how, `${source}/.`, target]);
   mkdirSync(target);

@@ -7,12 +7,12 @@ import { isObject, secretValue, unwrap, type Properties } from "../wire";
 
 const STACK_TYPE = "pulumi:pulumi:Stack";
 
-/** What decides the answers of the {@link RecordingMonitor}. */
+/** Settings of the {@link RecordingMonitor}. */
 export interface MonitorSettings {
   readonly project: string;
   readonly stack: string;
   readonly preview: boolean;
-  /** Properties that a resource has beside its inputs once it exists. */
+  /** Properties of a created resource beside its inputs. */
   readonly outputs: (type: string, name: string, inputs: Properties) => Properties;
   /** Answers a provider function. */
   readonly call: (token: string, inputs: Properties) => Properties;
@@ -20,7 +20,10 @@ export interface MonitorSettings {
 
 type Callback = (error: unknown, response: unknown) => void;
 
-/** A resource monitor that keeps every registration, with the marks of secrets that Pulumi's own mocks lose. */
+/**
+ * A resource monitor that records every registration, with the marks of secrets that Pulumi's mocks
+ * lose.
+ */
 export class RecordingMonitor extends MockMonitor {
   readonly recorded: Recorded[] = [];
 
@@ -44,7 +47,7 @@ export class RecordingMonitor extends MockMonitor {
     return Promise.resolve();
   }
 
-  /** Hooks are accepted and never called: nothing is created or updated here. */
+  /** Accepts hooks but never calls them: nothing is created or updated. */
   registerResourceHook(_request: unknown, callback: Callback): void {
     callback(null, {});
   }

@@ -4,7 +4,7 @@ import { RecordingMonitor } from "./monitor";
 import type { Recorded } from "./recorded";
 import type { Properties } from "../wire";
 
-/** How the program is run. */
+/** Settings of a run. */
 export interface RecordOptions {
   /** Name of the stack. @default "test" */
   readonly stack?: string;
@@ -16,25 +16,29 @@ export interface RecordOptions {
   readonly secretKeys?: readonly string[];
   /** Run as a preview: ids and outputs are unknown. @default false */
   readonly preview?: boolean;
-  /** Properties that a resource has beside its inputs; those of a Command are empty texts by default. */
+  /** Properties of a resource beside its inputs. @default stdout and stderr of a Command are "" */
   readonly outputs?: (type: string, name: string, inputs: Properties) => Properties;
   /** Answers a provider function. @default an empty object */
   readonly call?: (token: string, inputs: Properties) => Properties;
 }
 
-/** What a program registered, in the order of registration, and what it returned. */
+/** The registered resources in order of registration, and the result of the program. */
 export interface Recording<T> {
   readonly result: T;
   readonly resources: readonly Recorded[];
-  /** The one resource of that type and name. @throws if there is none, naming what there is. */
+  /**
+   * The one resource of that type and name.
+   *
+   * @throws if there is none; the error lists all resources
+   */
   find(type: string, name: string): Recorded;
   /** All resources of a type. */
   all(type: string): Recorded[];
-  /** Names of the resources whose URN stands in `dependsOn` of this one. */
+  /** Names of the resources that this one depends on. */
   dependencies(resource: Recorded): string[];
 }
 
-// the runtime keeps one run's state in a store of its own; the type declarations leave these entrances out
+// internal functions of the runtime, which its type declarations leave out
 const { withLocalStorage, getStore } = state as unknown as {
   withLocalStorage: <R>(callback: () => Promise<R>) => Promise<R>;
   getStore: () => {
@@ -47,9 +51,10 @@ const { waitForRPCs } = pulumi.runtime as unknown as { waitForRPCs: () => Promis
 /**
  * Runs a program against a monitor that records every resource, and waits until all are registered.
  *
- * It proves what the program asks for, not that an engine or provider accepts it.
+ * It proves what the program requests, not that an engine or provider accepts it.
  *
- * @throws the first error of the program, also one that appears in an `apply` or in a resource that nobody awaits
+ * @throws the first error of the program, also from an `apply` or from a resource that is not
+ *   awaited
  */
 export async function recordResources<T>(
   program: () => Promise<T> | T,
@@ -122,7 +127,7 @@ class Result<T> implements Recording<T> {
   }
 }
 
-/** Waits until no registration is under way and none has been added by the outputs of the last one. */
+/** Waits until no registration is pending and outputs have added no further ones. */
 async function settled(monitor: RecordingMonitor): Promise<void> {
   for (let before = -1; before !== monitor.recorded.length;) {
     before = monitor.recorded.length;
@@ -132,12 +137,12 @@ async function settled(monitor: RecordingMonitor): Promise<void> {
   }
 }
 
-/** Runs `work`; a rejection that nobody handles meanwhile becomes its error. */
+/** Runs `work`; an unhandled rejection becomes its error. */
 async function collectRejections<R>(work: () => Promise<R>): Promise<R> {
   const others = process.listeners("unhandledRejection");
   const rejections: unknown[] = [];
   let firstRejection: (reason: unknown) => void = () => undefined;
-  // a rejected resource can leave its dependents unresolved for good: do not wait for them
+  // a rejected resource may leave its dependents unresolved forever: do not wait for them
   const rejected = new Promise<never>((_, reject) => {
     firstRejection = reject;
   });

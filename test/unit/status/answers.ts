@@ -1,4 +1,4 @@
-/** What `statusScript` prints on a host where HAProxy serves; each test changes what it is about. */
+/** Output of `statusScript` on a healthy host, with the given changes. */
 export function answers(
   changes: Readonly<Record<string, string | readonly string[]>> = {},
 ): string {

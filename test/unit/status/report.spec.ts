@@ -10,7 +10,7 @@ const parse = (changes: Parameters<typeof answers>[0] = {}) =>
 const SOCAT = '*:6444 users:(("socat",pid=300,fd=5))';
 
 describe("status of a host", () => {
-  it("is HAProxy, with nothing to complain about, when all works", () => {
+  it("has no problem when HAProxy serves and everything works", () => {
     const status = parse();
     assert.equal(status.server, "HAProxy");
     assert.equal(status.forward, "works");
@@ -19,7 +19,7 @@ describe("status of a host", () => {
     assert.equal(exitCode([status]), 0);
   });
 
-  it("is the forward when HAProxy does not listen and the port answers", () => {
+  it("shows the forward when HAProxy does not listen and the port answers", () => {
     const status = parse({ listener: SOCAT, health: "000", updater: "" });
     assert.equal(status.server, "forward");
     assert.deepEqual(status.problems, ["HAProxy does not listen on the LB port"]);
@@ -27,14 +27,14 @@ describe("status of a host", () => {
     assert.equal(exitCode([status]), 1);
   });
 
-  it("is nothing when the port gives no answer", () => {
+  it("shows that nothing serves when the port gives no answer", () => {
     const status = parse({ listener: SOCAT, health: "000", endpoint: "000", api: "000" });
     assert.equal(status.server, "nothing");
-    assert.match(status.problems.join("\n"), /nobody answers on the LB port/);
+    assert.match(status.problems.join("\n"), /nothing answers on the LB port/);
     assert.match(status.problems.join("\n"), /API server does not answer on \/readyz/);
   });
 
-  it("takes 401 and 403 of its API server for what they are where HAProxy's checks carry a token", () => {
+  it("accepts 401 and 403 of its API server only where HAProxy's checks carry a token", () => {
     const ask = (api: string, checksByToken: boolean) =>
       parseAnswers(HOST, { ports: PORTS, updater: true }, answers({ api }), {
         forward: true,
@@ -52,18 +52,24 @@ describe("status of a host", () => {
     assert.match(status.problems.join("\n"), /held by another process: .*nginx/);
   });
 
-  it("tells a hung HAProxy, a forward that is broken and one that is missing", () => {
-    assert.match(
-      parse({ health: "000" }).problems.join(),
-      /does not answer on its health port 6445/,
-    );
+  it("reports a hung HAProxy", () => {
+    const { problems } = parse({ health: "000" });
+    assert.match(problems.join(), /does not answer on its health port 6445/);
+  });
+
+  it("reports a broken part of the forward", () => {
     const broken = parse({ forward: ["control-plane-lb-forward-rules.service broken"] });
     assert.equal(broken.forward, "broken");
     assert.match(broken.problems.join(), /forward-rules.service does not work/);
-    assert.equal(parse({ forward: [] }).forward, "absent");
   });
 
-  it("takes a wildcard address for the forward's, also with IPv6 and IPv4 apart", () => {
+  it("reports a missing forward", () => {
+    const absent = parse({ forward: [] });
+    assert.equal(absent.forward, "absent");
+    assert.match(absent.problems.join(), /the forward is not installed/);
+  });
+
+  it("attributes a listener on a wildcard address to the forward", () => {
     for (const wildcard of ["*", "0.0.0.0", "[::]"]) {
       const listener = `${wildcard}:6444 users:(("socat",pid=300,fd=5))`;
       assert.equal(parse({ listener, health: "000" }).server, "forward", wildcard);
@@ -74,18 +80,37 @@ describe("status of a host", () => {
     );
   });
 
-  it("tells what is wrong with backends and updater", () => {
-    const problems = (changes: object) => parse({ updater: updater(changes) }).problems.join("\n");
-    const m1 = { name: "m1", address: "10.77.0.11", port: 6443 };
-    assert.match(problems({ backends: [{ ...m1, state: "down" }] }), /backend m1 is down/);
-    assert.match(problems({ backends: [{ ...m1, state: "alive" }] }), /backend m1 is alive/);
+  const problems = (changes: object) => parse({ updater: updater(changes) }).problems.join("\n");
+  const m1 = { name: "m1", address: "10.77.0.11", port: 6443 };
+
+  it("reports backends that are down or alive only", () => {
+    assert.match(problems({ backends: [{ ...m1, state: "down" }] }), /^backend m1 is down$/);
+    assert.match(problems({ backends: [{ ...m1, state: "alive" }] }), /^backend m1 is alive$/);
+  });
+
+  it("does not report a draining backend", () => {
     assert.equal(problems({ backends: [{ ...m1, state: "draining" }] }), "");
+  });
+
+  it("reports an updater that has never synced, or not for long", () => {
     assert.match(problems({ lastSyncSeconds: null }), /has not reached an API server yet/);
     assert.match(problems({ lastSyncSeconds: 4000 }), /last sync was 4000 s ago/);
-    assert.match(problems({ problems: ["ReloadFailed: no worker"] }), /^ReloadFailed: no worker$/);
+  });
+
+  it("repeats the updater's own problems", () => {
+    assert.equal(problems({ problems: ["ReloadFailed: no worker"] }), "ReloadFailed: no worker");
+  });
+
+  it("accepts an older updater, which reports no problems", () => {
     assert.equal(problems({ problems: undefined }), "");
+  });
+
+  it("reports refused entries with their reason", () => {
     const refused = [{ key: "m9", value: "x", reason: "no address" }];
     assert.match(problems({ refused }), /entry m9 is refused: no address/);
+  });
+
+  it("adds to a backend that is down when it left the EndpointSlice", () => {
     const backends = [{ name: "m3", address: "10.77.0.13", port: 6443, state: "down" }];
     assert.match(problems({ backends, outOfSlice: undefined }), /backend m3 is down$/);
     const outOfSlice = [{ name: "m3", seconds: 99.6 }];
@@ -93,13 +118,18 @@ describe("status of a host", () => {
       problems({ backends, outOfSlice }),
       /backend m3 is down and left the EndpointSlice 100 s ago/,
     );
+  });
+
+  it("reports an updater that does not answer", () => {
     assert.match(parse({ updater: "" }).problems.join(), /the updater does not answer/);
   });
 
-  it("cannot tell when no host could be asked, and is not well when one could not", () => {
-    const lost = unreachable(HOST, "cannot connect");
-    assert.equal(exitCode([lost]), 2);
-    assert.equal(exitCode([lost, parse()]), 1);
+  it("gives exit code 2 when no host could be reached", () => {
+    assert.equal(exitCode([unreachable(HOST, "cannot connect")]), 2);
+  });
+
+  it("gives exit code 1 when one of several hosts could not be reached", () => {
+    assert.equal(exitCode([unreachable(HOST, "cannot connect"), parse()]), 1);
   });
 });
 
@@ -111,7 +141,7 @@ describe("status of a host without an updater", () => {
   const m1 = "m1:10.77.0.11:6443";
   const m2 = "m2:fd00::12:6443";
 
-  it("has the backends from HAProxy's metrics, and no last sync", () => {
+  it("takes the backends from HAProxy's metrics", () => {
     const status = ask(
       metric("ready", m1, 1),
       metric("ready", m2, 0),
@@ -126,7 +156,7 @@ describe("status of a host without an updater", () => {
     assert.match(renderStatus("x:1", [status]), /yes +m1 ready, m2 alive +- +n\/a\n/);
   });
 
-  it("has unknown backends when HAProxy tells none", () => {
+  it("has unknown backends when HAProxy's metrics name none", () => {
     const status = ask();
     assert.deepEqual(status.problems, ["HAProxy's metrics name no backend"]);
     assert.match(renderStatus("x:1", [status]), / unknown +- +n\/a\n/);
@@ -134,7 +164,7 @@ describe("status of a host without an updater", () => {
 });
 
 describe("table of the status", () => {
-  it("has a line for each host and says what is wrong", () => {
+  it("has a line for each host, then the problems", () => {
     const other = unreachable({ name: "m2", address: "10.77.0.12" }, "cannot connect");
     const lines = renderStatus("10.77.0.11:6444", [parse(), other]).split("\n");
     assert.match(
@@ -146,11 +176,11 @@ describe("table of the status", () => {
       /^m1 +10.77.0.11 +HAProxy +works +yes +m1 ready, m2 ready +configMap +12 s ago$/,
     );
     assert.match(lines[4]!, /^m2 +10.77.0.12 +unknown +unknown +no +- +- +-$/);
-    assert.deepEqual(lines.slice(6, 8), ["not as it should be:", "  m2: cannot connect"]);
+    assert.deepEqual(lines.slice(6, 8), ["problems:", "  m2: cannot connect"]);
   });
 });
 
-describe("status of a host of HAProxy outside of the cluster", () => {
+describe("status of a load-balancer host outside of the cluster", () => {
   const services = [
     "control-plane-lb-haproxy.service works",
     "control-plane-lb-updater.service works",
@@ -169,12 +199,12 @@ describe("status of a host of HAProxy outside of the cluster", () => {
       { forward: false, apiServer: false },
     );
 
-  it("misses neither a forward nor an API server", () => {
+  it("needs neither a forward nor an API server", () => {
     assert.deepEqual(lb().problems, []);
     assert.equal(exitCode([lb()]), 0);
   });
 
-  it("names a service that does not run, or is not there", () => {
+  it("names a service that does not run or is missing", () => {
     const broken = [services[0] ?? "", "control-plane-lb-updater.service broken"];
     assert.deepEqual(lb({ service: broken }).problems, [
       "control-plane-lb-updater.service does not run: see systemctl status there",
@@ -182,7 +212,7 @@ describe("status of a host of HAProxy outside of the cluster", () => {
     assert.deepEqual(lb({ service: [] }).problems, ["HAProxy is not installed as a service"]);
   });
 
-  it("says that the updater waits for its token", () => {
+  it("reports an updater that waits for its token", () => {
     const waiting = updater({ lastSyncSeconds: null, waitingForToken: true });
     assert.deepEqual(lb({ updater: waiting }).problems, ["the updater waits for its token"]);
   });

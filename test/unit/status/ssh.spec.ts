@@ -60,7 +60,7 @@ describe("SSH of the status command", () => {
     );
   });
 
-  it("says that the login was refused", async () => {
+  it("reports a refused login", async () => {
     await assert.rejects(
       runScript({ ...target, privateKey: keyPair().private }, "true", LIMIT_MS),
       /^Error: SSH to root@127\.0\.0\.1: .*Permission denied/,
@@ -118,7 +118,7 @@ describe("SSH of the status command", () => {
     }
   });
 
-  it("names the bastion whose host key is another", async () => {
+  it("names the bastion that shows another host key", async () => {
     const bastionKey = keyPair();
     const bastion = await startSshServer({ publicKey: bastionKey.public });
     const wrong = { ...end(bastion, bastionKey.private), hostKey: publicKey(keyPair().public) };
@@ -166,7 +166,7 @@ describe("SSH of the status command", () => {
     assert.deepEqual(left, []);
   });
 
-  it("says that the OpenSSH client is missing", async () => {
+  it("asks for the OpenSSH client when it is missing", async () => {
     const path = process.env["PATH"];
     process.env["PATH"] = "/nonexistent";
     try {

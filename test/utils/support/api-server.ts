@@ -25,7 +25,10 @@ export interface Change {
   readonly body: unknown;
 }
 
-/** A small API server on a free port of this machine: objects in memory, server-side apply with owners. */
+/**
+ * A small API server on a free port of this machine: objects in memory, server-side apply with
+ * owners.
+ */
 export interface ApiServer {
   readonly kubeconfig: string;
   /** By path, e.g. /api/v1/namespaces/default/configmaps/one. */

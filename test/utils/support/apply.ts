@@ -46,7 +46,7 @@ export function applyTo(
   return { ...result, metadata: { ...(result["metadata"] as Properties), managedFields } };
 }
 
-/** What a manager owns that made the whole object. */
+/** Fields of a manager that created the whole object. */
 export function ownedByUpdate(body: KubernetesObject, manager: string): ManagedFields {
   const owned = leaves(body).filter((leaf) => !isIdentity(leaf));
   return { manager, operation: "Update", fieldsV1: tree(owned) };

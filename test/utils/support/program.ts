@@ -5,7 +5,7 @@ import path from "node:path";
 /** Pulumi.yaml of the tests' project. */
 export const PROJECT_FILE = path.resolve(__dirname, "../fixtures/Pulumi.yaml");
 
-/** A program with one local command, told by its configuration what to run. */
+/** A program with one local command from its configuration. */
 export function localProgram(): Promise<Record<string, unknown>> {
   const config = new pulumi.Config();
   const made = new command.local.Command(

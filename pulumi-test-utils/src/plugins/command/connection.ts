@@ -14,9 +14,9 @@ export interface Endpoint {
   /** @default $SSH_AUTH_SOCK */
   readonly agentSocketPath?: string;
   readonly dialErrorLimit: number;
-  /** Seconds for the TCP connection alone; 0 = without limit. */
+  /** Time limit for the TCP connection alone, in seconds; 0 = none. */
   readonly perDialTimeout: number;
-  /** Line of an authorized_keys file; without it any host key is taken. */
+  /** Line of an authorized_keys file; without it any host key is accepted. */
   readonly hostKey?: string;
 }
 
@@ -80,7 +80,7 @@ export async function dial(
   }
 }
 
-/** What ssh2 needs; a key that cannot be read fails here, before any dial and without a retry. */
+/** Settings for ssh2. An unreadable key fails here, before any dial. */
 function clientConfig(endpoint: Endpoint): ConnectConfig {
   const { user: username, password, privateKey, privateKeyPassword, hostKey } = endpoint;
   const agent = endpoint.agentSocketPath ?? (process.env.SSH_AUTH_SOCK || undefined);
@@ -142,7 +142,7 @@ function dialTcp(endpoint: Endpoint, signal: AbortSignal): Promise<net.Socket> {
         resolve(socket);
         return;
       }
-      // a late error of the socket that we give up has no reader
+      // the abandoned socket may still emit an error
       socket.on("error", () => undefined);
       socket.destroy();
       reject(new Error(`dial ${error}`));
@@ -156,7 +156,7 @@ function dialTcp(endpoint: Endpoint, signal: AbortSignal): Promise<net.Socket> {
     signal.addEventListener("abort", abort, { once: true });
     socket.once("error", onError);
     socket.once("connect", () => {
-      // Go keeps its connections alive: a host that vanishes is noticed
+      // as Go's keep-alive, which detects a vanished host
       socket.setKeepAlive(true, 15_000);
       finish();
     });

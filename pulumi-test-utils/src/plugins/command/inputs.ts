@@ -65,7 +65,7 @@ function endpointFailures(path: string, endpoint: Properties, known: string[]): 
   ];
 }
 
-/** What changed between two sets of inputs, by property path. */
+/** Changes between two sets of inputs, by property path. */
 export function diffInputs(olds: Properties, news: Properties): Record<string, PropertyChange> {
   const changes: Record<string, PropertyChange> = {};
   compare("", plain(olds), plain(news), changes);
@@ -89,12 +89,12 @@ function compare(
     }
   } else {
     const kind = before === undefined ? "add" : after === undefined ? "delete" : "update";
-    // an element of triggers replaces too: the SDK says so with replaceOnChanges, and the engine sees to it
+    // a changed element of triggers replaces too: the engine applies the SDK's replaceOnChanges
     changes[path] = { kind, replace: path === "triggers", inputDiff: true };
   }
 }
 
-/** True if an input that existed before changed or is not known: the outputs may then change as well. */
+/** Whether a former input changed or is unknown, so that the outputs may change. */
 export function outputsUnknown(olds: Properties, news: Properties): boolean {
   return Object.keys(olds).some((key) => {
     const after = plain(news[key]);

@@ -16,9 +16,9 @@ export interface LocalRun {
 }
 
 /**
- * Runs a command on this machine; a stop kills it.
+ * Runs a command on this machine. Cancelling kills it.
  *
- * @throws the provider's text: exit status, the command, and all that it printed
+ * @throws the provider's text: exit status, the command and its output
  */
 export async function runLocal(run: LocalRun): Promise<{ stdout: string; stderr: string }> {
   const interpreter = run.interpreter?.length ? run.interpreter : ["/bin/sh", "-c"];
@@ -47,7 +47,7 @@ export async function runLocal(run: LocalRun): Promise<{ stdout: string; stderr:
       else if (signal !== null) finish(`signal: ${signal === "SIGKILL" ? "killed" : signal}`);
       else finish(`exit status ${code}`);
     });
-    // a command that ends without reading its input closes the pipe under us
+    // a command that does not read its input closes the pipe early
     child.stdin.on("error", () => undefined);
     child.stdin.end(run.stdin ?? "");
   });

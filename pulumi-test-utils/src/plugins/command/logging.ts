@@ -1,7 +1,7 @@
-/** Input `logging`: whose lines are shown while the command runs. */
+/** Input `logging`: streams whose lines are shown while the command runs. */
 export type Logging = "stdout" | "stderr" | "stdoutAndStderr" | "none";
 
-/** What a command printed. */
+/** Output of a command. */
 export interface Captured {
   readonly stdout: string;
   readonly stderr: string;
@@ -9,7 +9,7 @@ export interface Captured {
   readonly both: string;
 }
 
-/** Collects what a command prints, and shows its lines as they come. */
+/** Collects the output of a command and shows its lines as they arrive. */
 export class Collector {
   private readonly chunks: { stream: "stdout" | "stderr"; data: Buffer }[] = [];
   private line = "";

@@ -94,7 +94,7 @@ export function commandProvider(host: Host): Provider {
       await run(call, command, properties, { stdout, stderr });
     },
 
-    // it has nothing to look at: a refresh leaves the state as it is and dials no host
+    // a refresh keeps the state and dials no host
     read: ({ id, properties, inputs }) => Promise.resolve({ id, properties, inputs }),
   };
 }

@@ -16,9 +16,10 @@ export interface RemoteRun {
 }
 
 /**
- * Runs a command over an SSH connection of its own. A stop ends the dialing; the command on the host goes on.
+ * Runs a command over a new SSH connection. Cancelling ends the dialing only, not a command on the
+ * host.
  *
- * @throws the provider's text: what went wrong, the command, and all that it printed
+ * @throws the provider's text: the reason, the command and its output
  */
 export async function runRemote(run: RemoteRun): Promise<{ stdout: string; stderr: string }> {
   const session = await dial(run.connection, run.status, run.signal);
@@ -37,19 +38,19 @@ export async function runRemote(run: RemoteRun): Promise<{ stdout: string; stder
 
 type Client = Awaited<ReturnType<typeof dial>>["client"];
 
-/** Resolves with what went wrong, or undefined. */
+/** Resolves with the reason of a failure, or undefined. */
 function exec(client: Client, run: RemoteRun, collector: Collector): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     const lost = () => reject(new Error("EOF"));
     client.once("close", lost);
-    // the requests carry no reply here: a server that refuses a variable is not noticed, unlike in the real provider
+    // unlike the real provider, ssh2 asks for no reply: a refused variable goes unnoticed
     client.exec(run.command, { env: { ...run.environment } }, (error, channel) => {
       client.off("close", lost);
       if (error !== undefined) {
         reject(new Error(`ssh: command ${run.command} failed`, { cause: error }));
         return;
       }
-      // at once: the exit status of a quick command may stand in the packet that is being read
+      // at once: the packet being read may contain the exit status of a quick command
       finished(channel, client, run, collector, resolve);
     });
   });
@@ -72,7 +73,7 @@ function finished(
   channel.once("close", () => resolve(problem));
   // the connection breaks: the channel may never close
   client.once("close", () => resolve(problem));
-  // a command that ends without reading its input closes the stream under us
+  // a command that does not read its input closes the stream early
   channel.on("error", () => undefined);
   channel.end(run.stdin ?? "");
 }

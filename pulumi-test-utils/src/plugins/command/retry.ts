@@ -4,18 +4,19 @@ const FIRST_DELAY_MS = 100;
 const GROWTH = 1.5;
 const LONGEST_DELAY_MS = 5000;
 
-/** How a dial is repeated. */
+/** Settings of the retries. */
 export interface RetryOptions {
-  /** Shown while it is repeated: `WHAT 3/10 failed: retrying`. */
+  /** Subject of the status line: `WHAT 3/10 failed: retrying`. */
   readonly what: string;
-  /** Failures after which one more ends it: 0 = a single attempt, -1 = without end. */
+  /** Number of retries: 0 = a single attempt, -1 = no limit. */
   readonly limit: number;
   readonly status: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
 /**
- * Repeats a dial as the command provider does: every error, with delays of 100 ms, growing by half up to 5 s.
+ * Repeats a dial as the command provider does: every error, with delays of 100 ms, growing by half
+ * up to 5 s.
  *
  * @throws `after L failed attempts: LAST ERROR`, or the signal's reason
  */

@@ -4,7 +4,7 @@ import { isObject, type Properties } from "../../wire";
 import type { Target } from "./kubeconfig";
 import { isNamespacedBuiltIn, type KubernetesObject } from "./object";
 
-/** An answer of the API server that is no success. */
+/** An error response of the API server. */
 export class ApiError extends Error {
   constructor(
     message: string,
@@ -24,7 +24,7 @@ export class NoMatchError extends Error {
   }
 }
 
-/** How long one request may take, in milliseconds. */
+/** Time limit of one request, in milliseconds. */
 const REQUEST_LIMIT_MS = 30_000;
 
 interface RequestOptions {
@@ -34,13 +34,16 @@ interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A kind as the API server serves it. */
+/** A kind that the API server serves. */
 interface Served {
   readonly plural: string;
   readonly namespaced: boolean;
 }
 
-/** Talks to an API server. Every request has a connection of its own: none is stale when the load balancer moves. */
+/**
+ * Client of an API server. Each request opens a connection, so none is stale after a load balancer
+ * moved.
+ */
 export class Api {
   private readonly served = new Map<string, Map<string, Served>>();
 
@@ -82,7 +85,7 @@ export class Api {
     return `${root}${namespace}/${plural}${rest}`;
   }
 
-  /** True if the API server serves the kind; false as well if it cannot be asked. */
+  /** Whether the API server serves the kind; false if it cannot be reached. */
   async serves(object: KubernetesObject): Promise<boolean> {
     return this.kind(object.apiVersion ?? "", object.kind ?? "").then(
       () => true,
@@ -90,7 +93,7 @@ export class Api {
     );
   }
 
-  /** Whether a kind has a namespace; a kind that is not known yet is taken to have one. */
+  /** Whether a kind is namespaced; unknown kinds count as namespaced. */
   async isNamespaced(apiVersion: string, kind: string): Promise<boolean> {
     const builtIn = isNamespacedBuiltIn(apiVersion, kind);
     if (builtIn !== undefined) return builtIn;

@@ -5,14 +5,18 @@ import { isAnnotated, isPatchType, withMetadata, type KubernetesObject } from ".
 import { annotateSecrets } from "./secrets";
 import { normalize, secretAsStored } from "./shape";
 
-/** What the check needs to know of the cluster. */
+/** Facts about the cluster that a check needs. */
 export interface CheckContext {
-  /** For objects that name none. */
+  /** Namespace of objects that name none. */
   readonly namespace: string;
   isNamespaced(apiVersion: string, kind: string): Promise<boolean>;
 }
 
-/** The inputs with name, namespace and marks of secrets. @throws for what server-side apply cannot do */
+/**
+ * Adds name, namespace and marks of secrets.
+ *
+ * @throws for inputs that server-side apply does not support
+ */
 export async function checkObject(call: CheckCall, context: CheckContext): Promise<Properties> {
   const given = plain(call.news) as KubernetesObject;
   const olds = plain(call.olds) as KubernetesObject;
@@ -50,7 +54,7 @@ function named(
   });
 }
 
-/** True if the provider made up the name. */
+/** Whether the provider generated the name. */
 export function isAutonamed(object: KubernetesObject): boolean {
   return isAnnotated(object, "autonamed");
 }

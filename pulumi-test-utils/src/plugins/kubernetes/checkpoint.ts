@@ -2,7 +2,7 @@ import { isObject, plain, type Properties } from "../../wire";
 import type { KubernetesObject } from "./object";
 import { annotateSecrets } from "./secrets";
 
-/** The state of a resource, taken apart; no marks of secrets. */
+/** Parts of a resource's state, without marks of secrets. */
 export interface Checkpoint {
   readonly inputs: KubernetesObject;
   readonly live: KubernetesObject;
@@ -10,7 +10,7 @@ export interface Checkpoint {
   readonly initialApiVersion: string | undefined;
 }
 
-/** What is kept of a resource: the live object, the inputs that made it, and who owns its fields. */
+/** State of a resource: the live object, its inputs and its field manager. */
 export function checkpoint(
   inputs: KubernetesObject,
   live: KubernetesObject,

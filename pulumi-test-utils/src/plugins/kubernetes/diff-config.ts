@@ -4,7 +4,10 @@ import { activeCluster, readKubeconfig } from "./kubeconfig";
 const CLUSTER_KEYS = ["kubeconfig", "context", "cluster"];
 const IDENTIFIER = "clusterIdentifier";
 
-/** Whether a changed configuration means another cluster: then the provider and all its resources are replaced. */
+/**
+ * Compares two configurations. For another cluster, the provider and all its resources are
+ * replaced.
+ */
 export function diffConfig(
   oldsWithSecrets: Properties,
   newsWithSecrets: Properties,

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { parse } from "yaml";
 import { isObject, type Properties } from "../../wire";
 
-/** How to reach and convince an API server. */
+/** Address and credentials of an API server. */
 export interface Target {
   /** e.g. https://10.0.0.1:6443 */
   readonly server: string;
@@ -18,13 +18,13 @@ export interface Target {
   readonly namespace?: string;
 }
 
-/** What the provider's configuration overrides in a kubeconfig. */
+/** Settings of the provider that override the kubeconfig. */
 export interface Overrides {
   readonly context?: string;
   readonly cluster?: string;
 }
 
-/** Reads a kubeconfig: a path, or its contents as YAML or JSON; empty = $KUBECONFIG or ~/.kube/config. */
+/** Reads a kubeconfig from a path or its contents. Empty means $KUBECONFIG or ~/.kube/config. */
 export function readKubeconfig(pathOrContents: string): {
   readonly config: Properties;
   readonly folder: string;
@@ -50,7 +50,9 @@ function activeContext(config: Properties, overrides: Overrides): Properties | u
   return entry(config, "contexts", overrides.context ?? config["current-context"], "context");
 }
 
-/** @throws if the kubeconfig does not say how to reach a cluster, or says it in a way that we do not know */
+/**
+ * @throws if the kubeconfig names no cluster, or a kind of user that the stand-in does not support
+ */
 export function targetOf(pathOrContents: string, overrides: Overrides): Target {
   const { config, folder } = readKubeconfig(pathOrContents);
   const context = activeContext(config, overrides);
@@ -61,7 +63,7 @@ export function targetOf(pathOrContents: string, overrides: Overrides): Target {
   const user = entry(config, "users", context?.user, "user") ?? {};
   if (user.exec !== undefined || user["auth-provider"] !== undefined) {
     throw new Error(
-      "stand-in of the kubernetes provider: users with exec or auth-provider are not there; " +
+      "stand-in of the kubernetes provider: users with exec or auth-provider are not supported; " +
         "use a token or a client certificate, or the real provider",
     );
   }

@@ -16,7 +16,7 @@ interface Metadata extends Properties {
   readonly managedFields?: readonly ManagedFields[];
 }
 
-/** What one manager owns in an object. */
+/** Fields that one manager owns in an object. */
 export interface ManagedFields {
   readonly manager?: string;
   readonly operation?: "Apply" | "Update";
@@ -40,7 +40,7 @@ export function isAnnotated(object: KubernetesObject, name: string): boolean {
   return annotation(object, name) === "true";
 }
 
-/** The object with another `metadata`; undefined takes a field away. */
+/** The object with another `metadata`; undefined removes a field. */
 export function withMetadata(object: KubernetesObject, change: Properties): KubernetesObject {
   const metadata = Object.entries({ ...object.metadata, ...change }).filter(
     ([, value]) => value !== undefined,
@@ -53,13 +53,13 @@ export function without(object: KubernetesObject, field: string): KubernetesObje
   return Object.fromEntries(Object.entries(object).filter(([key]) => key !== field));
 }
 
-/** "namespace/name", or "name" for what has no namespace. */
+/** "namespace/name", or "name" for objects without a namespace. */
 export function objectId(object: KubernetesObject): string {
   const { name = "", namespace } = object.metadata ?? {};
   return namespace === undefined || namespace === "" ? name : `${namespace}/${name}`;
 }
 
-/** Takes an id apart. */
+/** Splits an id. */
 export function parseId(id: string): { namespace?: string; name: string } {
   const [first = "", second] = id.split("/");
   return second === undefined ? { name: first } : { namespace: first, name: second };
@@ -89,7 +89,7 @@ const CLUSTER_KINDS = new Set([
   "VolumeAttachment",
 ]);
 
-/** Whether a built-in kind has a namespace; undefined for kinds that are not built in. */
+/** Whether a built-in kind is namespaced; undefined for other kinds. */
 export function isNamespacedBuiltIn(apiVersion: string, kind: string): boolean | undefined {
   const group = apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "";
   const builtIn = !group.includes(".") || group.endsWith(".k8s.io");

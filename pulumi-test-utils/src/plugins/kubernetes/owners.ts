@@ -1,7 +1,7 @@
 import { isObject, type Properties } from "../../wire";
 import type { ManagedFields } from "./object";
 
-/** Managers whose fields the provider takes over before it applies. */
+/** Managers whose fields the provider takes over before an apply. */
 const TAKEN_OVER: readonly (readonly [string, ManagedFields["operation"]])[] = [
   ["kubectl", "Apply"],
   ["kubectl", "Update"],
@@ -11,7 +11,7 @@ const TAKEN_OVER: readonly (readonly [string, ManagedFields["operation"]])[] = [
   ["pulumi-resource-kubernetes", "Update"],
 ];
 
-/** The entries with ours extended by those that we take over; undefined if there is nothing to take. */
+/** Entries in which ours has the fields taken over; undefined if there are none. */
 export function takeOver(
   entries: readonly ManagedFields[],
   manager: string,

@@ -266,7 +266,7 @@ export function kubernetesProvider(host: Host): Provider {
   };
 }
 
-/** Inputs of an object that is imported: what is needed to find it. */
+/** Inputs of an imported object: its identity. */
 function importInputs(urn: string, name: string, namespace: string | undefined): KubernetesObject {
   const [, module = "", kind = ""] = (urn.split("::")[2]?.split("$").pop() ?? "").split(":");
   const apiVersion = module.replace(/^core\//, "");

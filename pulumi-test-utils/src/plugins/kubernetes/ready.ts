@@ -3,13 +3,13 @@ import { isObject, type Properties } from "../../wire";
 import type { Api } from "./api";
 import { isAnnotated, type KubernetesObject } from "./object";
 
-/** How often an object is looked at, in milliseconds. */
+/** Interval between two reads of an object, in milliseconds. */
 const POLL_MS = 500;
 
-/** Fixed in the provider, whatever the timeouts say. */
+/** Fixed in the provider, independent of the timeouts. */
 const TOKEN_LIMIT_MS = 5000;
 
-/** Condition that an object has to meet: undefined = met, else what is missing. */
+/** Condition for an object: undefined if it is met, else what is missing. */
 type Condition = (object: KubernetesObject) => string | undefined;
 
 /** The object that did not become ready. */
@@ -23,7 +23,7 @@ export class NotReady extends Error {
   }
 }
 
-/** What has to be waited for, or undefined. */
+/** Condition to wait for, or undefined. */
 export function conditionOf(object: KubernetesObject): Condition | undefined {
   switch (`${object.apiVersion}/${object.kind}`) {
     case "apps/v1/DaemonSet":
@@ -35,7 +35,7 @@ export function conditionOf(object: KubernetesObject): Condition | undefined {
   }
 }
 
-/** How the waiting is done. */
+/** Settings of a wait. */
 export interface WaitOptions {
   readonly inputs: KubernetesObject;
   readonly timeoutMs: number;
@@ -44,9 +44,9 @@ export interface WaitOptions {
 }
 
 /**
- * Waits until an object is ready, and returns it as it is then.
+ * Waits until an object is ready and returns it.
  *
- * @throws NotReady when the time is over or the operation is cancelled
+ * @throws NotReady at the deadline or when the operation is cancelled
  */
 export async function untilReady(
   api: Api,
@@ -79,7 +79,7 @@ export async function untilReady(
   }
 }
 
-/** The live object; an API server that does not answer now is asked again later. */
+/** The live object. If the API server does not answer, the request is repeated later. */
 async function look(
   api: Api,
   made: KubernetesObject,
@@ -90,7 +90,7 @@ async function look(
       "GET",
       await api.path(made, made.metadata?.name),
     );
-    // what a lagging server says of an older generation does not count
+    // ignores the status of an older generation
     const isStale = (found.metadata?.generation ?? 0) < (made.metadata?.generation ?? 0);
     return isStale ? last : found;
   } catch {

@@ -1,6 +1,6 @@
 import type { KubernetesObject } from "./object";
 
-/** Provider options that decide what may be changed in place. */
+/** Provider options that allow updates in place. */
 export interface Mutability {
   readonly configMaps: boolean;
   readonly secrets: boolean;
@@ -26,7 +26,7 @@ const BY_KIND: Readonly<Record<string, readonly string[]>> = {
   "v1/Service": ["spec.clusterIP"],
 };
 
-/** Properties whose change replaces the object. */
+/** Properties that replace the object when they change. */
 export function replacingProperties(object: KubernetesObject, mutable: Mutability): string[] {
   const kind = `${object.apiVersion}/${object.kind}`;
   const immutable = object.immutable === true;
@@ -39,7 +39,7 @@ export function replacingProperties(object: KubernetesObject, mutable: Mutabilit
   return [...IDENTITY, ...(BY_KIND[kind] ?? [])];
 }
 
-/** For resources that own single fields only the identity counts. */
+/** Patch resources own single fields: only a new identity replaces them. */
 export function replacingPatchProperties(): string[] {
   return [...IDENTITY];
 }

@@ -1,8 +1,8 @@
 import { containsSecret, isObject, isSecretValue, secretValue, type Properties } from "../../wire";
 
 /**
- * Marks in `outs` what is secret in `ins`: objects are gone through, a list with a secret is secret as a whole. Data of a
- * Secret is always secret.
+ * Marks in `outs` the secrets of `ins`. A list with a secret is secret as a whole, and data of a
+ * Secret always is.
  */
 export function annotateSecrets(outs: Properties, ins: Properties): Properties {
   const marked: Properties = { ...outs };

@@ -10,11 +10,11 @@ export interface Settings {
   readonly deleteUnreachable: boolean;
   readonly skipUpdateUnreachable: boolean;
   readonly api: Api | undefined;
-  /** Why there is no `api`. */
+  /** Reason for a missing `api`. */
   readonly unreachable: string;
 }
 
-/** Reads the configuration and tries the API server once, as the real provider does. */
+/** Reads the configuration and contacts the API server once, as the real provider does. */
 export async function configure(variables: Readonly<Record<string, string>>): Promise<Settings> {
   const value = (key: string) => variables[`kubernetes:config:${key}`];
   const flag = (key: string, env: string, preset = false) => {

@@ -2,7 +2,7 @@ import { equal, isObject, pathKey, UNKNOWN, type Properties } from "../../wire";
 import type { PropertyChange } from "../protocol/provider";
 import { without, withMetadata, type KubernetesObject } from "./object";
 
-/** The parts of `source` whose keys `target` has too; lists are paired by index. */
+/** The parts of `source` with keys that `target` also has; lists are paired by index. */
 export function prune(source: unknown, target: unknown): unknown {
   if (isObject(source) && isObject(target)) {
     const kept = Object.entries(source).filter(([key]) => key in target);
@@ -26,7 +26,7 @@ const READ_ONLY_METADATA = [
   "uid",
 ];
 
-/** Inputs in the form in which the API server keeps them: equal meaning, equal text. */
+/** Inputs in the API server's normal form: equal meaning gives equal text. */
 export function normalize(inputs: KubernetesObject): KubernetesObject {
   const normal = quantities(withoutNulls(inputs)) as KubernetesObject;
   if (normal.metadata === undefined) return normal;
@@ -77,9 +77,9 @@ function mapValues(object: Properties, change: (value: unknown) => unknown): Pro
 }
 
 /**
- * What changed, by property path; lists are compared by index.
+ * Changes by property path; lists are compared by index.
  *
- * @param forceNew dotted paths whose change replaces the object
+ * @param forceNew dotted paths that replace the object when they change
  */
 export function changesOf(
   before: Properties,

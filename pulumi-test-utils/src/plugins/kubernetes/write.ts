@@ -4,7 +4,7 @@ import { ApiError, isNotFound, NoMatchError, type Api } from "./api";
 import { annotation, isAnnotated, withMetadata, type KubernetesObject } from "./object";
 import { owns, takeOver } from "./owners";
 
-/** Manager of what is created by POST; the first update takes its fields over. */
+/** Field manager of objects created by POST; the first update takes its fields over. */
 const CREATE_MANAGER = "pulumi-kubernetes";
 
 /** Sleeps before the next attempt while a namespace or a kind is missing, in milliseconds. */
@@ -14,7 +14,7 @@ const HELP =
   "https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/" +
   "managing-resources-with-server-side-apply/#handle-field-conflicts-on-existing-resources";
 
-/** How an object is written. */
+/** Settings of a write. */
 export interface WriteOptions {
   readonly fieldManager: string;
   readonly preview: boolean;
@@ -22,13 +22,13 @@ export interface WriteOptions {
   readonly signal: AbortSignal;
 }
 
-/** A namespace that does not exist makes a preview impossible, not wrong. */
+/** In a preview, a missing namespace is no error. */
 export class NamespaceMissing extends Error {}
 
 /**
  * Creates an object.
  *
- * @param apply true: apply, so that an existing object is taken over; false: POST, an existing one is an error
+ * @param apply true: apply, which adopts an existing object; false: POST, which fails on one
  */
 export async function create(
   api: Api,
@@ -75,10 +75,14 @@ async function post(
   }
 }
 
-/** Updates an object as a whole. @throws if it is gone, or if another manager owns a field with another value */
+/**
+ * Updates an object.
+ *
+ * @throws if it is gone, or if another manager owns a field with another value
+ */
 export async function update(
   api: Api,
-  /** The last known object: its name counts. */
+  /** The last known object, for its name. */
   last: KubernetesObject,
   object: KubernetesObject,
   isPatch: boolean,
@@ -112,7 +116,7 @@ export async function update(
   return applyPatch(api, body, patchForce(object, live, options), options);
 }
 
-/** Gives up all fields of a manager; those that nobody else owns vanish. */
+/** Releases all fields of a manager; fields without another owner are removed. */
 export async function relinquish(
   api: Api,
   { apiVersion, kind, metadata }: KubernetesObject,
@@ -160,7 +164,7 @@ function patchForce(
   const managed = live?.metadata?.managedFields ?? [];
   if (preview) {
     if (live === undefined) return true;
-    // a preview leaves the fields of our own POST with their manager: they are no conflict
+    // in a preview the fields of our own POST still have their manager, which is no conflict
     const own = ["pulumi-resource-kubernetes", "pulumi-kubernetes", "pulumi-kubernetes.exe"];
     if (managed.some((m) => m.operation === "Update" && own.includes(m.manager ?? ""))) return true;
   }
@@ -201,7 +205,7 @@ function replaceAt(object: Properties, path: readonly string[], value: unknown):
   return { ...others, [key]: replaceAt(isObject(before) ? before : {}, rest, value) };
 }
 
-/** Deletes an object and waits until it is gone. @throws when the time is over */
+/** Deletes an object and waits until it is gone. @throws at the deadline */
 export async function remove(
   api: Api,
   inputs: KubernetesObject,

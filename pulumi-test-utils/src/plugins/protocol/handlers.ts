@@ -13,7 +13,7 @@ type Handler = (
   callback: (error: unknown, response?: unknown) => void,
 ) => void;
 
-/** The methods of the ResourceProvider service; those that are missing answer "unimplemented". */
+/** Methods of the ResourceProvider service; missing ones answer "unimplemented". */
 export function handlers(
   version: string,
   provider: Provider,
@@ -163,7 +163,7 @@ function read(struct: Struct | undefined): Properties {
 }
 
 function write(properties: Properties): Struct {
-  // a value that is undefined has no form on the wire: JSON leaves it out
+  // undefined values cannot be sent: JSON drops them
   const clean = JSON.parse(JSON.stringify(properties)) as Record<string, JavaScriptValue>;
   return Struct.fromJavaScript(clean);
 }

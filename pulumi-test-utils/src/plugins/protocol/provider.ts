@@ -1,6 +1,6 @@
 import type { Properties } from "../../wire";
 
-/** A change of one property: what happened to it, and whether it replaces the resource. */
+/** A change of one property, and whether it replaces the resource. */
 export interface PropertyChange {
   readonly kind: "add" | "delete" | "update";
   readonly replace: boolean;
@@ -10,21 +10,21 @@ export interface PropertyChange {
 
 /** Answer of `diff`. Without changes the resource stays as it is. */
 export interface DiffResult {
-  /** Property paths and what happened to them. */
+  /** Changes by property path. */
   readonly changes: Readonly<Record<string, PropertyChange>>;
   readonly deleteBeforeReplace?: boolean;
 }
 
-/** What the engine says with every call about one resource. */
+/** Common part of all calls about one resource. */
 export interface ResourceCall {
   readonly urn: string;
   readonly name: string;
   readonly type: string;
 }
 
-/** A call that may change something. */
+/** Common part of calls that may change the resource. */
 export interface ChangeCall extends ResourceCall {
-  /** Nothing may be changed. */
+  /** True in a preview, which must not change anything. */
   readonly preview: boolean;
   /** From customTimeouts; 0 = the provider's own. */
   readonly timeoutSeconds: number;
@@ -77,12 +77,12 @@ export interface CheckFailure {
 }
 
 /**
- * A resource provider. Values carry the marks of secrets: they must be unwrapped for use, and stand in the answers again,
- * or they land in the state in plain text.
+ * A resource provider. Values carry the marks of secrets. They must be unwrapped for use and marked
+ * again in the answers, else the state has them in plain text.
  */
 export interface Provider {
   configure(variables: Readonly<Record<string, string>>): Promise<void> | void;
-  /** Whether and how a change of the provider's own configuration matters. @default every change is an update */
+  /** Compares two configurations of the provider. @default every change is an update */
   diffConfig?(
     olds: Properties,
     news: Properties,
@@ -92,7 +92,7 @@ export interface Provider {
   create(call: CreateCall): Promise<{ id: string; properties: Properties }>;
   update(call: UpdateCall): Promise<Properties>;
   delete(call: DeleteCall): Promise<void>;
-  /** An empty id says that the resource is gone. */
+  /** Empty if the resource no longer exists. */
   read(call: ReadCall): Promise<{ id: string; properties: Properties; inputs: Properties }>;
 }
 
@@ -104,14 +104,14 @@ export interface Host {
   readonly cancelled: AbortSignal;
 }
 
-/** The resource exists, and its state is kept, but it did not become ready. */
+/** The resource exists and its state is saved, but it did not become ready. */
 export class InitFailed extends Error {
   constructor(
     message: string,
     readonly id: string,
     readonly properties: Properties,
     readonly reasons: readonly string[] = [message],
-    /** Inputs as they are now; only a read has them. */
+    /** Current inputs, after a read only. */
     readonly inputs?: Properties,
   ) {
     super(message);

@@ -11,13 +11,14 @@ const OPTIONS = {
   "grpc.max_send_message_length": LIMIT_BYTES,
 };
 
-/** How often a plugin looks whether its engine still lives. */
+/** Interval at which a plugin checks whether its engine still runs. */
 const PARENT_CHECK_MS = 250;
 
 /**
- * Serves a provider to the engine that started this process: prints the port as the first line, and ends with the engine.
+ * Serves a provider to the engine that started this process. Prints the port as the first line;
+ * ends with the engine.
  *
- * @param version as `getPluginInfo` says it
+ * @param version answer to `getPluginInfo`
  */
 export async function serve(
   version: string,
@@ -41,7 +42,7 @@ export async function serve(
   process.stdout.write(`${port}\n`);
 }
 
-/** An engine that is killed cannot tell its plugins: notice that this process was handed to another parent. */
+/** A killed engine cannot stop its plugins: the changed parent PID shows that it is gone. */
 function endWithParent(): void {
   const parent = process.ppid;
   setInterval(() => {
@@ -63,7 +64,7 @@ function logger(address: string | undefined): Host["log"] {
     request.setUrn(urn);
     request.setMessage(text);
     request.setEphemeral(ephemeral);
-    // a line that the engine no longer takes is no reason to fail
+    // a line that the engine no longer accepts is no error
     client.log(request, () => undefined);
   };
 }
