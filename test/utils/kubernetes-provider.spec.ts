@@ -288,7 +288,7 @@ describe("kubernetes provider of the stand-in", () => {
       const metadata = {
         name: "one",
         namespace: "default",
-        annotations: { controlPlaneNodes: "[]" },
+        annotations: { "control-plane-nodes": "[]" },
       };
       const news = { apiVersion: "v1", kind: "ConfigMap", metadata };
       await update(CONFIG_MAP, made.properties, news, ["data"]);
