@@ -1,6 +1,5 @@
 import { HAPROXY_CONFIG_KEY, renderMountedConfig } from "../haproxy/mounted";
 import { BACKENDS_CONFIG_MAP } from "../names";
-import type { ControlPlaneNode } from "../components/cluster/backends";
 import { mountedScript } from "./mounted-script";
 import { basePod, haproxyContainer, MOUNTS, VOLUMES, type PodArgs, type PodSpec } from "./pod";
 import { POD_HAPROXY, PATHS, type PodSettings } from "./updater-config";
@@ -41,7 +40,7 @@ const SCRIPT = mountedScript({
 /** haproxy.cfg of all control-plane nodes; `${HOST_IP}` in it is the node's own address. */
 export function mountedConfig(
   { haproxy, apiPort }: PodSettings,
-  controlPlaneNodes: readonly ControlPlaneNode[],
+  controlPlaneNodes: readonly { readonly name: string; readonly address: string }[],
 ): string {
   return renderMountedConfig(
     { ...POD_HAPROXY, ...haproxy },

@@ -11,7 +11,10 @@ import { unusedByTopology } from "./unused-keys";
 /** The keys that could be read, and the nodes that could. */
 type Known = Partial<Parsed> & Pick<Parsed, "nodes" | "loadBalancers">;
 
-/** Contradictions between the keys of the configuration. A key that is missing here already has an error. */
+/**
+ * Contradictions between the keys of the configuration. A key that is missing here already has an
+ * error.
+ */
 export function conflicts(settings: Known): ValidationError[] {
   return [
     ...portConflicts(settings),
@@ -26,7 +29,10 @@ export function conflicts(settings: Known): ValidationError[] {
   ];
 }
 
-/** Ports of a control-plane node: https://kubernetes.io/docs/reference/networking/ports-and-protocols/ */
+/**
+ * Ports of a control-plane node:
+ * https://kubernetes.io/docs/reference/networking/ports-and-protocols/
+ */
 const TAKEN: Readonly<Record<number, string>> = {
   2379: "etcd",
   2380: "etcd",

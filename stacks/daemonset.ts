@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { kubeadmCluster } from "../components/ssh/kubeadm-cluster";
 import { Access } from "../components/cluster/access";
-import { Backends } from "../components/cluster/backends";
+import { backendKey, Backends, haproxyConfigKey } from "../components/cluster/backends";
 import { HaproxyDaemonSet } from "../components/cluster/haproxy-daemonset";
 import { mountedConfig } from "../pod/mounted-pod";
 import type { Host } from "../components/ssh/host";
@@ -22,8 +22,9 @@ import type { Settings } from "./settings";
 import { keepTopology } from "./keep-topology";
 
 /**
- * HAProxy as a DaemonSet on the control-plane nodes, in this order: every host is looked at, the forward is there on every host, kubeadm makes the
- * cluster through it (or it exists), HAProxy takes over.
+ * HAProxy as a DaemonSet on the control-plane nodes. In this order: the preflight of every host,
+ * the forward on every host, the cluster (kubeadm makes it through the forwards, or it exists),
+ * HAProxy.
  */
 export function daemonsetStack(settings: Settings): StackOutputs {
   const hosts = hostsOf(settings.nodes);
@@ -33,7 +34,7 @@ export function daemonsetStack(settings: Settings): StackOutputs {
   return outputsOf(settings, kubeconfig);
 }
 
-/** Forwards by the name of their host; none is made before all hosts have passed the preflight. */
+/** Forwards by the name of their host; the preflights of all hosts come first. */
 function prepareHosts(
   hosts: readonly Host[],
   settings: Settings,
@@ -60,29 +61,29 @@ function prepareHosts(
 
 interface ControlPlaneNode {
   readonly host: Host;
-  /** What makes the host a control-plane node with a forward. */
+  /** After this resource the host is a control-plane node with a forward. */
   readonly ready: pulumi.Resource;
 }
 
-/** The control-plane nodes that are not lost, and the way into their cluster. */
+/** The control-plane nodes that are not lost, and the cluster's kubeconfig. */
 function connectCluster(
   hosts: readonly Host[],
   forwards: ReadonlyMap<string, pulumi.Resource>,
   settings: Settings,
 ): { controlPlaneNodes: ControlPlaneNode[]; kubeconfig: pulumi.Output<string> } {
-  const controlPlaneNodesBy = (ready: ReadonlyMap<string, pulumi.Resource>): ControlPlaneNode[] =>
+  const liveNodes = (ready: ReadonlyMap<string, pulumi.Resource>): ControlPlaneNode[] =>
     hosts
       .filter(({ lost }) => !lost)
       .map((host) => ({ host, ready: ready.get(host.name) as pulumi.Resource }));
   if (settings.kubeconfig !== undefined) {
     return {
-      controlPlaneNodes: controlPlaneNodesBy(forwards),
+      controlPlaneNodes: liveNodes(forwards),
       kubeconfig: pulumi.secret(settings.kubeconfig),
     };
   }
   const cluster = kubeadmCluster(kubeadmArgs(settings, hosts, [...forwards.values()]));
   return {
-    controlPlaneNodes: controlPlaneNodesBy(cluster.controlPlaneNodes),
+    controlPlaneNodes: liveNodes(cluster.controlPlaneNodes),
     kubeconfig: cluster.kubeconfig,
   };
 }
@@ -101,7 +102,7 @@ function loadBalance(
   const common = haproxySettings(settings);
   const preStopHandover = supportsPreStopHandover(settings.forward.kind);
   const pods = { ...common, haproxy: { ...common.haproxy, preStopHandover } };
-  const backendsOf = controlPlaneNodes.map(({ host, ready }) => ({
+  const nodes = controlPlaneNodes.map(({ host, ready }) => ({
     name: host.name,
     address: host.address,
     dependsOn: [ready],
@@ -109,15 +110,16 @@ function loadBalance(
   const mounted = settings.daemonset.variant === "mounted";
   const { discovery } = settings;
   const access = mounted ? [] : new Access("access", { discovery }, inCluster).rights;
-  const backends = new Backends(
-    "backends",
-    {
-      controlPlaneNodes: backendsOf,
-      apiPort: ports.api,
-      ...(mounted ? { haproxyConfig: mountedConfig(pods, backendsOf) } : {}),
-    },
-    inCluster,
-  );
+  const backends = new Backends("backends", { controlPlaneNodes: nodes }, inCluster);
+  const keys = mounted
+    ? [
+        haproxyConfigKey(
+          backends,
+          mountedConfig(pods, nodes),
+          controlPlaneNodes.map(({ ready }) => ready),
+        ),
+      ]
+    : nodes.map((node) => backendKey(backends, node, ports.api));
   new HaproxyDaemonSet(
     "haproxy",
     {
@@ -126,7 +128,7 @@ function loadBalance(
       haproxyResources: haproxy.resources,
       ...(mounted ? {} : { updater: { ...updater, script: bundleUpdater() } }),
       imagePullSecrets: settings.imagePullSecrets,
-      dependsOn: [...access, ...backends.entries],
+      dependsOn: [...access, ...keys],
     },
     inCluster,
   );

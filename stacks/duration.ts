@@ -1,11 +1,16 @@
-/** Times as operators write them, like HAProxy's and Kubernetes': a whole number with a unit. Inside the program they are numbers. */
+/**
+ * Times as operators write them, like HAProxy's and Kubernetes': a whole number with a unit. Inside
+ * the program they are numbers.
+ */
 
 const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** What `parseDuration` reads. */
 export const DURATION = /^(0|[1-9][0-9]{0,9})(ms|s|m|h|d)$/;
 
-/** Milliseconds of a text like `700ms`, `30s`, `10m`, `24h` or `7d`; undefined for any other text. */
+/**
+ * Milliseconds of a text like `700ms`, `30s`, `10m`, `24h` or `7d`; undefined for any other text.
+ */
 export function parseDuration(text: string): number | undefined {
   const [, count, unit] = DURATION.exec(text) ?? [];
   return unit === undefined ? undefined : Number(count) * UNITS[unit as keyof typeof UNITS];

@@ -8,7 +8,7 @@ import {
   joinMembers,
 } from "../components/ssh/kubeadm-cluster";
 import { Access } from "../components/cluster/access";
-import { Backends, type BackendsArgs } from "../components/cluster/backends";
+import { backendKey, Backends, type ControlPlaneNode } from "../components/cluster/backends";
 import { haproxyService } from "../components/ssh/haproxy-service";
 import type { Host } from "../components/ssh/host";
 import { preflight } from "../components/ssh/preflight";
@@ -25,36 +25,37 @@ import {
   type StackOutputs,
 } from "./shared";
 import { caOfKubeconfig } from "./kubeconfig";
-import type { Settings } from "./settings";
+import { hasDedicatedHosts, type Settings } from "./settings";
 import { keepTopology } from "./keep-topology";
 
 /**
- * HAProxy and its updater as services of hosts: of the control-plane nodes themselves, or of hosts of their own. In this order: every host is looked at, the
- * cluster's CA exists, every load balancer trusts it and listens, kubeadm makes the cluster through them, the updater's token exists and is
- * used on every load balancer, the other control-plane nodes join.
+ * HAProxy and its updater as services of the load-balancer hosts: the control-plane nodes, or
+ * dedicated hosts. In this order: the preflight of every host, the cluster's CA, HAProxy on every
+ * load-balancer host, the cluster's first control-plane node (kubeadm reaches it through HAProxy),
+ * the updater's token on every load-balancer host, the other control-plane nodes.
  */
 export function externalStack(settings: Settings): StackOutputs {
   const controlPlaneNodes = hostsOf(settings.nodes);
-  const own = settings.loadBalancers.length > 0;
-  const loadBalancers = own ? hostsOf(settings.loadBalancers) : controlPlaneNodes;
-  const looked = checkHosts(controlPlaneNodes, own ? loadBalancers : [], settings);
-  const checked = [keepTopology(settings.topology, looked)];
+  const dedicated = hasDedicatedHosts(settings) ? hostsOf(settings.loadBalancers) : [];
+  const loadBalancers = dedicated.length > 0 ? dedicated : controlPlaneNodes;
+  const preflights = checkHosts(controlPlaneNodes, dedicated, settings);
+  const checked = [keepTopology(settings.topology, preflights)];
   return settings.kubeconfig === undefined
     ? newCluster(controlPlaneNodes, loadBalancers, checked, settings)
     : existingCluster(settings.kubeconfig, loadBalancers, checked, settings);
 }
 
-/** Looks at every host, at control-plane nodes only where kubeadm or HAProxy is to run there. */
+/** The preflight of every host; of control-plane nodes only where kubeadm or HAProxy runs there. */
 function checkHosts(
   controlPlaneNodes: readonly Host[],
-  loadBalancers: readonly Host[],
+  dedicated: readonly Host[],
   settings: Settings,
 ): pulumi.Resource[] {
   const { ports, ownAddress, allow, bootstrap, haproxy } = settings;
   const common = { ports, ownAddress, allow, ...existingOf(settings) };
   const service = { takeOver: haproxy.takeOver };
-  const onControlPlaneNodes = loadBalancers.length === 0;
-  const looked =
+  const onControlPlaneNodes = dedicated.length === 0;
+  const ofControlPlaneNodes =
     bootstrap === "kubeadm" || onControlPlaneNodes
       ? controlPlaneNodes.map((host) =>
           preflight(host, {
@@ -65,8 +66,8 @@ function checkHosts(
         )
       : [];
   return [
-    ...looked,
-    ...loadBalancers.map((host) =>
+    ...ofControlPlaneNodes,
+    ...dedicated.map((host) =>
       preflight(host, { ...common, bootstrap: false, controlPlaneNode: false, service }),
     ),
   ];
@@ -87,16 +88,13 @@ function newCluster(
   const first = bootstrapInitNode(args, tickets);
   const kubeconfig = adminKubeconfig(controlPlaneNodes, [first]);
   const others = controlPlaneNodes.filter((each) => each !== initNode && !each.lost);
-  const cluster = connect(kubeconfig, loadBalancers, [first, ...serving], settings, {
-    controlPlaneNodes: [{ ...nodeOf(initNode), dependsOn: [first] }],
-    later: others,
-  });
+  const cluster = connect(kubeconfig, loadBalancers, [first, ...serving], settings, [
+    { ...nodeOf(initNode), dependsOn: [first] },
+  ]);
   const joined = joinMembers(args, first, cluster.tokens);
   for (const host of others) {
-    cluster.backends.add({
-      ...nodeOf(host),
-      dependsOn: [joined.get(host.name) as pulumi.Resource],
-    });
+    const dependsOn = [joined.get(host.name) as pulumi.Resource];
+    backendKey(cluster.backends, { ...nodeOf(host), dependsOn }, settings.ports.api);
   }
   return outputsOf(settings, kubeconfig);
 }
@@ -112,11 +110,14 @@ function existingCluster(
   const serving = balance(loadBalancers, ca, checked, settings);
   const nodes = settings.nodes.filter(({ lost }) => !lost);
   const controlPlaneNodes = nodes.map(({ name, address }) => ({ name, address, dependsOn: [] }));
-  connect(kubeconfig, loadBalancers, serving, settings, { controlPlaneNodes });
+  connect(kubeconfig, loadBalancers, serving, settings, controlPlaneNodes);
   return outputsOf(settings, kubeconfig);
 }
 
-/** HAProxy and updater on each host, one host after the other: one that does not come back healthy stops the roll. */
+/**
+ * HAProxy and updater on each host, one host after the other: a host that does not become healthy
+ * stops the roll.
+ */
 function balance(
   loadBalancers: readonly Host[],
   caCert: pulumi.Output<string>,
@@ -140,28 +141,34 @@ function balance(
       caCert,
       [...dependsOn, ...done],
     );
-    const own = { ports, ownAddress, takeOver };
-    done.push(service, haproxyService(host, own, [...dependsOn, ...done, service]));
+    const haproxy = { ports, ownAddress, takeOver };
+    done.push(service, haproxyService(host, haproxy, [...dependsOn, ...done, service]));
   }
   return done;
 }
 
-/** Rights, token and ConfigMap in the cluster, and the token on every load balancer. */
+/**
+ * Rights, token and ConfigMap in the cluster, and the token on every load-balancer host.
+ *
+ * @param serving the control-plane nodes that serve by now; their keys come before the token
+ */
 function connect(
   kubeconfig: pulumi.Output<string>,
   loadBalancers: readonly Host[],
   dependsOn: readonly pulumi.Resource[],
   settings: Settings,
-  known: Pick<BackendsArgs, "controlPlaneNodes" | "later">,
+  serving: readonly ControlPlaneNode[],
 ): { readonly backends: Backends; readonly tokens: pulumi.Resource[] } {
   const { discovery, ports, token } = settings;
   const inCluster = { providers: { kubernetes: clusterProvider(kubeconfig, dependsOn) } };
   const access = new Access("access", { discovery, tokenGeneration: token.generation }, inCluster);
-  const backends = new Backends("backends", { ...known, apiPort: ports.api }, inCluster);
+  const controlPlaneNodes = settings.nodes.filter(({ lost }) => !lost);
+  const backends = new Backends("backends", { controlPlaneNodes }, inCluster);
+  const keys = serving.map((node) => backendKey(backends, node, ports.api));
   const text = access.token as pulumi.Output<string>;
   const delivery = { delivery: token.delivery, healthPort: ports.health };
   // with its token the updater reads the ConfigMap: without a key it would report NoBackends
-  const before = [...dependsOn, ...access.rights, backends.list, ...backends.entries];
+  const before = [...dependsOn, ...access.rights, backends.list, ...keys];
   const tokens = loadBalancers.map((host) => updaterToken(host, text, delivery, before));
   return { backends, tokens };
 }

@@ -2,9 +2,10 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Topology } from "./schema";
 
 /**
- * Keeps the topology in the stack's state, and refuses another one, in previews too. One `up` cannot move a stack: the engine creates the new
- * resources before it deletes the old ones, and both need the LB port of the same host. On other hosts, the endpoint's name would have to
- * move in between. A destroyed stack is free again.
+ * Keeps the topology in the stack's state, and refuses another one, in previews too. One `up`
+ * cannot move a stack: the engine creates the new resources before it deletes the old ones, and
+ * both need the LB port of the same host. On other hosts, the endpoint's name would have to move in
+ * between. A destroyed stack is free again.
  *
  * @param checked the preflights: until they pass, a stack may still change its topology
  * @returns a resource that comes before everything that changes a host

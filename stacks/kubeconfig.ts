@@ -12,7 +12,10 @@ interface Kubeconfig {
   }[];
 }
 
-/** PEM of the CA of a kubeconfig's current cluster; undefined when the text holds none, or is no kubeconfig. */
+/**
+ * PEM of the CA of a kubeconfig's current cluster; undefined when the text holds none, or is no
+ * kubeconfig.
+ */
 export function caOfKubeconfig(text: string): string | undefined {
   let config: Kubeconfig | null;
   try {

@@ -5,8 +5,8 @@ import { ConfigurationError, type Settings } from "./settings";
 import { settingsFromConfig } from "./read-config";
 
 /**
- * The whole program: reads the stack's configuration, builds the topology, returns the stack's outputs. It can run again and again in one
- * process.
+ * The whole program: reads the stack's configuration, builds the topology, returns the stack's
+ * outputs. It can run again and again in one process.
  *
  * @throws pulumi.RunError with all errors of the configuration, before any resource is registered
  */

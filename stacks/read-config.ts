@@ -3,7 +3,8 @@ import { readSettings, type Settings } from "./settings";
 import type { Environment } from "./ssh-targets";
 
 /**
- * Reads the settings out of a stack's configuration as Pulumi hands it over: `PROJECT:KEY` with a text, or JSON for objects and lists.
+ * Reads the settings out of a stack's configuration as Pulumi hands it over: `PROJECT:KEY` with a
+ * text, or JSON for objects and lists.
  *
  * @throws ConfigurationError with every error
  */

@@ -70,7 +70,8 @@ export const updater = keys({
     .describe(
       "A removed backend keeps its connections for so long; a leaving control-plane node waits for that.",
     ),
-  // below a minute, a restart of an API server looks like its removal: its lease is renewed each 10 s, and ends after 15 s
+  // below a minute, a restart of an API server looks like its removal: its lease is renewed each 10
+  // s, and ends after 15 s
   retain: wholeSeconds("0s", "7d")
     .prefault("1h")
     .describe(

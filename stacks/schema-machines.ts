@@ -1,6 +1,9 @@
 import { address, dnsName, flag, host, hostKey, keys, port, text, whole } from "./fields";
 
-/** Name of a machine: the key in `nodes` or `loadBalancers`. A key of the ConfigMap and a label hold 63 characters. */
+/**
+ * Name of a machine: the key in `nodes` or `loadBalancers`. A key of the ConfigMap and a label hold
+ * 63 characters.
+ */
 export const nodeName = dnsName("a node name: a DNS name in lower case, at most 63 characters", 63);
 
 const hostKeyOf = (what: string, otherwise: string) => ({

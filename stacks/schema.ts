@@ -17,15 +17,18 @@ import { haproxy, updater } from "./schema-haproxy";
 import { kubeadm } from "./schema-kubeadm";
 import { nodeName, nodeSchema, ssh } from "./schema-machines";
 
-// The one home of the configuration: shape, defaults and descriptions. `npm run generate` writes Pulumi.yaml's config block, the tables of
-// docs/configuration.md and config.schema.json from it.
+// The one home of the configuration: shape, defaults and descriptions. `npm run generate` writes
+// Pulumi.yaml's config block, the tables of docs/configuration.md and config.schema.json from it.
 
 const TOPOLOGIES = ["daemonset", "external"] as const;
 
 /** Where HAProxy runs: as pods on the control-plane nodes, or as a systemd service. */
 export type Topology = (typeof TOPOLOGIES)[number];
 
-/** Every key of the configuration but `nodes` and `loadBalancers`, whose entries are read one by one (with `nodeSchema`). */
+/**
+ * Every key of the configuration but `nodes` and `loadBalancers`, whose entries are read one by one
+ * (with `nodeSchema`).
+ */
 export const schema = {
   topology: oneOf(TOPOLOGIES)
     .default("daemonset")

@@ -40,14 +40,19 @@ export interface Settings {
   readonly topology: Topology;
   /** Where the updater finds the backends. */
   readonly discovery: DiscoveryMode;
-  /** kubeadm: the program makes and extends the cluster; none: it exists, and `kubeconfig` is set. */
+  /**
+   * kubeadm: the program makes and extends the cluster; none: it exists, and `kubeconfig` is set.
+   */
   readonly bootstrap: "kubeadm" | "none";
   readonly clusterName?: string;
   /** The control-plane endpoint. */
   readonly endpoint: { readonly host: string; readonly port: number };
   /** Sorted by name, m2 before m10. */
   readonly nodes: readonly NodeSettings[];
-  /** Dedicated load-balancer hosts of topology external; sorted like the nodes. Empty: the control-plane nodes. */
+  /**
+   * Dedicated load-balancer hosts of topology external; sorted like the nodes. Empty: the
+   * control-plane nodes.
+   */
   readonly loadBalancers: readonly NodeSettings[];
   readonly ports: { readonly lb: number; readonly api: number; readonly health: number };
   /** CIDRs that may use the LB port; empty: all. */
@@ -63,7 +68,10 @@ export interface Settings {
     /** `pulumi destroy` runs `kubeadm reset`. */
     readonly resetOnDestroy: boolean;
   };
-  /** sidecar: an updater beside HAProxy; mounted: HAProxy's container reads haproxy.cfg from the mounted ConfigMap. */
+  /**
+   * sidecar: an updater beside HAProxy; mounted: HAProxy's container reads haproxy.cfg from the
+   * mounted ConfigMap.
+   */
   readonly daemonset: { readonly variant: "sidecar" | "mounted" };
   readonly haproxy: {
     readonly image: string;

@@ -16,31 +16,34 @@ export interface StackOutputs {
   readonly kubeconfig: pulumi.Output<string>;
 }
 
-/** What both topologies give. */
+/** The outputs of both topologies. */
 export function outputsOf(settings: Settings, kubeconfig: pulumi.Output<string>): StackOutputs {
   const { host, port } = settings.endpoint;
   return { endpoint: `https://${host.includes(":") ? `[${host}]` : host}:${port}`, kubeconfig };
 }
 
-/** What HAProxy and its updater are told in both topologies. */
+/**
+ * Settings of HAProxy and its updater that both topologies share; a flat setting of the updater
+ * passes through.
+ */
 export function haproxySettings({ ports, allow, haproxy, discovery, updater }: Settings) {
+  const { maxConnections, timeouts, checks } = haproxy;
   return {
+    ...updater,
     haproxy: {
       port: ports.lb,
       healthPort: ports.health,
       allow,
-      maxConnections: haproxy.maxConnections,
-      timeouts: haproxy.timeouts,
-      checks: haproxy.checks,
+      maxConnections,
+      timeouts,
+      checks,
     },
     apiPort: ports.api,
     discovery,
-    drainSeconds: updater.drainSeconds,
-    retainSeconds: updater.retainSeconds,
   };
 }
 
-/** The machines by their settings. */
+/** One Host per machine. */
 export function hostsOf(nodes: readonly NodeSettings[]): Host[] {
   return nodes.map(
     ({ name, address, ssh, generation, lost }) =>
@@ -48,7 +51,10 @@ export function hostsOf(nodes: readonly NodeSettings[]): Host[] {
   );
 }
 
-/** The API servers of the configuration, `ADDRESS:PORT` by name: what HAProxy starts with. Those that are not there yet are down to it. */
+/**
+ * The configured API servers, `ADDRESS:PORT` by name. HAProxy starts with them; those that do not
+ * exist yet are down.
+ */
 export function configuredBackends({ nodes, ports }: Settings): Record<string, string> {
   return Object.fromEntries(
     nodes
@@ -57,7 +63,10 @@ export function configuredBackends({ nodes, ports }: Settings): Record<string, s
   );
 }
 
-/** The cluster that exists, for the preflight: nothing when it is to be made, or when its kubeconfig holds no CA. */
+/**
+ * The existing cluster, for the preflight. Empty with bootstrap kubeadm, or when the kubeconfig
+ * holds no CA.
+ */
 export function existingOf(settings: Settings): { existing?: ExistingCluster } {
   const { kubeconfig, endpoint } = settings;
   const caCert = kubeconfig === undefined ? undefined : caOfKubeconfig(kubeconfig);
@@ -66,7 +75,7 @@ export function existingOf(settings: Settings): { existing?: ExistingCluster } {
   return { existing: { endpointHost: endpoint.host, caCert, backends } };
 }
 
-/** What kubeadm makes of the hosts. */
+/** Arguments for kubeadm on the control-plane nodes. */
 export function kubeadmArgs(
   settings: Settings,
   hosts: readonly Host[],
@@ -87,7 +96,7 @@ export function kubeadmArgs(
   };
 }
 
-/** The way into the cluster; nothing changes there before `dependsOn`. */
+/** The provider for the cluster; no object changes before `dependsOn`. */
 export function clusterProvider(
   kubeconfig: pulumi.Output<string>,
   dependsOn: readonly pulumi.Resource[],
@@ -97,12 +106,12 @@ export function clusterProvider(
     {
       kubeconfig,
       namespace: NAMESPACE,
-      // a kubeconfig that is not known yet, or another one, must not replace everything in the cluster
+      // an unknown or another kubeconfig must not replace every object in the cluster
       clusterIdentifier: `${PRODUCT}-${pulumi.getStack()}`,
-      // else a change of one value replaces the object
+      // otherwise a change of one value replaces the object
       enableConfigMapMutable: true,
       enableSecretMutable: true,
-      // what an interrupted run has made, and no state knows of, is taken over
+      // adopts objects of an interrupted run, which the state does not know
       upsertExistingObjects: true,
     },
     { dependsOn: [...dependsOn] },

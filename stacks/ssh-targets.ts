@@ -8,7 +8,9 @@ import type { Parsed } from "./schema";
 
 /** Files and variables that the configuration refers to. */
 export interface Environment {
-  /** Reads a file that a setting names; `~/` is the home directory. @throws when it cannot be read */
+  /**
+   * Reads a file that a setting names; `~/` is the home directory. @throws when it cannot be read
+   */
   readonly readFile: (path: string) => string;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -32,7 +34,10 @@ interface Credentials {
 
 type Authentication = Pick<SshEnd, "privateKey" | "privateKeyPassword" | "agentSocketPath">;
 
-/** How SSH reaches each machine, by name. Reads the files; adds what is missing or contradictory to `errors`. */
+/**
+ * How SSH reaches each machine, by name. Reads the files; adds what is missing or contradictory to
+ * `errors`.
+ */
 export function readTargets(
   settings: Partial<Parsed> & Pick<Parsed, "nodes" | "loadBalancers">,
   errors: ValidationError[],

@@ -32,7 +32,10 @@ const NOT_SHOWN = "a value (not shown)";
 
 const KEY_BODY = /[A-Za-z0-9+/=]{20,}/g;
 
-/** Is this a private key or a kubeconfig, whatever its setting is called? They span lines, or have a PEM header. */
+/**
+ * Is this a private key or a kubeconfig, whatever its setting is called? They span lines, or have a
+ * PEM header.
+ */
 export function looksSecret(text: string): boolean {
   return /\n|-----BEGIN|PRIVATE KEY/.test(text);
 }

@@ -10,20 +10,24 @@ import {
 import type { DiscoveryMode } from "../../updater/settings";
 import { componentType } from "../types";
 
-/** What the updater may do in the cluster. */
+/** The updater's rights in the cluster. */
 export interface AccessArgs {
-  /** Where it learns the backends from: that it may read, and nothing else. */
+  /** Where it finds the backends: it may read that, and nothing else. */
   readonly discovery: DiscoveryMode;
   /**
-   * Make a long-lived token with this number in its name: for HAProxy outside of the cluster. Another number makes a new token.
-   * Default: none, pods have an expiring one
+   * Creates a long-lived token with this number in its name, for HAProxy outside the cluster.
+   * Another number creates a new token.
+   * @default no token: pods have an expiring one
    */
   readonly tokenGeneration?: number;
 }
 
-/** ServiceAccount, Roles and RoleBindings of the updater: it reads the backends and writes Events, no more. */
+/**
+ * ServiceAccount, Roles and RoleBindings of the updater: it reads the backends and writes Events,
+ * no more.
+ */
 export class Access extends pulumi.ComponentResource {
-  /** The rights of ServiceAccount WORKLOAD: what uses it comes after this. */
+  /** The RoleBindings of ServiceAccount WORKLOAD. */
   readonly rights: readonly pulumi.Resource[];
   /** SECRET. Absent without `tokenGeneration`. */
   readonly token?: pulumi.Output<string>;
@@ -92,7 +96,10 @@ export class Access extends pulumi.ComponentResource {
 
 type Rule = kubernetes.types.input.rbac.v1.PolicyRule;
 
-/** `list` and `watch` of one named object: only with the field selector metadata.name, which the updater uses. */
+/**
+ * `list` and `watch` of one named object: only with the field selector metadata.name, which the
+ * updater uses.
+ */
 const READ = ["get", "list", "watch"];
 
 const CONFIG_MAP: Rule = {

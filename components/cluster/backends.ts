@@ -14,99 +14,97 @@ import { componentType } from "../types";
 export interface ControlPlaneNode {
   readonly name: string;
   readonly address: string;
-  /** What makes it a control-plane node. Its key appears after that, and is gone before that is taken back. */
+  /** Its key appears after these, and is gone before these are deleted. */
   readonly dependsOn: readonly pulumi.Resource[];
 }
 
 export interface BackendsArgs {
-  readonly controlPlaneNodes: readonly ControlPlaneNode[];
-  /** Control-plane nodes whose keys come later, by `add`. Default: none */
-  readonly later?: readonly { readonly name: string }[];
-  /** Port of the API servers. */
-  readonly apiPort: number;
-  /** Variant `mounted`: this haproxy.cfg stands in the ConfigMap instead of one key per control-plane node. */
-  readonly haproxyConfig?: string;
+  /** All configured control-plane nodes, in any order. */
+  readonly controlPlaneNodes: readonly { readonly name: string }[];
 }
 
 const WHERE = { name: BACKENDS_CONFIG_MAP, namespace: NAMESPACE };
 
-/** Server-side apply of a patch takes a field over from whoever else has set it. */
+/** Server-side apply of a patch takes a field over from any other manager. */
 const FORCE = { "pulumi.com/patchForce": "true" };
 
 /**
- * The ConfigMap with one key per control-plane node, or with the whole haproxy.cfg.
+ * The ConfigMap of the backends, without its keys: `backendKey` or `haproxyConfigKey` adds them.
  *
- * Each key, and the list of control-plane nodes, is a patch with a field manager of its own; the ConfigMap itself owns no data and never changes. So
- * keys that others add stay, and a control-plane node's key goes with the control-plane node.
+ * Each key, and the list of control-plane nodes, is a patch with its own field manager; the
+ * ConfigMap itself owns no data and never changes. So keys of other managers stay, and a
+ * control-plane node's key goes with the control-plane node.
  */
 export class Backends extends pulumi.ComponentResource {
-  /** One patch per key: per control-plane node, in the order of the control-plane nodes, or the one with haproxy.cfg. */
-  readonly entries: readonly pulumi.Resource[];
   /** The ConfigMap without its keys. */
   readonly configMap: pulumi.Resource;
-  /** The list of control-plane nodes: as long as it names a host that is told to go, the cluster stays; it outlives whatever comes after it. */
+  /**
+   * The list of control-plane nodes. A host that the list still names stays in the cluster when its
+   * resources are deleted.
+   */
   readonly list: pulumi.Resource;
-  private readonly apiPort: number;
 
   constructor(
-    private readonly name: string,
-    args: BackendsArgs,
+    readonly name: string,
+    { controlPlaneNodes }: BackendsArgs,
     options?: pulumi.ComponentResourceOptions,
   ) {
     super(componentType("Backends"), name, {}, options);
-    this.apiPort = args.apiPort;
-    const { controlPlaneNodes, later = [] } = args;
     this.configMap = new kubernetes.core.v1.ConfigMap(
       `${name}-config-map`,
       { metadata: { ...WHERE, labels: POD_LABELS } },
       { parent: this, ignoreChanges: ["data"] },
     );
+    const annotation = controlPlaneNodesAnnotation(controlPlaneNodes);
     this.list = new kubernetes.core.v1.ConfigMapPatch(
       `${name}-control-plane-nodes`,
       {
         metadata: {
           ...WHERE,
-          annotations: {
-            ...FORCE,
-            [CONTROL_PLANE_NODES_ANNOTATION]: controlPlaneNodesAnnotation([
-              ...controlPlaneNodes,
-              ...later,
-            ]),
-          },
+          annotations: { ...FORCE, [CONTROL_PLANE_NODES_ANNOTATION]: annotation },
         },
       },
       { parent: this, dependsOn: [this.configMap] },
     );
-    const { haproxyConfig } = args;
-    this.entries =
-      haproxyConfig === undefined
-        ? controlPlaneNodes.map((controlPlaneNode) => this.add(controlPlaneNode))
-        : [
-            this.put(
-              HAPROXY_CONFIG_KEY,
-              haproxyConfig,
-              controlPlaneNodes.flatMap(({ dependsOn }) => dependsOn),
-            ),
-          ];
     this.registerOutputs({});
-  }
-
-  /** The key of one control-plane node. */
-  add(controlPlaneNode: ControlPlaneNode): pulumi.Resource {
-    const { name, address, dependsOn } = controlPlaneNode;
-    return this.put(name, formatBackend({ address, port: this.apiPort }), dependsOn);
-  }
-
-  private put(key: string, value: string, dependsOn: readonly pulumi.Resource[]): pulumi.Resource {
-    return new kubernetes.core.v1.ConfigMapPatch(
-      `${this.name}-${key}`,
-      { metadata: { ...WHERE, annotations: FORCE }, data: { [key]: value } },
-      { parent: this, dependsOn: [this.configMap, ...dependsOn] },
-    );
   }
 }
 
-/** The names as a JSON array, sorted: a host that is taken out of the configuration looks whether it still stands here. */
+/** The key of one control-plane node: `m1: "10.77.0.11:6443"`. */
+export function backendKey(
+  backends: Backends,
+  { name, address, dependsOn }: ControlPlaneNode,
+  apiPort: number,
+): pulumi.Resource {
+  return key(backends, name, formatBackend({ address, port: apiPort }), dependsOn);
+}
+
+/**
+ * The key with the whole haproxy.cfg, for the variant `mounted`: in place of one key per
+ * control-plane node.
+ */
+export function haproxyConfigKey(
+  backends: Backends,
+  haproxyConfig: string,
+  dependsOn: readonly pulumi.Resource[],
+): pulumi.Resource {
+  return key(backends, HAPROXY_CONFIG_KEY, haproxyConfig, dependsOn);
+}
+
+function key(
+  backends: Backends,
+  name: string,
+  value: string,
+  dependsOn: readonly pulumi.Resource[],
+): pulumi.Resource {
+  return new kubernetes.core.v1.ConfigMapPatch(
+    `${backends.name}-${name}`,
+    { metadata: { ...WHERE, annotations: FORCE }, data: { [name]: value } },
+    { parent: backends, dependsOn: [backends.configMap, ...dependsOn] },
+  );
+}
+
+/** The names as a sorted JSON array: the removal script of a host looks for its own name here. */
 export function controlPlaneNodesAnnotation(
   controlPlaneNodes: readonly { readonly name: string }[],
 ): string {

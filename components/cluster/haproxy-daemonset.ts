@@ -10,17 +10,21 @@ import { UPDATER_SCRIPT, UPDATER_SETTINGS, updaterSettings } from "../../pod/upd
 
 /** HAProxy on every control-plane node. */
 export interface HaproxyDaemonSetArgs extends PodArgs {
-  /** The updater beside HAProxy, with its script. Absent: the variant `mounted`, where HAProxy's own container takes what changes. */
+  /**
+   * The updater beside HAProxy, with its script. Absent: the variant `mounted`, where HAProxy's own
+   * container reads changes.
+   */
   readonly updater?: UpdaterArgs & { readonly script: string };
-  /** What must be there before the first pod: its rights, and the backends to start with. */
+  /** Resources before the first pod: its rights, and the first backends. */
   readonly dependsOn: readonly pulumi.Resource[];
 }
 
 /**
- * HAProxy in host network on all control-plane nodes; with an updater, also the ConfigMap with its script and settings.
+ * HAProxy in host network on all control-plane nodes; with an updater, also the ConfigMap with its
+ * script and settings.
  *
- * A change of the backends is no change here: the pods follow the ConfigMap with the backends. Pods are replaced one at a time, and while a control-plane node has none the
- * forward serves there.
+ * A change of the backends changes nothing here: the pods follow the ConfigMap with the backends.
+ * Pods are replaced one at a time; the forward serves on a control-plane node without a pod.
  */
 export class HaproxyDaemonSet extends pulumi.ComponentResource {
   /** Name of the DaemonSet, known when all its pods are ready. */
@@ -60,7 +64,10 @@ export class HaproxyDaemonSet extends pulumi.ComponentResource {
   }
 }
 
-/** The ConfigMap with the updater's script and settings, and what the pods carry of it: a mounted ConfigMap restarts nothing by itself. */
+/**
+ * The ConfigMap with the updater's script and settings, and its checksum for the pods: a mounted
+ * ConfigMap restarts no pod.
+ */
 function updaterConfig(
   name: string,
   { settings }: PodArgs,

@@ -22,7 +22,10 @@ export interface GeneratedFile {
   readonly text: string;
 }
 
-/** The files as they should be. What no schema says, such as prose, comes from the files as they are. */
+/**
+ * The files as they should be. What no schema says, such as prose, comes from the files as they
+ * are.
+ */
 export async function generatedFiles(): Promise<GeneratedFile[]> {
   return Promise.all(
     Object.entries(FILES).map(async ([name, render]) => {

@@ -4,8 +4,9 @@ import { configurationSchema, defaultOf, leavesOf, type Leaf } from "./propertie
 const TABLE = /<!-- keys: ([^>]*?) -->\n[^]*?<!-- end of keys -->/g;
 
 /**
- * Fills the tables of a Markdown text. A table stands between `<!-- keys: PATH PATH ... -->` and `<!-- end of keys -->`, and lists all keys below
- * these paths that no other table names more exactly. `only-TOPOLOGY` stands for the keys of one topology.
+ * Fills the tables of a Markdown text. A table stands between `<!-- keys: PATH PATH ... -->` and
+ * `<!-- end of keys -->`, and lists all keys below these paths that no other table names more
+ * exactly. `only-TOPOLOGY` stands for the keys of one topology.
  *
  * @throws when a key stands in no table
  */

@@ -2,29 +2,14 @@ import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import type { Recording } from "../../pulumi-test-utils/src/index";
 import { CA, COMMAND, recordStack, TOKEN } from "./record-stack";
+import { ancestors, assertBefore, assertOrder } from "./support/order";
 
 const external = { topology: "external" };
 const loadBalancers = {
   loadBalancers: { lb1: { address: "10.0.0.21" }, lb2: { address: "10.0.0.22" } },
 };
 
-/** All that a resource waits for, directly or not, by name. */
-function ancestors(recording: Recording<unknown>, name: string): Set<string> {
-  const found = new Set<string>();
-  const queue = [...recording.resources.filter((resource) => resource.name === name)];
-  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-    const provider = recording.resources.find(({ urn }) => next?.provider?.startsWith(`${urn}::`));
-    const all = [...recording.dependencies(next), ...(provider ? [provider.name] : [])];
-    for (const before of all) {
-      if (found.has(before)) continue;
-      found.add(before);
-      queue.push(...recording.resources.filter((resource) => resource.name === before));
-    }
-  }
-  return found;
-}
-
-describe("HAProxy outside of the cluster", () => {
+describe("HAProxy outside the cluster", () => {
   it("comes in order: CA, load balancers, cluster, rights, token, joins", async () => {
     const recording = await recordStack(external);
     const order = [
@@ -33,16 +18,17 @@ describe("HAProxy outside of the cluster", () => {
       ...["m1-bootstrap", "m1-kubeconfig", "access-token-1", "m3-token"],
       ...["m2-ticket-from-m1", "m2-bootstrap", "m3-ticket-from-m1", "m3-bootstrap", "backends-m3"],
     ];
-    order.slice(1).forEach((name, index) => {
-      const before = ancestors(recording, name);
-      assert.ok(before.has(order[index] ?? ""), `${order[index]} before ${name}`);
-    });
-    for (const name of ["access-role-binding", "backends-control-plane-nodes", "backends-m1"]) {
-      assert.ok(ancestors(recording, "m1-token").has(name), `${name} before the token is used`);
-    }
-    for (const name of ["m1-token", "m2-token", "m3-token"]) {
-      assert.ok(ancestors(recording, "m2-bootstrap").has(name), `${name} before the first join`);
-    }
+    assertOrder(recording, order);
+  });
+
+  it("uses the token only when the updater may read a ConfigMap with a backend", async () => {
+    const objects = ["access-role-binding", "backends-control-plane-nodes", "backends-m1"];
+    assertBefore(await recordStack(external), "m1-token", objects);
+  });
+
+  it("uses the token on every host before the first join", async () => {
+    const tokens = ["m1-token", "m2-token", "m3-token"];
+    assertBefore(await recordStack(external), "m2-bootstrap", tokens);
   });
 
   it("makes no forward and no DaemonSet", async () => {
@@ -53,24 +39,22 @@ describe("HAProxy outside of the cluster", () => {
     );
   });
 
-  it("changes no host before all hosts have passed the preflight, those of HAProxy among them", async () => {
+  it("changes no host before all hosts have passed the preflight, load-balancer hosts included", async () => {
     const recording = await recordStack({ ...external, ...loadBalancers });
     const checks = ["m1", "m2", "m3", "lb1", "lb2"].map((name) => `${name}-preflight`);
     for (const { name } of recording.all(COMMAND)) {
-      if (checks.includes(name)) continue;
-      const before = ancestors(recording, name);
-      for (const check of checks) assert.ok(before.has(check), `${check} before ${name}`);
+      if (!checks.includes(name)) assertBefore(recording, name, checks);
     }
   });
 
-  it("rolls over its hosts one at a time", async () => {
+  it("changes one load-balancer host at a time", async () => {
     const recording = await recordStack({ ...external, ...loadBalancers });
     const before = ancestors(recording, "lb2-updater");
     assert.ok(before.has("lb1-haproxy"));
     assert.ok(!before.has("lb2-haproxy"));
   });
 
-  it("on hosts of its own leaves control-plane nodes to kubeadm", async () => {
+  it("on dedicated load-balancer hosts leaves control-plane nodes to kubeadm", async () => {
     const recording = await recordStack({ ...external, ...loadBalancers });
     const names = recording.all(COMMAND).map(({ name }) => name);
     assert.deepEqual(
@@ -83,7 +67,7 @@ describe("HAProxy outside of the cluster", () => {
     assert.ok(!names.some((name) => /^lb\d-(bootstrap|ticket|ca)/.test(name)));
   });
 
-  it("never verifies against nothing: the CA goes to every host with its first configuration", async () => {
+  it("brings the CA to every host together with its first configuration", async () => {
     const recording = await recordStack({ ...external, ...loadBalancers });
     for (const host of ["lb1", "lb2"]) {
       const script = String(recording.find(COMMAND, `${host}-updater`).inputs["stdin"]);
@@ -92,7 +76,7 @@ describe("HAProxy outside of the cluster", () => {
     }
   });
 
-  it("keeps the token secret: by stdin to its own script, nowhere in plain", async () => {
+  it("keeps the token secret: only the stdin of its own script holds it", async () => {
     const recording = await recordStack(external);
     const file = Buffer.from(`CONTROL_PLANE_LB_TOKEN=${TOKEN}\n`).toString("base64");
     for (const { name, inputs, secretInputs, options } of recording.all(COMMAND)) {
@@ -118,7 +102,7 @@ describe("HAProxy outside of the cluster", () => {
     }
   });
 
-  it("makes a token with its generation in its name, so that the former one goes last", async () => {
+  it("puts the generation into the token's name, so that the former token is deleted last", async () => {
     const recording = await recordStack({ ...external, token: { generation: 7 } });
     const [secret] = recording.all("kubernetes:core/v1:Secret");
     assert.equal(secret?.name, "access-token-7");
@@ -129,7 +113,7 @@ describe("HAProxy outside of the cluster", () => {
     });
   });
 
-  it("leaves a lost host of HAProxy alone, and does not wait for it", async () => {
+  it("runs nothing on a lost load-balancer host", async () => {
     const lost = {
       loadBalancers: { lb1: { address: "10.0.0.21", lost: true }, lb2: { address: "10.0.0.22" } },
     };
@@ -140,7 +124,7 @@ describe("HAProxy outside of the cluster", () => {
   });
 });
 
-describe("HAProxy outside of the cluster, with IPv6", () => {
+describe("HAProxy outside the cluster, with IPv6", () => {
   const addresses = {
     endpoint: { host: "fd00::21" },
     nodes: { m1: { address: "fd00::11" }, m2: { address: "FD00:0::12" } },
@@ -149,7 +133,7 @@ describe("HAProxy outside of the cluster, with IPv6", () => {
     allow: ["fd00::/64"],
   };
 
-  it("writes addresses as each of their readers wants them", async () => {
+  it("writes each address in the form that its reader expects", async () => {
     const recording = await recordStack({ ...external, ...addresses });
     assert.equal(recording.result.endpoint, "https://[fd00::21]:6444");
     const script = (name: string) => String(recording.find(COMMAND, name).inputs["stdin"]);
@@ -175,7 +159,7 @@ describe("HAProxy outside of the cluster, with IPv6", () => {
   });
 });
 
-/** The files that a script brings to its host. */
+/** The files that a script writes on its host. */
 function filesIn(script: string): Map<string, string> {
   const each = /^files_put '([^']+)' .*<<'END_OF_FILE'\n([A-Za-z0-9+/=\n]*?)END_OF_FILE$/gm;
   return new Map(
@@ -186,7 +170,7 @@ function filesIn(script: string): Map<string, string> {
   );
 }
 
-describe("HAProxy outside of a cluster that exists", () => {
+describe("HAProxy outside a cluster that exists", () => {
   const kubeconfig = JSON.stringify({
     "current-context": "a",
     contexts: [{ name: "a", context: { cluster: "c" } }],
@@ -204,7 +188,7 @@ describe("HAProxy outside of a cluster that exists", () => {
       .map(({ name }) => name)
       .sort();
 
-  it("runs nothing of kubeadm: HAProxy, updater and token on its hosts, and control-plane nodes untouched where these are others", async () => {
+  it("runs no kubeadm, and nothing on control-plane nodes that are no load-balancer hosts", async () => {
     const services = (host: string) =>
       ["haproxy", "preflight", "token", "updater"].map((what) => `${host}-${what}`);
     assert.deepEqual(
@@ -217,7 +201,7 @@ describe("HAProxy outside of a cluster that exists", () => {
     );
   });
 
-  it("makes ServiceAccount, rights, Secret and ConfigMap with all control-plane nodes, and brings the token when they are there", async () => {
+  it("brings the token after the rights and all backends are in the cluster", async () => {
     const recording = await recordStack({ ...existing, ...loadBalancers });
     const names = recording.resources.map(({ name }) => name);
     const inCluster = [
@@ -228,11 +212,10 @@ describe("HAProxy outside of a cluster that exists", () => {
       ...["config-map", "control-plane-nodes", "m1", "m2", "m3"].map((what) => `backends-${what}`),
     ];
     for (const name of inCluster) assert.ok(names.includes(name), name);
-    const before = ancestors(recording, "lb2-token");
-    for (const name of inCluster) assert.ok(before.has(name), `${name} before the token`);
+    assertBefore(recording, "lb2-token", inCluster);
   });
 
-  it("takes the CA out of the kubeconfig: to HAProxy's hosts, and to the look at the API servers' certificates", async () => {
+  it("takes the CA for HAProxy and for the preflight from the kubeconfig", async () => {
     const recording = await recordStack({ ...existing, ...loadBalancers });
     const ca = Buffer.from(`${CA}\n`).toString("base64").slice(0, 100);
     for (const host of ["lb1", "lb2"]) {

@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { example, HOST_KEY, PRIVATE_KEY } from "../unit/stacks/example";
 import { COMMAND, recordStack } from "./record-stack";
+import { assertBefore, assertOrder } from "./support/order";
 
 const ssh = example()["ssh"] as object;
 const node = (last: number, more: object = {}) => ({ address: `10.0.0.${last}`, ...more });
 
 describe("resources on hosts", () => {
-  it("are few, carry their host's name, and belong to their host", async () => {
+  it("carry their host's name, and belong to their host", async () => {
     const recording = await recordStack();
     assert.deepEqual(
       recording
@@ -31,10 +32,7 @@ describe("resources on hosts", () => {
     const recording = await recordStack();
     const checks = ["m1-preflight", "m2-preflight", "m3-preflight"];
     const changing = recording.all(COMMAND).filter(({ name }) => !checks.includes(name));
-    for (const resource of changing) {
-      const before = ancestors(recording, resource.urn);
-      for (const check of checks) assert.ok(before.has(check), `${resource.name} before ${check}`);
-    }
+    for (const { name } of changing) assertBefore(recording, name, checks);
     for (const check of checks) {
       assert.deepEqual(recording.dependencies(recording.find(COMMAND, check)), []);
     }
@@ -42,13 +40,10 @@ describe("resources on hosts", () => {
 
   it("put every forward in place before kubeadm runs anywhere", async () => {
     const recording = await recordStack();
-    const before = ancestors(recording, recording.find(COMMAND, "m1-bootstrap").urn);
-    for (const forward of ["m1-forward", "m2-forward", "m3-forward"]) {
-      assert.ok(before.has(forward), forward);
-    }
+    assertBefore(recording, "m1-bootstrap", ["m1-forward", "m2-forward", "m3-forward"]);
   });
 
-  it("make control-plane nodes one after the other, each with join credentials that is made after the one before has joined", async () => {
+  it("join control-plane nodes one after the other, each with join credentials of its turn", async () => {
     const recording = await recordStack();
     const order = [
       "m1-ticket-from-m2",
@@ -60,10 +55,7 @@ describe("resources on hosts", () => {
       "m3-bootstrap",
       "m1-kubeconfig",
     ];
-    order.slice(1).forEach((name, index) => {
-      const before = ancestors(recording, recording.find(COMMAND, name).urn);
-      assert.ok(before.has(order[index] ?? ""), `${order[index]} before ${name}`);
-    });
+    assertOrder(recording, order);
   });
 
   it("never use triggers or environment, and pass scripts by stdin only", async () => {
@@ -77,7 +69,7 @@ describe("resources on hosts", () => {
     }
   });
 
-  it("take back forwards and control-plane nodes only", async () => {
+  it("have a remove command for forwards and control-plane nodes only", async () => {
     const recording = await recordStack();
     for (const { name, inputs } of recording.all(COMMAND)) {
       const removes = /-(forward|bootstrap)$/.test(name);
@@ -108,7 +100,7 @@ describe("resources on hosts", () => {
     assert.ok(!plain.includes("very secret"));
   });
 
-  it("go through the bastion", async () => {
+  it("are reached through the bastion", async () => {
     const bastion = { host: "jump.example", user: "me", hostKey: HOST_KEY };
     const recording = await recordStack({ ssh: { ...ssh, bastion } });
     const connection = recording.find(COMMAND, "m2-forward").inputs["connection"] as object;
@@ -119,7 +111,7 @@ describe("resources on hosts", () => {
     );
   });
 
-  it("are all listed in the first preview, when no host is known yet", async () => {
+  it("are all listed in the first preview", async () => {
     const names = async (preview: boolean) =>
       (await recordStack({}, { preview })).resources
         .map(({ type, name }) => `${type} ${name}`)
@@ -142,7 +134,7 @@ describe("the script of a node", () => {
     );
   });
 
-  it("of the first by name may make a cluster, no other", async () => {
+  it("of the first by name may run kubeadm init, no other", async () => {
     const recording = await recordStack({ nodes: { m10: node(10), m9: node(9), m11: node(11) } });
     const initNodes = recording
       .all(COMMAND)
@@ -155,7 +147,7 @@ describe("the script of a node", () => {
 describe("a lost node", () => {
   const nodes = { m1: node(11, { lost: true }), m2: node(12), m3: node(13) };
 
-  it("keeps its resources as they are, and without its host when they are deleted", async () => {
+  it("keeps its resources unchanged, and runs no command when they are deleted", async () => {
     const recording = await recordStack({ nodes });
     const own = recording.all(COMMAND).filter(({ name }) => name.startsWith("m1-"));
     assert.deepEqual(own.map(({ name }) => name).sort(), [
@@ -171,7 +163,7 @@ describe("a lost node", () => {
     }
   });
 
-  it("is asked for nothing, is no backend, and leaves the first place to the next", async () => {
+  it("gives no join credentials, is no backend, and leaves the init to the next node", async () => {
     const recording = await recordStack({ nodes });
     const names = recording.resources.map(({ name }) => name);
     assert.ok(names.includes("m2-kubeconfig"));
@@ -184,21 +176,7 @@ describe("a lost node", () => {
   });
 });
 
-type Recording = Awaited<ReturnType<typeof recordStack>>;
-
-/** Names of everything that comes before a resource. */
-function ancestors(recording: Recording, urn: string, found = new Set<string>()): Set<string> {
-  const resource = recording.resources.find((each) => each.urn === urn);
-  for (const dependency of resource?.options.dependsOn ?? []) {
-    const name = dependency.split("::").pop() ?? "";
-    if (found.has(name)) continue;
-    found.add(name);
-    ancestors(recording, dependency, found);
-  }
-  return found;
-}
-
-/** Inputs of a resource without what was marked as secret at the top. */
+/** Inputs of a resource without its top-level secrets. */
 function withoutSecrets(inputs: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const secret = ["connection", "stdin", "kubeconfig"];
   return Object.fromEntries(Object.entries(inputs).filter(([key]) => !secret.includes(key)));

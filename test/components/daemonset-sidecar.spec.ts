@@ -1,0 +1,236 @@
+import assert from "node:assert/strict";
+import { describe, it } from "mocha";
+import { recordStack } from "./record-stack";
+import {
+  container,
+  containersOf,
+  daemonSetOf,
+  holdersOf,
+  mountedConfigOf,
+  settingsOf,
+  updaterFiles,
+} from "./support/objects";
+
+const podOf = async (changes: Record<string, unknown> = {}) =>
+  daemonSetOf(await recordStack(changes)).pod;
+
+describe("the DaemonSet", () => {
+  it("starts after its rights and all backends", async () => {
+    const recording = await recordStack();
+    assert.deepEqual(recording.dependencies(daemonSetOf(recording).daemonSet).sort(), [
+      "access-role-binding",
+      "backends-m1",
+      "backends-m2",
+      "backends-m3",
+      "haproxy-updater",
+    ]);
+  });
+
+  it("starts after its rights on the EndpointSlice, where it finds the backends there", async () => {
+    const recording = await recordStack({ discovery: "endpoints" });
+    const dependencies = recording.dependencies(daemonSetOf(recording).daemonSet);
+    assert.ok(dependencies.includes("access-slice-role-binding"));
+    // A first pod still starts with the ConfigMap that kubelet mounts.
+    assert.ok(dependencies.includes("backends-m1"));
+  });
+
+  it("runs on every control-plane node, whatever its state", async () => {
+    const pod = await podOf();
+    assert.deepEqual(pod["nodeSelector"], { "node-role.kubernetes.io/control-plane": "" });
+    assert.deepEqual(pod["tolerations"], [{ operator: "Exists" }]);
+    assert.equal(pod["priorityClassName"], "system-node-critical");
+  });
+
+  it("binds the node's own ports", async () => {
+    assert.equal((await podOf())["hostNetwork"], true);
+  });
+
+  it("reserves CPU for HAProxy", async () => {
+    assert.deepEqual(container(await podOf(), "haproxy")["resources"], {
+      requests: { cpu: "500m", memory: "64Mi" },
+    });
+  });
+
+  it("replaces one pod at a time, and never runs two on one node", async () => {
+    const { daemonSet } = daemonSetOf(await recordStack());
+    const { updateStrategy } = daemonSet.inputs["spec"] as Record<string, unknown>;
+    assert.deepEqual(updateStrategy, {
+      type: "RollingUpdate",
+      rollingUpdate: { maxUnavailable: 1, maxSurge: 0 },
+    });
+  });
+
+  it("takes images from the settings", async () => {
+    const digest = `mirror.example:5000/haproxy@sha256:${"a".repeat(64)}`;
+    const node = "mirror.example/node:22";
+    const pod = await podOf({ haproxy: { image: digest }, updater: { image: node } });
+    const images = containersOf(pod).map(({ name, image }) => [name, image]);
+    assert.deepEqual(images, [
+      ["copy-binary", digest],
+      ["prepare", node],
+      ["haproxy", digest],
+      ["updater", node],
+    ]);
+  });
+
+  it("takes pull secrets from the settings", async () => {
+    const pod = await podOf({ imagePullSecrets: ["mirror"] });
+    assert.deepEqual(pod["imagePullSecrets"], [{ name: "mirror" }]);
+    assert.equal((await podOf())["imagePullSecrets"], undefined);
+  });
+
+  it("rolls when a setting of the updater changes", async () => {
+    const annotations = async (changes: Record<string, unknown>) =>
+      daemonSetOf(await recordStack(changes)).annotations;
+    assert.notDeepEqual(await annotations({ updater: { drain: "5s" } }), await annotations({}));
+  });
+
+  it("does not roll when a backend changes", async () => {
+    const annotations = async (changes: Record<string, unknown>) =>
+      daemonSetOf(await recordStack(changes)).annotations;
+    const moved = { nodes: { m1: { address: "10.0.0.99" } } };
+    assert.deepEqual(await annotations(moved), await annotations({}));
+  });
+});
+
+describe("the pod's rights", () => {
+  it("are those of HAProxy's user without any capability", async () => {
+    const pod = await podOf();
+    const { runAsNonRoot, runAsUser } = pod["securityContext"] as Record<string, unknown>;
+    assert.deepEqual({ runAsNonRoot, runAsUser }, { runAsNonRoot: true, runAsUser: 99 });
+    for (const each of containersOf(pod)) {
+      assert.deepEqual(
+        each["securityContext"],
+        {
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ["ALL"] },
+        },
+        each.name,
+      );
+    }
+  });
+
+  it("reach no file of the host", async () => {
+    assert.doesNotMatch(JSON.stringify((await podOf())["volumes"]), /hostPath/);
+  });
+
+  it("give the API token to the updater alone", async () => {
+    const pod = await podOf();
+    assert.equal(pod["automountServiceAccountToken"], false);
+    assert.deepEqual(holdersOf(pod, "token"), ["updater"]);
+  });
+
+  it("give the API token to `prepare` too, where health checks use it", async () => {
+    const pod = await podOf({ haproxy: { checks: { authentication: "token" } } });
+    assert.deepEqual(holdersOf(pod, "token"), ["prepare", "updater"]);
+  });
+});
+
+interface Probe {
+  readonly httpGet: { readonly path: string; readonly port: number; readonly host?: string };
+  readonly periodSeconds: number;
+  readonly timeoutSeconds: number;
+  readonly failureThreshold: number;
+  readonly terminationGracePeriodSeconds: number;
+}
+
+describe("HAProxy's probes", () => {
+  it("ask HAProxy's health port, never the LB port, where the forward answers too", async () => {
+    const haproxy = container(await podOf({ ports: { health: 7000 } }), "haproxy");
+    for (const name of ["startupProbe", "readinessProbe", "livenessProbe"]) {
+      const { path, port } = (haproxy[name] as Probe).httpGet;
+      assert.deepEqual([path, port], ["/healthz", 7000], name);
+    }
+  });
+
+  it("kill a HAProxy that hangs within 5 s", async () => {
+    const probe = container(await podOf(), "haproxy")["livenessProbe"] as Probe;
+    const failed = probe.failureThreshold * (probe.periodSeconds + probe.timeoutSeconds);
+    assert.ok(failed + probe.terminationGracePeriodSeconds <= 5);
+  });
+
+  it("leave HAProxy time to end its connections before kubelet kills it", async () => {
+    const pod = await podOf({ haproxy: { hardStopAfter: "90500ms" } });
+    assert.ok(Number(pod["terminationGracePeriodSeconds"]) > 91);
+  });
+});
+
+describe("the pre-stop handover", () => {
+  for (const kind of ["nftables", "iptables", "socat"]) {
+    const supported = kind === "nftables";
+    const variants = {
+      sidecar: { forward: { kind } },
+      mounted: { forward: { kind }, daemonset: { variant: "mounted" } },
+    };
+    for (const [variant, changes] of Object.entries(variants)) {
+      it(`${supported ? "is" : "is not"} requested by kubelet with a forward of kind ${kind}, variant ${variant}`, async () => {
+        const { lifecycle } = container(await podOf(changes), "haproxy") as {
+          lifecycle?: { preStop: { httpGet: { path: string } } };
+        };
+        assert.equal(lifecycle?.preStop.httpGet.path, supported ? "/prestop" : undefined);
+      });
+    }
+
+    it(`${supported ? "has" : "has no"} answer of HAProxy with a forward of kind ${kind}`, async () => {
+      const { haproxy } = settingsOf(await recordStack(variants.sidecar));
+      assert.equal(haproxy.preStopHandover, supported);
+      const config = mountedConfigOf(await recordStack(variants.mounted));
+      assert.equal(config.includes("/prestop"), supported);
+    });
+  }
+});
+
+describe("the copy of HAProxy's binary", () => {
+  it("is written by a container of HAProxy's own image, and by no other", async () => {
+    const pod = await podOf();
+    const writers = containersOf(pod).filter(({ volumeMounts }) =>
+      volumeMounts.some(({ name, readOnly }) => name === "binary" && readOnly !== true),
+    );
+    assert.deepEqual(
+      writers.map(({ image }) => image),
+      [container(pod, "haproxy").image],
+    );
+  });
+
+  it("checks haproxy.cfg for the updater", async () => {
+    const recording = await recordStack();
+    const { pod } = daemonSetOf(recording);
+    const folder = container(pod, "copy-binary").volumeMounts[0]?.mountPath ?? "";
+    const [program, ...rest] = settingsOf(recording).checkCommand ?? [];
+    assert.ok(program?.startsWith(`${folder}/`), program);
+    assert.deepEqual(rest.slice(-2), ["-c", "-f"]);
+    assert.deepEqual(holdersOf(pod, "binary"), ["copy-binary", "prepare", "updater"]);
+  });
+
+  it("is not made with updater.checkConfig false", async () => {
+    const recording = await recordStack({ updater: { checkConfig: false } });
+    assert.deepEqual(
+      daemonSetOf(recording).pod.initContainers?.map(({ name }) => name),
+      ["prepare"],
+    );
+    assert.equal(settingsOf(recording).checkCommand, undefined);
+  });
+});
+
+describe("the updater's files", () => {
+  it("hold no secret and no address of a node, so that all pods share them", async () => {
+    const files = updaterFiles(await recordStack());
+    assert.doesNotMatch(files["settings.json"] ?? "", /10\.0\.0\.|very secret/);
+  });
+
+  it("hold the bundled script", async () => {
+    assert.ok((updaterFiles(await recordStack())["updater.js"] ?? "").length > 1000);
+  });
+
+  it("let HAProxy listen on the node's own address", async () => {
+    assert.deepEqual(settingsOf(await recordStack()).haproxy.listen, ["${HOST_IP}"]);
+  });
+
+  it("hold the operator's settings", async () => {
+    const { discovery, drainSeconds, retainSeconds } = settingsOf(
+      await recordStack({ discovery: "endpoints", updater: { drain: "5s", retain: "10m" } }),
+    );
+    assert.deepEqual([discovery, drainSeconds, retainSeconds], ["endpoints", 5, 600]);
+  });
+});
