@@ -80,7 +80,7 @@ function connectCluster(
       kubeconfig: pulumi.secret(settings.kubeconfig),
     };
   }
-  const cluster = kubeadmCluster(kubeadmArgs(settings, hosts, [...forwards.values()]));
+  const cluster = kubeadmCluster(kubeadmArgs(settings, hosts), [...forwards.values()]);
   return {
     controlPlaneNodes: controlPlaneNodesBy(cluster.controlPlaneNodes),
     kubeconfig: cluster.kubeconfig,

@@ -67,11 +67,7 @@ export function existingOf(settings: Settings): { existing?: ExistingCluster } {
 }
 
 /** What kubeadm makes of the hosts. */
-export function kubeadmArgs(
-  settings: Settings,
-  hosts: readonly Host[],
-  dependsOn: readonly pulumi.Resource[],
-): KubeadmClusterArgs {
+export function kubeadmArgs(settings: Settings, hosts: readonly Host[]): KubeadmClusterArgs {
   const { resetOnDestroy, ...kubeadm } = settings.kubeadm;
   return {
     hosts,
@@ -83,7 +79,6 @@ export function kubeadmArgs(
     },
     resetOnDestroy,
     drainSeconds: settings.updater.drainSeconds,
-    dependsOn,
   };
 }
 
