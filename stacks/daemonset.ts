@@ -81,7 +81,7 @@ function connectCluster(
       kubeconfig: pulumi.secret(settings.kubeconfig),
     };
   }
-  const cluster = kubeadmCluster(kubeadmArgs(settings, hosts, [...forwards.values()]));
+  const cluster = kubeadmCluster(kubeadmArgs(settings, hosts), [...forwards.values()]);
   return {
     controlPlaneNodes: liveNodes(cluster.controlPlaneNodes),
     kubeconfig: cluster.kubeconfig,

@@ -79,19 +79,19 @@ function newCluster(
   checked: readonly pulumi.Resource[],
   settings: Settings,
 ): StackOutputs {
-  const { settings: kubeadm } = kubeadmArgs(settings, controlPlaneNodes, []);
-  const tickets = initNodeJoinCredentials(controlPlaneNodes, checked);
-  const ca = clusterCa(controlPlaneNodes, kubeadm, tickets, checked);
-  const serving = balance(loadBalancers, ca.certificate, [...checked, ca.made], settings);
-  const args = kubeadmArgs(settings, controlPlaneNodes, [...checked, ca.made, ...serving]);
+  const kubeadm = kubeadmArgs(settings, controlPlaneNodes);
+  const joinCredentials = initNodeJoinCredentials(controlPlaneNodes, checked);
+  const ca = clusterCa(kubeadm, joinCredentials, checked);
+  const serving = balance(loadBalancers, ca.certificate, [...checked, ca.created], settings);
+  const prepared = [...checked, ca.created, ...serving];
   const initNode = initNodeOf(controlPlaneNodes);
-  const first = bootstrapInitNode(args, tickets);
+  const first = bootstrapInitNode(kubeadm, joinCredentials, prepared);
   const kubeconfig = adminKubeconfig(controlPlaneNodes, [first]);
   const others = controlPlaneNodes.filter((each) => each !== initNode && !each.lost);
   const cluster = connect(kubeconfig, loadBalancers, [first, ...serving], settings, [
     { ...nodeOf(initNode), dependsOn: [first] },
   ]);
-  const joined = joinMembers(args, first, cluster.tokens);
+  const joined = joinMembers(kubeadm, first, [...prepared, ...cluster.tokens]);
   for (const host of others) {
     const dependsOn = [joined.get(host.name) as pulumi.Resource];
     backendKey(cluster.backends, { ...nodeOf(host), dependsOn }, settings.ports.api);

@@ -75,12 +75,8 @@ export function existingOf(settings: Settings): { existing?: ExistingCluster } {
   return { existing: { endpointHost: endpoint.host, caCert, backends } };
 }
 
-/** Arguments for kubeadm on the control-plane nodes. */
-export function kubeadmArgs(
-  settings: Settings,
-  hosts: readonly Host[],
-  dependsOn: readonly pulumi.Resource[],
-): KubeadmClusterArgs {
+/** What kubeadm makes of the hosts. */
+export function kubeadmArgs(settings: Settings, hosts: readonly Host[]): KubeadmClusterArgs {
   const { resetOnDestroy, ...kubeadm } = settings.kubeadm;
   return {
     hosts,
@@ -92,7 +88,6 @@ export function kubeadmArgs(
     },
     resetOnDestroy,
     drainSeconds: settings.updater.drainSeconds,
-    dependsOn,
   };
 }
 

@@ -3,26 +3,25 @@ import * as pulumi from "@pulumi/pulumi";
 import { bootstrapScript } from "../../host/kubeadm/bootstrap-script";
 import { caScript } from "../../host/kubeadm/ca-script";
 import { joinCredentialsScript } from "../../host/kubeadm/join-credentials-script";
-import type { KubeadmSettings } from "../../host/kubeadm/kubeadm-settings";
 import { kubeconfigScript } from "../../host/kubeadm/kubeconfig-script";
+import type { KubeadmSettings } from "../../host/kubeadm/kubeadm-settings";
 import type { Host } from "./host";
+import { kubeadmAdvice } from "./kubeadm-advice";
 
-/** What the cluster is made of. */
+/** Arguments of {@link kubeadmCluster} and of its steps. */
 export interface KubeadmClusterArgs {
-  /** The control-plane nodes; the first that is not lost may make the cluster. */
+  /** The control-plane nodes; the first that is not lost is the init node. */
   readonly hosts: readonly Host[];
   readonly settings: KubeadmSettings;
-  /** `kubeadm reset` when everything is destroyed. */
+  /** Run `kubeadm reset` when the whole stack is destroyed? */
   readonly resetOnDestroy: boolean;
-  /** Seconds that a leaving control-plane node's clients have to go elsewhere. */
+  /** Seconds that clients of a leaving control-plane node have to reconnect elsewhere. */
   readonly drainSeconds: number;
-  /** What must be there before kubeadm runs anywhere: the forwards, or HAProxy as a service. */
-  readonly dependsOn: readonly pulumi.Resource[];
 }
 
-/** Control-plane nodes made by kubeadm. */
+/** A cluster of control-plane nodes made by kubeadm. */
 export interface KubeadmCluster {
-  /** By name: what makes a host a control-plane node, and takes it out of the cluster when it is deleted. */
+  /** By name: creating it makes the host a control-plane node, deleting it removes the node. */
   readonly controlPlaneNodes: ReadonlyMap<string, remote.Command>;
   /** The administrator's kubeconfig, with the endpoint as its server. SECRET */
   readonly kubeconfig: pulumi.Output<string>;
@@ -31,94 +30,99 @@ export interface KubeadmCluster {
 /**
  * kubeadm on all hosts, one after the other.
  *
- * The head asks all the others for join credentials first: on the first day there is none and it makes the cluster, later it joins like any other.
- * The others get theirs from the head, each after the one before it has joined: join credentials replaces the certificates of the last one.
+ * The init node first requests join credentials from all others: on the first day none has any, and
+ * it creates the cluster; a reprovisioned one joins. The others join with credentials of the init
+ * node, each issued after the join before it, since each issue replaces the uploaded certificates.
+ *
+ * @param dependsOn what must exist before kubeadm runs anywhere: the forwards
  */
-export function kubeadmCluster(args: KubeadmClusterArgs): KubeadmCluster {
-  const live = args.hosts.filter((host) => !host.lost);
-  const first = bootstrapInitNode(args, initNodeJoinCredentials(args.hosts, args.dependsOn));
-  const controlPlaneNodes = joinMembers(args, first, []);
-  const dependsOn = live.flatMap(({ name }) => controlPlaneNodes.get(name) ?? []);
-  return { controlPlaneNodes, kubeconfig: adminKubeconfig(args.hosts, dependsOn) };
+export function kubeadmCluster(
+  args: KubeadmClusterArgs,
+  dependsOn: readonly pulumi.Resource[],
+): KubeadmCluster {
+  const joinCredentials = initNodeJoinCredentials(args.hosts, dependsOn);
+  const initialized = bootstrapInitNode(args, joinCredentials, dependsOn);
+  const controlPlaneNodes = joinMembers(args, initialized, dependsOn);
+  const live = args.hosts.filter(({ lost }) => !lost);
+  const bootstraps = live.flatMap(({ name }) => controlPlaneNodes.get(name) ?? []);
+  return { controlPlaneNodes, kubeconfig: adminKubeconfig(args.hosts, bootstraps) };
 }
 
-/** The first host that is not lost. */
+/** The host that may run `kubeadm init`: the first that is not lost. */
 export function initNodeOf(hosts: readonly Host[]): Host {
-  const initNode = hosts.find((host) => !host.lost);
+  const initNode = hosts.find(({ lost }) => !lost);
   if (initNode === undefined) throw new Error("kubeadm: no host that is not lost");
   return initNode;
 }
 
-/** Join credentials for the head from all the others. */
+/** Join credentials for the init node, from every other host that has a cluster. */
 export function initNodeJoinCredentials(
   hosts: readonly Host[],
   dependsOn: readonly pulumi.Resource[],
 ): remote.Command[] {
   const initNode = initNodeOf(hosts);
-  const tickets: remote.Command[] = [];
-  for (const helper of hosts.filter((host) => host !== initNode && !host.lost)) {
-    tickets.push(ticket(initNode, helper, [...dependsOn, ...tickets]));
+  const issued: remote.Command[] = [];
+  for (const issuer of othersOf(hosts, initNode)) {
+    issued.push(issueJoinCredentials(issuer, initNode, [...dependsOn, ...issued]));
   }
-  return tickets;
+  return issued;
 }
 
-/** The certificate of the cluster's CA, before there is a cluster: load balancers know whom to trust from their first moment on. */
+/**
+ * The cluster's CA before there is a cluster: load balancers trust it from their first moment on.
+ */
 export function clusterCa(
-  hosts: readonly Host[],
-  settings: KubeadmSettings,
-  tickets: readonly remote.Command[],
+  args: KubeadmClusterArgs,
+  joinCredentials: readonly remote.Command[],
   dependsOn: readonly pulumi.Resource[],
-): { readonly certificate: pulumi.Output<string>; readonly made: pulumi.Resource } {
-  const initNode = initNodeOf(hosts);
-  const script = pulumi.all(tickets.map(({ stdout }) => stdout)).apply((lines) =>
-    caScript({
-      settings,
-      node: { name: initNode.name, address: initNode.address },
-      others: nodesOf(hosts.filter((host) => host !== initNode && !host.lost)),
-      tickets: lines,
-      generation: initNode.generation,
-    }),
+): { readonly certificate: pulumi.Output<string>; readonly created: pulumi.Resource } {
+  const initNode = initNodeOf(args.hosts);
+  const script = printed(joinCredentials).apply((lines) =>
+    caScript({ ...nodeOptions(args, initNode), joinCredentials: lines }),
   );
-  const made = initNode.run(
+  const created = initNode.run(
     "ca",
     { script, removes: true, secret: true },
-    { dependsOn: [...dependsOn, ...tickets] },
+    { dependsOn: [...dependsOn, ...joinCredentials] },
   );
-  // a certificate is public, only the script's input is not
-  return { certificate: pulumi.unsecret(made.stdout), made };
+  // The certificate is public, only the script holds secrets.
+  return { certificate: pulumi.unsecret(created.stdout), created };
 }
 
-/** Makes the head a control-plane node: of a new cluster, or of that whose join credentials it has. */
+/** Makes the init node a control-plane node: by init, or by join where it has join credentials. */
 export function bootstrapInitNode(
   args: KubeadmClusterArgs,
-  tickets: readonly remote.Command[],
+  joinCredentials: readonly remote.Command[],
+  dependsOn: readonly pulumi.Resource[],
 ): remote.Command {
-  return bootstrap(args, { host: initNodeOf(args.hosts), tickets, dependsOn: args.dependsOn });
+  return bootstrap(args, initNodeOf(args.hosts), joinCredentials, dependsOn);
 }
 
-/** Makes the others control-plane nodes, one after the other. By name, the head among them. */
+/**
+ * Makes the other hosts control-plane nodes, one after the other. Returns all of them by name, the
+ * init node and lost hosts included.
+ *
+ * @param initialized the init node's bootstrap
+ */
 export function joinMembers(
   args: KubeadmClusterArgs,
-  first: remote.Command,
+  initialized: remote.Command,
   dependsOn: readonly pulumi.Resource[],
 ): Map<string, remote.Command> {
   const initNode = initNodeOf(args.hosts);
-  const controlPlaneNodes = new Map([[initNode.name, first]]);
-  for (const host of args.hosts.filter((each) => each !== initNode && !each.lost)) {
-    const before = [...args.dependsOn, ...dependsOn, ...controlPlaneNodes.values()];
-    const tickets = [ticket(host, initNode, before)];
-    controlPlaneNodes.set(host.name, bootstrap(args, { host, tickets, dependsOn: before }));
+  const controlPlaneNodes = new Map([[initNode.name, initialized]]);
+  for (const host of othersOf(args.hosts, initNode)) {
+    const before = [...dependsOn, ...controlPlaneNodes.values()];
+    const joinCredentials = [issueJoinCredentials(initNode, host, before)];
+    controlPlaneNodes.set(host.name, bootstrap(args, host, joinCredentials, before));
   }
   for (const host of args.hosts.filter(({ lost }) => lost)) {
-    controlPlaneNodes.set(
-      host.name,
-      bootstrap(args, { host, tickets: [], dependsOn: args.dependsOn }),
-    );
+    controlPlaneNodes.set(host.name, bootstrap(args, host, [], dependsOn));
   }
   return controlPlaneNodes;
 }
 
-/** The administrator's kubeconfig from the head. SECRET */
+/** The administrator's kubeconfig, read on the init node. SECRET */
 export function adminKubeconfig(
   hosts: readonly Host[],
   dependsOn: readonly pulumi.Resource[],
@@ -128,37 +132,31 @@ export function adminKubeconfig(
   return pulumi.secret(admin.stdout);
 }
 
-function nodesOf(hosts: readonly Host[]) {
-  return hosts.map(({ name, address }) => ({ name, address }));
-}
-
-/** Runs on the helper, belongs to the host that joins. */
-function ticket(host: Host, helper: Host, dependsOn: readonly pulumi.Resource[]): remote.Command {
-  const script = joinCredentialsScript({ for: host.name, generation: host.generation });
-  return helper.run(
-    `ticket-from-${helper.name}`,
+/** Runs on the issuer, but belongs to the joining host: it is deleted with it. */
+function issueJoinCredentials(
+  issuer: Host,
+  joining: Host,
+  dependsOn: readonly pulumi.Resource[],
+): remote.Command {
+  const script = joinCredentialsScript({ for: joining.name, generation: joining.generation });
+  return issuer.run(
+    `join-credentials-from-${issuer.name}`,
     { script, secret: true },
-    { dependsOn, owner: host },
+    { dependsOn, owner: joining },
   );
 }
 
-interface Join {
-  readonly host: Host;
-  readonly tickets: readonly remote.Command[];
-  readonly dependsOn: readonly pulumi.Resource[];
-}
-
-function bootstrap(args: KubeadmClusterArgs, join: Join): remote.Command {
-  const { host, tickets, dependsOn } = join;
-  const others = args.hosts.filter((other) => !other.lost && other !== host);
-  const script = pulumi.all(tickets.map(({ stdout }) => stdout)).apply((lines) =>
+function bootstrap(
+  args: KubeadmClusterArgs,
+  host: Host,
+  joinCredentials: readonly remote.Command[],
+  dependsOn: readonly pulumi.Resource[],
+): remote.Command {
+  const script = printed(joinCredentials).apply((lines) =>
     bootstrapScript({
-      settings: args.settings,
-      node: { name: host.name, address: host.address },
-      others: nodesOf(others),
+      ...nodeOptions(args, host),
       initNode: host === initNodeOf(args.hosts),
-      tickets: lines,
-      generation: host.generation,
+      joinCredentials: lines,
       resetOnRemove: args.resetOnDestroy,
       drainSeconds: args.drainSeconds,
     }),
@@ -166,6 +164,30 @@ function bootstrap(args: KubeadmClusterArgs, join: Join): remote.Command {
   return host.run(
     "bootstrap",
     { script, removes: true, secret: true },
-    { dependsOn: [...dependsOn, ...tickets] },
+    { dependsOn: [...dependsOn, ...joinCredentials] },
   );
+}
+
+/** What the scripts of one host have in common. */
+function nodeOptions({ hosts, settings }: KubeadmClusterArgs, host: Host) {
+  return {
+    settings,
+    node: nodeOf(host),
+    others: othersOf(hosts, host).map(nodeOf),
+    generation: host.generation,
+    advice: kubeadmAdvice(host),
+  };
+}
+
+function nodeOf({ name, address }: Host) {
+  return { name, address };
+}
+
+/** The hosts beside this one that are not lost. */
+function othersOf(hosts: readonly Host[], host: Host): Host[] {
+  return hosts.filter((other) => !other.lost && other !== host);
+}
+
+function printed(commands: readonly remote.Command[]): pulumi.Output<string[]> {
+  return pulumi.all(commands.map(({ stdout }) => stdout));
 }

@@ -1,93 +1,106 @@
+import { hostPort } from "../../haproxy/address";
 import {
   BACKENDS_CONFIG_MAP,
+  CONTROL_PLANE_NODES_ANNOTATION,
   HAPROXY_UID,
   HOST_STATE_DIR,
   KUBEADM_UNIT,
-  CONTROL_PLANE_NODES_ANNOTATION,
   NAMESPACE,
   PRODUCT,
   TUNNEL_UNIT,
 } from "../../names";
-import { hostPort } from "../../haproxy/address";
 import { hostScript, quote } from "../shell";
-import { criSocket, initConfig, joinConfig } from "./kubeadm-config";
-import { library, printer, variables } from "./shell-library";
-import type { ClusterNode, KubeadmSettings } from "./kubeadm-settings";
 import { readJoinCredentials } from "./join-credentials";
+import { DEFAULT_ADVICE, type KubeadmAdvice } from "./kubeadm-advice";
+import { criSocket, initConfig, joinConfig } from "./kubeadm-config";
+import type { ClusterNode, KubeadmSettings } from "./kubeadm-settings";
+import { library, printer, variables } from "./shell-library";
 
-/** What {@link bootstrapScript} is made from. */
+/** Options of {@link bootstrapScript}. */
 export interface BootstrapOptions {
   readonly settings: KubeadmSettings;
   readonly node: ClusterNode;
-  /** The other control-plane nodes of the configuration. */
+  /** The cluster's other control-plane nodes. */
   readonly others: readonly ClusterNode[];
-  /** May this host make the cluster when there is none? True for one node only. */
+  /** May this host create the cluster when there is none? True for one node only. */
   readonly initNode: boolean;
-  /** Lines printed by `ticketScript` on other control-plane nodes; SECRET. `""` and `"absent"` mean that the control-plane node had no cluster. */
-  readonly tickets: readonly string[];
-  /** Raised by the operator for a host that was reprovisioned: the text changes, so `up` runs it again. */
+  /**
+   * Lines of `joinCredentialsScript` from other control-plane nodes. SECRET
+   * `""` and `"absent"` say that a node had no cluster.
+   */
+  readonly joinCredentials: readonly string[];
+  /** Another number makes another text, which runs again: for a host that was reprovisioned. */
   readonly generation: number;
-  /** Runs `kubeadm reset` when the whole configuration is destroyed. */
+  /** Run `kubeadm reset` when the whole cluster is destroyed? */
   readonly resetOnRemove: boolean;
-  /** Seconds for which load balancers keep connections to a control-plane node whose key is out; a leaving one waits until they are over. @default 10 */
+  /**
+   * Seconds for which load balancers drain a removed backend: a leaving node waits for their end.
+   * @default 10
+   */
   readonly drainSeconds?: number;
+  /** What operators do next, for messages. @default DEFAULT_ADVICE */
+  readonly advice?: KubeadmAdvice;
 }
 
-/** Load balancers hear that a key is out within a second, and look each second whether a drain is over. */
-const CUT_WITHIN_SECONDS = 2;
+/** Load balancers see a removed key within 1 s, and check each second whether a drain has ended. */
+const DRAIN_DELAY_SECONDS = 2;
 
 /** Seconds that `kubectl drain` of a leaving control-plane node may take. */
 const DRAIN_DEADLINE_SECONDS = 300;
 
-/** Files of a running script, secrets among them: memory, root only, gone when it ends. */
+/** Files of a running script, secrets among them: in memory, for root alone, deleted at its end. */
 const RUN_DIR = `/run/${PRODUCT}-kubeadm`;
 
-function addressInUrl(address: string): string {
-  return address.includes(":") ? `[${address}]` : address;
-}
+const ETCD_CLIENT_PORT = 2379;
+const ETCD_PEER_PORT = 2380;
 
 /** Values that both verbs use. */
-export function header(options: BootstrapOptions): string {
-  const { settings, node } = options;
-  const { host, port } = settings.endpoint;
-  const others = options.others.map(({ name, address }) => `${name} ${addressInUrl(address)}\n`);
+export function header({ settings, node, others }: BootstrapOptions): string {
+  const { endpoint, apiPort } = settings;
+  // NAME API ETCD LB, each but the name as HOST:PORT
+  const lines = others.map(({ name, address }) => {
+    const ports = [apiPort, ETCD_CLIENT_PORT, endpoint.port];
+    return `${[name, ...ports.map((port) => hostPort(address, port))].join(" ")}\n`;
+  });
   return [
     variables({
       NODE: node.name,
-      ADDRESS_URL: addressInUrl(node.address),
-      OWN_API: hostPort(node.address, settings.apiPort),
-      API_PORT: settings.apiPort,
-      ENDPOINT: hostPort(host, port),
+      OWN_API: hostPort(node.address, apiPort),
+      OWN_ETCD: hostPort(node.address, ETCD_CLIENT_PORT),
+      OWN_PEER: `https://${hostPort(node.address, ETCD_PEER_PORT)}`,
+      ENDPOINT: hostPort(endpoint.host, endpoint.port),
       CRI_SOCKET: criSocket(settings) ?? "",
       STATE: HOST_STATE_DIR,
       RUN: RUN_DIR,
       KUBEADM_UNIT,
     }),
-    printer("others", others.join("")),
+    printer("others", lines.join("")),
   ].join("");
 }
 
 /** Values and texts that only `apply` uses. */
 export function applyHeader(options: BootstrapOptions): string {
-  const { settings, node } = options;
-  const read = readJoinCredentials(options.tickets);
-  const tickets = "validationError" in read ? [] : read.tickets;
-  const lines = tickets.map(
-    (ticket) => `${ticket.token} ${ticket.caCertHashes[0] ?? ""} ${ticket.certificateKey}\n`,
+  const { settings, node, advice = DEFAULT_ADVICE } = options;
+  const read = readJoinCredentials(options.joinCredentials, advice);
+  const credentials = "error" in read ? [] : read.credentials;
+  const lines = credentials.map(
+    ({ token, caCertHashes, certificateKey }) =>
+      `${token} ${caCertHashes[0] ?? ""} ${certificateKey}\n`,
   );
-  const ca = Buffer.from(tickets[0]?.caCert ?? "", "base64").toString("utf8");
+  const ca = Buffer.from(credentials[0]?.caCert ?? "", "base64").toString("utf8");
   return [
     variables({
       TUNNEL_UNIT,
       HAPROXY_UID,
       LB_PORT: settings.endpoint.port,
       ENDPOINT_HOST: settings.endpoint.host,
-      HEAD: options.initNode,
-      GENERATION: options.generation,
+      INIT_NODE: options.initNode,
+      ADVICE_JOIN_CREDENTIALS: advice.joinCredentials,
+      ADVICE_EXCLUDE_NODE: advice.excludeNode,
     }),
-    `check_tickets() { ${"validationError" in read ? `fail ${quote(read.validationError)}` : ":"}; }\n`,
-    printer("tickets", lines.join("")),
-    printer("ticket_ca", ca),
+    `check_join_credentials() { ${"error" in read ? `fail ${quote(read.error)}` : ":"}; }\n`,
+    printer("join_credentials", lines.join("")),
+    printer("cluster_ca", ca),
     printer("init_config", initConfig(settings, node)),
     printer("join_config", joinConfig(settings, node)),
   ].join("");
@@ -95,32 +108,43 @@ export function applyHeader(options: BootstrapOptions): string {
 
 /** Values that only `remove` uses. */
 function removeHeader(options: BootstrapOptions): string {
+  const { advice = DEFAULT_ADVICE, drainSeconds = 10 } = options;
   return variables({
     TUNNEL_UNIT,
     NAMESPACE,
     BACKENDS: BACKENDS_CONFIG_MAP,
     CONTROL_PLANE_NODES_ANNOTATION,
     RESET_ON_REMOVE: options.resetOnRemove,
-    DRAIN_SECONDS: (options.drainSeconds ?? 10) + CUT_WITHIN_SECONDS,
+    DRAIN_SECONDS: drainSeconds + DRAIN_DELAY_SECONDS,
     DRAIN_DEADLINE: DRAIN_DEADLINE_SECONDS,
+    ADVICE_RESTORE_BACKENDS: advice.restoreBackends,
+    ADVICE_END_CLUSTER: advice.endCluster,
   });
 }
 
 /**
- * The script that makes a host a control-plane node, and takes it out again. It holds the join credentials: SECRET as a whole.
+ * The script that makes a host a control-plane node, and removes it again. It holds the join
+ * credentials: SECRET as a whole.
  *
- * `apply` does nothing on a control-plane node that serves. A blank host joins when another control-plane node gave join credentials; the head makes the cluster when
- * there is no join credentials and nobody answers at the endpoint or on another control-plane node; any other blank host is an error. What an interrupted
- * kubeadm left is finished or cleared, and only that: a completed control-plane node is never reset. It ends when the host's own API server is ready.
+ * `apply` ends when the host's own API server is ready, and changes nothing on a node that serves.
+ * - A blank host with join credentials joins.
+ * - A blank init node without them creates the cluster, unless the endpoint or another node
+ *   answers.
+ * - Any other blank host is an error.
+ * - An interrupted kubeadm is finished or reset. A node on which kubeadm succeeded is never reset.
  *
- * `remove` asks the cluster: when the ConfigMap `haproxy-backends` is gone (the whole configuration is destroyed), or still names this
- * control-plane node, the host stays as it is, or is reset where `resetOnRemove` says so; when it names other control-plane nodes only, this one leaves: refused
- * without quorum, drained, etcd member removed, Node deleted, reset. A host without a cluster is left alone.
+ * `remove` decides by the list of control-plane nodes at the ConfigMap `haproxy-backends`.
+ * - The ConfigMap is gone, or lists this node: everything is being destroyed. The host stays as it
+ *   is, or is reset if `resetOnRemove`.
+ * - It lists other nodes only: this one leaves. It is drained, its etcd member removed, its Node
+ *   deleted, the host reset. Refused where etcd would lose its quorum.
+ * - A host without a cluster is left alone.
  *
- * The host needs kubeadm, kubelet, kubectl, curl, systemd; for a head that joins again while it is the endpoint also socat and setpriv.
+ * The host needs kubeadm, kubelet, kubectl, curl and systemd; an init node that joins again while
+ * it is the endpoint also needs socat and setpriv.
  */
 export function bootstrapScript(options: BootstrapOptions): string {
-  const common = library("common", "unit", "etcd", "partial-reset");
+  const common = library("paths", "common", "unit", "etcd", "partial-reset");
   return hostScript(
     `${options.node.name}-bootstrap`,
     {
@@ -136,7 +160,7 @@ export function bootstrapScript(options: BootstrapOptions): string {
         removeHeader(options),
         common,
         library("leave"),
-        "remove_master",
+        "remove_control_plane_node",
       ].join("\n"),
     },
     { generation: options.generation },

@@ -1,46 +1,40 @@
 import { HOST_STATE_DIR } from "../../names";
 import { hostScript } from "../shell";
 import { applyHeader, header, type BootstrapOptions } from "./bootstrap-script";
-import { library } from "./shell-library";
+import { library, variables } from "./shell-library";
 
-/** What {@link caScript} is made from. */
+/** Options of {@link caScript}. */
 export type CaOptions = Pick<
   BootstrapOptions,
-  "settings" | "node" | "others" | "tickets" | "generation"
+  "settings" | "node" | "others" | "joinCredentials" | "generation" | "advice"
 >;
 
 /**
- * The script that prints the certificate of the cluster's CA (public), before there is a cluster: that of the other control-plane nodes when one of them
- * gave join credentials, else the host's own, which `kubeadm init phase certs ca` makes where nobody answers as a cluster yet. It holds the join credentials: SECRET.
+ * The script that prints the certificate of the cluster's CA (public) before there is a cluster:
+ * that of the join credentials, else the host's own, else a new one of `kubeadm init phase certs
+ * ca`. It creates none while a cluster answers. It holds the join credentials: SECRET.
  *
- * `remove` takes a CA away that it has made and that no cluster came to use.
+ * `remove` deletes a CA that the script created and that no cluster has used.
  */
 export function caScript(options: CaOptions): string {
-  const all = { ...options, initNode: true, resetOnRemove: false };
+  const bootstrap = { ...options, initNode: true, resetOnRemove: false };
   return hostScript(
     `${options.node.name}-ca`,
     {
       apply: [
-        header(all),
-        applyHeader(all),
-        // the host may be in any state that its bootstrap knows
-        library("common", "unit", "etcd", "partial-reset", "init", "join", "bootstrap", "ca"),
-        "certificate_authority",
+        header(bootstrap),
+        applyHeader(bootstrap),
+        // The host may be in any state that its bootstrap handles.
+        library("paths", "common", "unit", "etcd", "partial-reset"),
+        library("init", "join", "bootstrap", "ca"),
+        "print_ca",
       ].join("\n"),
-      remove: REMOVE,
+      remove: [
+        variables({ STATE: HOST_STATE_DIR }),
+        library("paths", "remove-ca"),
+        "remove_unused_ca",
+      ].join("\n"),
     },
     { generation: options.generation },
   );
 }
-
-/** Only what we made, and only where no cluster has grown from it. */
-const REMOVE = `made=${HOST_STATE_DIR}/ca-made
-pki=/etc/kubernetes/pki
-if [ -e "$made" ] && [ ! -e /etc/kubernetes/admin.conf ] && [ ! -e /etc/kubernetes/kubelet.conf ]; then
-  if [ -e "$pki/ca.crt" ] && [ "$(cat "$made")" = "$(sha256sum <"$pki/ca.crt")" ]; then
-    rm -f "$pki/ca.crt" "$pki/ca.key"
-  fi
-  rmdir "$pki" 2>/dev/null || :
-fi
-rm -f "$made"
-rmdir ${HOST_STATE_DIR} 2>/dev/null || :`;

@@ -2,21 +2,21 @@ import { HOST_STATE_DIR, PRODUCT } from "../../names";
 import { hostScript } from "../shell";
 import { library, variables } from "./shell-library";
 
-/** What {@link ticketScript} is made from. */
+/** Options of {@link joinCredentialsScript}. */
 export interface JoinCredentialsOptions {
-  /** Name of the control-plane node that is to join. */
+  /** Name of the node that is to join. */
   readonly for: string;
-  /** The joining node's generation: the next one makes a new join credentials. */
+  /** Generation of the joining node: a new one gets new join credentials. */
   readonly generation: number;
 }
 
 /**
- * The script that prints one line on stdout: `join credentials <base64 of JSON>` (SECRET: a bootstrap token for 2 hours, the CA, and the key of the
- * certificates it has uploaded), or `absent` when this host has no cluster. A control-plane node that does not serve is an error, never `absent`:
- * its cluster exists.
+ * The script that issues join credentials on a control-plane node: one line on stdout (SECRET),
+ * `join-credentials BASE64-OF-JSON`, or `absent` when the host has no cluster. They are valid for 2
+ * hours. A control-plane node that does not serve is an error, never `absent`: its cluster exists.
  *
- * It runs while the host's lock is held by others: it changes nothing on the host. Certificates uploaded for one joining node replace
- * those for another, so nodes join one after the other, each with its join credentials made after the former has joined.
+ * It takes no lock, since it changes nothing on the host. Each upload of certificates replaces the
+ * one before, so nodes join one after the other, each with credentials issued after the last join.
  */
 export function joinCredentialsScript(options: JoinCredentialsOptions): string {
   const apply = [
@@ -26,7 +26,7 @@ export function joinCredentialsScript(options: JoinCredentialsOptions): string {
       PRODUCT,
       STATE: HOST_STATE_DIR,
     }),
-    library("join-credentials"),
+    library("paths", "join-credentials"),
   ].join("\n");
-  return hostScript(`ticket-for-${options.for}`, { apply }, { ...options, lock: false });
+  return hostScript(`join-credentials-for-${options.for}`, { apply }, { ...options, lock: false });
 }

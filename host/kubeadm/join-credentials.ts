@@ -1,15 +1,19 @@
 import { z } from "zod";
+import type { KubeadmAdvice } from "./kubeadm-advice";
 
-/** What a control-plane node gives to a host that joins. SECRET. */
-export interface Ticket {
+/** What a host needs to join as a control-plane node. SECRET */
+export interface JoinCredentials {
+  /** Bootstrap token. */
   readonly token: string;
+  /** Hashes of the cluster CA's public key, `sha256:...`. */
   readonly caCertHashes: readonly string[];
+  /** Decrypts the certificates that another control-plane node uploaded. */
   readonly certificateKey: string;
   /** PEM of the cluster CA, base64. */
   readonly caCert: string;
 }
 
-// What goes into kubeadm's configuration and into sed is of these alphabets only.
+// These alphabets are safe in kubeadm's configuration and in sed.
 const joinCredentialsSchema = z.object({
   token: z.string().regex(/^[a-z0-9]{6}\.[a-z0-9]{16}$/),
   caCertHashes: z.array(z.string().regex(/^sha256:[0-9a-f]{64}$/)).min(1),
@@ -17,37 +21,40 @@ const joinCredentialsSchema = z.object({
   caCert: z.string().regex(/^[A-Za-z0-9+/]+=*$/),
 });
 
-/** The join credentials of the other control-plane nodes, or why they cannot be used (a text without secrets). */
-export type Tickets =
-  { readonly tickets: readonly Ticket[] } | { readonly validationError: string };
+/**
+ * The join credentials of other control-plane nodes, or why they are unusable (without secrets).
+ */
+export type JoinCredentialsResult =
+  { readonly credentials: readonly JoinCredentials[] } | { readonly error: string };
 
-/** Reads the lines that `ticketScript` printed; `""` and `absent` give none. */
-export function readJoinCredentials(lines: readonly string[]): Tickets {
-  const tickets: Ticket[] = [];
+/** Reads lines of `joinCredentialsScript`; `""` and `absent` give none. */
+export function readJoinCredentials(
+  lines: readonly string[],
+  advice: KubeadmAdvice,
+): JoinCredentialsResult {
+  const credentials: JoinCredentials[] = [];
   for (const line of lines.map((text) => text.trim())) {
     if (line === "" || line === "absent") {
       continue;
     }
-    const ticket = readOne(line);
-    if (ticket === undefined) {
+    const parsed = parseLine(line);
+    if (parsed === undefined) {
       return {
-        validationError:
-          "another master's ticket cannot be read: raise this node's generation in the configuration, then run `pulumi up`: it is made again",
+        error: `the join credentials of another control-plane node cannot be read; nothing was changed. To have them issued again: ${advice.joinCredentials}`,
       };
     }
-    tickets.push(ticket);
+    credentials.push(parsed);
   }
-  if (new Set(tickets.map((ticket) => ticket.caCert)).size > 1) {
+  if (new Set(credentials.map(({ caCert }) => caCert)).size > 1) {
     return {
-      validationError:
-        "the other masters are of different clusters: their CAs differ; nothing was changed. Compare `sha256sum /etc/kubernetes/pki/ca.crt` on them, and take those that do not belong here out of the configuration",
+      error: `the other control-plane nodes are of different clusters: their CAs differ; nothing was changed. Compare \`sha256sum /etc/kubernetes/pki/ca.crt\` on them. If a node belongs to another cluster: ${advice.excludeNode}`,
     };
   }
-  return { tickets };
+  return { credentials };
 }
 
-function readOne(line: string): Ticket | undefined {
-  const encoded = /^ticket ([A-Za-z0-9+/]+=*)$/.exec(line)?.[1];
+function parseLine(line: string): JoinCredentials | undefined {
+  const encoded = /^join-credentials ([A-Za-z0-9+/]+=*)$/.exec(line)?.[1];
   if (encoded === undefined) {
     return undefined;
   }

@@ -29,9 +29,9 @@ const KUBE_PROXY = "kubeproxy.config.k8s.io/v1alpha1";
 const UNIONS: ReadonlySet<string> = new Set(["certSANs", "ignorePreflightErrors", "skipPhases"]);
 
 /**
- * The documents for `kubeadm init` that are the same on every host, with the user's fragments merged
- * over ours. They lack `kubernetesVersion` where the settings name none, and the node's own fields:
- * see {@link withNode}.
+ * The documents for `kubeadm init` that are the same on every host, with the user's fragments
+ * merged over ours. They lack `kubernetesVersion` where the settings name none, and the node's own
+ * fields: see {@link withNode}.
  */
 export function initDocuments(settings: KubeadmSettings): KubeadmDocument[] {
   const { certSANs, clusterName, endpoint, fragments, kubernetesVersion, skipPhases } = settings;
@@ -61,8 +61,9 @@ export function initDocuments(settings: KubeadmSettings): KubeadmDocument[] {
 }
 
 /**
- * The documents for `kubeadm join` of a control-plane node that are the same on every host. They lack
- * the node's own fields and the discovery: see {@link withNode} and {@link withJoinCredentials}.
+ * The documents for `kubeadm join` of a control-plane node that are the same on every host. They
+ * lack the node's own fields and the discovery: see {@link withNode} and {@link
+ * withJoinCredentials}.
  */
 export function joinDocuments(settings: KubeadmSettings): KubeadmDocument[] {
   const join = document(KUBEADM, "JoinConfiguration", {
@@ -72,7 +73,9 @@ export function joinDocuments(settings: KubeadmSettings): KubeadmDocument[] {
   return [overlay(join, settings.fragments.joinConfiguration ?? {})];
 }
 
-/** Adds the node's name and address. What a document says already stays: users may set `node-ip`. */
+/**
+ * Adds the node's name and address. What a document says already stays: users may set `node-ip`.
+ */
 export function withNode(
   documents: readonly KubeadmDocument[],
   { name, address }: ClusterNode,
@@ -111,7 +114,9 @@ export function kubeadmYaml(documents: readonly KubeadmDocument[]): string {
     .join("---\n");
 }
 
-/** The file for `kubeadm init` on this node; without a version in the settings it is a placeholder. */
+/**
+ * The file for `kubeadm init` on this node; without a version in the settings it is a placeholder.
+ */
 export function initConfig(settings: KubeadmSettings, node: ClusterNode): string {
   const version = { ClusterConfiguration: { kubernetesVersion: PLACEHOLDERS.version } };
   return kubeadmYaml(underlay(withNode(initDocuments(settings), node), version));

@@ -14,8 +14,8 @@ function isArguments(value: unknown): value is { name: string; value: string }[]
 }
 
 /**
- * Merges a user's fragment over our document: objects key by key, lists of arguments by name (the user's value wins), plain lists whose
- * key is in `unions` as a union, everything else is the user's.
+ * Merges a user's fragment over our document: objects key by key, lists of arguments by name (the
+ * user's value wins), lists whose key is in `unions` as a union. Everything else is the user's.
  */
 export function merge(ours: Fragment, users: Fragment, unions: ReadonlySet<string>): Fragment {
   const merged: Record<string, unknown> = { ...ours };

@@ -2,26 +2,28 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { quote } from "../shell";
 
-/** Parts of the scripts: each a file of sh functions under `sh/`. */
-export type Part =
+/** Files of sh functions under `sh/`. */
+export type ShellFile =
+  | "paths"
   | "common"
   | "unit"
   | "etcd"
   | "partial-reset"
   | "init"
   | "ca"
+  | "remove-ca"
   | "join"
   | "bootstrap"
   | "leave"
   | "join-credentials"
   | "kubeconfig";
 
-/** The text of these parts, in this order. */
-export function library(...parts: readonly Part[]): string {
-  return parts.map((part) => readFileSync(join(__dirname, "sh", `${part}.sh`), "utf8")).join("\n");
+/** The text of these files, in this order. */
+export function library(...names: readonly ShellFile[]): string {
+  return names.map((name) => readFileSync(join(__dirname, "sh", `${name}.sh`), "utf8")).join("\n");
 }
 
-/** Assignments of shell variables, one line each. */
+/** Assignments of shell variables, one line each; a boolean becomes `yes` or `no`. */
 export function variables(values: Readonly<Record<string, string | number | boolean>>): string {
   return Object.entries(values)
     .map(([name, value]) => {
@@ -31,7 +33,12 @@ export function variables(values: Readonly<Record<string, string | number | bool
     .join("");
 }
 
-/** A shell function that prints this text, byte for byte. */
+/**
+ * A shell function that prints this text, byte for byte; a last newline is added where it lacks
+ * one.
+ *
+ * @throws when a line of the text is the end marker
+ */
 export function printer(name: string, text: string): string {
   if (text === "") {
     return `${name}() { :; }\n`;

@@ -1,6 +1,6 @@
 import type { KubeadmFragments } from "./kubeadm-settings";
 
-/** A key that a fragment may not hold. */
+/** A key that a fragment must not hold. */
 export interface FragmentError {
   /** Path from the fragments' root, e.g. `clusterConfiguration.controlPlaneEndpoint`. */
   readonly path: string;
@@ -8,7 +8,7 @@ export interface FragmentError {
   readonly message: string;
 }
 
-const ON_THE_HOST = "is a secret that is made on the host for each join: leave it out";
+const ON_THE_HOST = "is created on the host for each join: leave it out";
 
 /** Keys that the program owns, by path from the fragments' root. */
 const OWNED: Readonly<Record<string, string>> = {
@@ -16,27 +16,25 @@ const OWNED: Readonly<Record<string, string>> = {
   "clusterConfiguration.kubernetesVersion":
     "comes from the setting kubeadm.kubernetesVersion: set it there",
   "clusterConfiguration.clusterName": "comes from the setting clusterName: set it there",
-  "clusterConfiguration.certificatesDir":
-    "is not supported: the program knows /etc/kubernetes/pki only",
+  "clusterConfiguration.certificatesDir": "is not supported: only /etc/kubernetes/pki is",
   "clusterConfiguration.etcd.external":
-    "is not supported: a master's etcd member comes and goes with the master",
-  "clusterConfiguration.etcd.local.dataDir":
-    "is not supported: the program knows /var/lib/etcd only",
+    "is not supported: each control-plane node runs an etcd member of its own",
+  "clusterConfiguration.etcd.local.dataDir": "is not supported: only /var/lib/etcd is",
   "initConfiguration.localAPIEndpoint": "comes from the node's address and ports.api",
   "initConfiguration.certificateKey": ON_THE_HOST,
   "initConfiguration.bootstrapTokens": ON_THE_HOST,
   "initConfiguration.nodeRegistration.name": "is the node's name in nodes",
-  "initConfiguration.dryRun": "would make no cluster: leave it out",
+  "initConfiguration.dryRun": "would create no cluster: leave it out",
   "joinConfiguration.discovery": ON_THE_HOST,
   "joinConfiguration.controlPlane.localAPIEndpoint": "comes from the node's address and ports.api",
   "joinConfiguration.controlPlane.certificateKey": ON_THE_HOST,
   "joinConfiguration.nodeRegistration.name": "is the node's name in nodes",
-  "joinConfiguration.dryRun": "would make no cluster: leave it out",
+  "joinConfiguration.dryRun": "would create no cluster: leave it out",
 };
 
 const KUBEADM = "kubeadm.k8s.io/v1beta4";
 
-/** What each fragment is: stating it is superfluous, stating anything else is a mistake. */
+/** The document of each fragment: a fragment may name it, and no other. */
 const KINDS: Readonly<Record<string, { apiVersion: string; kind: string }>> = {
   clusterConfiguration: { apiVersion: KUBEADM, kind: "ClusterConfiguration" },
   initConfiguration: { apiVersion: KUBEADM, kind: "InitConfiguration" },
@@ -63,7 +61,7 @@ function valueAt(root: unknown, path: string): unknown {
     );
 }
 
-/** Every key in the fragments that the program must own, with what to do instead; empty when there is none. */
+/** The keys that a fragment holds and the program owns, each with what to do instead. */
 export function validateFragments(fragments: KubeadmFragments): FragmentError[] {
   const owned = Object.entries(OWNED).filter(([path]) => valueAt(fragments, path) !== undefined);
   const kinds = Object.entries(KINDS).flatMap(([name, expected]) =>

@@ -13,10 +13,16 @@ describe("HAProxy outside the cluster", () => {
   it("comes in order: CA, load balancers, cluster, rights, token, joins", async () => {
     const recording = await recordStack(external);
     const order = [
-      ...["m1-preflight", "m1-ticket-from-m2", "m1-ticket-from-m3", "m1-ca"],
+      ...["m1-preflight", "m1-join-credentials-from-m2", "m1-join-credentials-from-m3", "m1-ca"],
       ...["m1-updater", "m1-haproxy", "m2-updater", "m2-haproxy", "m3-updater", "m3-haproxy"],
       ...["m1-bootstrap", "m1-kubeconfig", "access-token-1", "m3-token"],
-      ...["m2-ticket-from-m1", "m2-bootstrap", "m3-ticket-from-m1", "m3-bootstrap", "backends-m3"],
+      ...[
+        "m2-join-credentials-from-m1",
+        "m2-bootstrap",
+        "m3-join-credentials-from-m1",
+        "m3-bootstrap",
+        "backends-m3",
+      ],
     ];
     assertOrder(recording, order);
   });
@@ -64,7 +70,7 @@ describe("HAProxy outside the cluster", () => {
       ),
     );
     for (const what of ["bootstrap", "kubeconfig", "ca"]) assert.ok(names.includes(`m1-${what}`));
-    assert.ok(!names.some((name) => /^lb\d-(bootstrap|ticket|ca)/.test(name)));
+    assert.ok(!names.some((name) => /^lb\d-(bootstrap|join-credentials|ca)/.test(name)));
   });
 
   it("brings the CA to every host together with its first configuration", async () => {
@@ -97,7 +103,7 @@ describe("HAProxy outside the cluster", () => {
   it("shows in previews what its hosts get: only join credentials, token, control-plane nodes and kubeconfig are hidden", async () => {
     const recording = await recordStack(external);
     for (const { name, secretInputs } of recording.all(COMMAND)) {
-      const hidden = /-(bootstrap|kubeconfig|token|ca)$|-ticket-/.test(name);
+      const hidden = /-(bootstrap|kubeconfig|token|ca)$|-join-credentials-/.test(name);
       assert.equal(secretInputs.includes("stdin"), hidden, name);
     }
   });

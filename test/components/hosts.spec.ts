@@ -8,7 +8,7 @@ const ssh = example()["ssh"] as object;
 const node = (last: number, more: object = {}) => ({ address: `10.0.0.${last}`, ...more });
 
 describe("resources on hosts", () => {
-  it("carry their host's name, and belong to their host", async () => {
+  it("are one for each step of a host", async () => {
     const recording = await recordStack();
     assert.deepEqual(
       recording
@@ -16,12 +16,17 @@ describe("resources on hosts", () => {
         .map(({ name }) => name)
         .sort(),
       [
-        ...["m1-bootstrap", "m1-forward", "m1-kubeconfig", "m1-preflight"],
-        ...["m1-ticket-from-m2", "m1-ticket-from-m3"],
-        ...["m2-bootstrap", "m2-forward", "m2-preflight", "m2-ticket-from-m1"],
-        ...["m3-bootstrap", "m3-forward", "m3-preflight", "m3-ticket-from-m1"],
+        ...["m1-bootstrap", "m1-forward"],
+        ...["m1-join-credentials-from-m2", "m1-join-credentials-from-m3"],
+        ...["m1-kubeconfig", "m1-preflight"],
+        ...["m2-bootstrap", "m2-forward", "m2-join-credentials-from-m1", "m2-preflight"],
+        ...["m3-bootstrap", "m3-forward", "m3-join-credentials-from-m1", "m3-preflight"],
       ],
     );
+  });
+
+  it("belong to the host in their name", async () => {
+    const recording = await recordStack();
     for (const { name, parent } of recording.all(COMMAND)) {
       const host = recording.find("control-plane-lb:index:Host", name.split("-")[0] ?? "");
       assert.equal(parent, host.urn, name);
@@ -43,15 +48,15 @@ describe("resources on hosts", () => {
     assertBefore(recording, "m1-bootstrap", ["m1-forward", "m2-forward", "m3-forward"]);
   });
 
-  it("join control-plane nodes one after the other, each with join credentials of its turn", async () => {
+  it("issue join credentials for a node after the node before it has joined", async () => {
     const recording = await recordStack();
     const order = [
-      "m1-ticket-from-m2",
-      "m1-ticket-from-m3",
+      "m1-join-credentials-from-m2",
+      "m1-join-credentials-from-m3",
       "m1-bootstrap",
-      "m2-ticket-from-m1",
+      "m2-join-credentials-from-m1",
       "m2-bootstrap",
-      "m3-ticket-from-m1",
+      "m3-join-credentials-from-m1",
       "m3-bootstrap",
       "m1-kubeconfig",
     ];
@@ -91,7 +96,7 @@ describe("resources on hosts", () => {
         secretInputs.includes("connection") || secretInputs.includes("connection.privateKey"),
         `${name}: ${secretInputs.join()}`,
       );
-      const secret = /-(bootstrap|kubeconfig)$|-ticket-/.test(name);
+      const secret = /-(bootstrap|kubeconfig)$|-join-credentials-/.test(name);
       assert.equal(secretInputs.includes("stdin"), secret, `${name} stdin`);
       assert.equal(inputs["logging"], secret ? "none" : undefined, `${name} logging`);
       assert.equal(options.additionalSecretOutputs.includes("stdout"), secret, `${name} stdout`);
@@ -130,15 +135,23 @@ describe("the script of a node", () => {
     const [first, second] = [await scripts(1), await scripts(2)];
     assert.deepEqual(
       [...first.keys()].filter((name) => first.get(name) !== second.get(name)).sort(),
-      ["m2-bootstrap", "m2-forward", "m2-preflight", "m2-ticket-from-m1"],
+      ["m2-bootstrap", "m2-forward", "m2-join-credentials-from-m1", "m2-preflight"],
     );
   });
 
-  it("of the first by name may run kubeadm init, no other", async () => {
+  it("names the generation that the operator raises", async () => {
+    const recording = await recordStack({
+      nodes: { m1: node(11), m2: node(12, { generation: 4 }) },
+    });
+    const text = String(recording.find(COMMAND, "m2-bootstrap").inputs["stdin"]);
+    assert.match(text, /raise nodes\.m2\.generation to 5 in the configuration and run `pulumi up`/);
+  });
+
+  it("may create a cluster on the first node by name only", async () => {
     const recording = await recordStack({ nodes: { m10: node(10), m9: node(9), m11: node(11) } });
     const initNodes = recording
       .all(COMMAND)
-      .filter(({ inputs }) => /^HEAD='?yes/m.test(String(inputs["stdin"])))
+      .filter(({ inputs }) => /^INIT_NODE='?yes/m.test(String(inputs["stdin"])))
       .map(({ name }) => name);
     assert.deepEqual(initNodes, ["m9-bootstrap"]);
   });
@@ -167,7 +180,7 @@ describe("a lost node", () => {
     const recording = await recordStack({ nodes });
     const names = recording.resources.map(({ name }) => name);
     assert.ok(names.includes("m2-kubeconfig"));
-    assert.ok(names.includes("m2-ticket-from-m3"));
+    assert.ok(names.includes("m2-join-credentials-from-m3"));
     assert.ok(!names.some((name) => name.endsWith("-from-m1") || name === "backends-m1"));
     for (const { name, inputs } of recording.all(COMMAND)) {
       const connection = inputs["connection"] as { host: string };

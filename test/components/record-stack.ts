@@ -12,13 +12,13 @@ const SECRET = "kubernetes:core/v1:Secret";
 function outputs(type: string, name: string): Record<string, unknown> {
   if (type === SECRET) return { data: { token: Buffer.from(TOKEN).toString("base64") } };
   if (type !== COMMAND) return {};
-  if (name.includes("-ticket-from-")) return { stdout: "absent" };
+  if (name.includes("-join-credentials-from-")) return { stdout: "absent" };
   if (name.endsWith("-kubeconfig")) return { stdout: KUBECONFIG };
   if (name.endsWith("-ca")) return { stdout: CA };
   return {};
 }
 
-export const KUBECONFIG = "apiVersion: v1\nkind: Config # of the head\n";
+export const KUBECONFIG = "apiVersion: v1\nkind: Config # of the init node\n";
 
 export const CA = "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----";
 export const TOKEN = "header.claims-of-the-updater.signature";

@@ -66,7 +66,7 @@ describe("on the real engine, HAProxy outside of the cluster", function () {
     assert.equal(outputs["endpoint"]?.value, "https://lb.example:6444");
     inOrder(
       bench.takeJournal(),
-      "m2 ticket-for-m1 apply",
+      "m2 join-credentials-for-m1 apply",
       "m1 m1-ca apply",
       "lb1 updater-service apply",
       "lb1 haproxy-service apply",
@@ -76,7 +76,7 @@ describe("on the real engine, HAProxy outside of the cluster", function () {
       "m1 kubeconfig apply",
       "PATCH secrets/control-plane-lb-token-1",
       "lb1 updater-token apply",
-      "m1 ticket-for-m2 apply",
+      "m1 join-credentials-for-m2 apply",
       "m2 m2-bootstrap apply",
     );
     assert.deepEqual(bench.api.names(), OBJECTS);

@@ -48,7 +48,12 @@ describe("on the real engine, a cluster that is made", function () {
   it("is listed whole by the first preview, which touches no host", async () => {
     const { steps } = await engine.preview();
     const names = steps.map(({ name }) => name);
-    for (const name of ["m1-preflight", "m3-forward", "m2-ticket-from-m1", "m3-bootstrap"]) {
+    for (const name of [
+      "m1-preflight",
+      "m3-forward",
+      "m2-join-credentials-from-m1",
+      "m3-bootstrap",
+    ]) {
       assert.ok(names.includes(name), name);
     }
     for (const name of [
@@ -75,10 +80,10 @@ describe("on the real engine, a cluster that is made", function () {
     inOrder(
       journal,
       "m3 forward apply",
-      "m2 ticket-for-m1 apply",
-      "m3 ticket-for-m1 apply",
+      "m2 join-credentials-for-m1 apply",
+      "m3 join-credentials-for-m1 apply",
       "m1 m1-bootstrap apply",
-      "m1 ticket-for-m2 apply",
+      "m1 join-credentials-for-m2 apply",
       "m2 m2-bootstrap apply",
     );
     inOrder(
@@ -130,11 +135,11 @@ describe("on the real engine, a cluster that is made", function () {
       done(steps).filter((line) => line.startsWith("create ")),
       [
         "create backends-m4",
-        "create m1-ticket-from-m4",
+        "create m1-join-credentials-from-m4",
         "create m4-bootstrap",
         "create m4-forward",
+        "create m4-join-credentials-from-m1",
         "create m4-preflight",
-        "create m4-ticket-from-m1",
       ],
     );
     const journal = bench.takeJournal();

@@ -1,60 +1,60 @@
-# Makes the host a control-plane node, from whatever state an earlier run, a power cut or a new disk has left it in.
+# Makes the host a serving control-plane node, whatever an earlier run or a power cut left on it.
 
 bootstrap() {
-  mkdir -p "$RUN"
-  chmod 700 "$RUN"
-  wait_for_unit
-  rm -f "$RUN"/*
+  open_run_folder
   (
     trap 'close_endpoint; rm -rf "$RUN"' EXIT
-    check_tickets
-    ticket_ca >"$RUN/ca.crt"
-    make_master
+    check_join_credentials
+    cluster_ca >"$RUN/ca.crt"
+    init_or_join
   )
 }
 
-make_master() {
+init_or_join() {
   finish_leaving
-  if [ -e "$STARTED" ] && [ ! -e "$MADE" ]; then
-    case $(cat "$STARTED") in
+  if [ -e "$KUBEADM_STARTED" ] && [ ! -e "$KUBEADM_DONE" ]; then
+    case $(cat "$KUBEADM_STARTED") in
       init*) resume_init ;;
       *) resume_join ;;
     esac
   fi
-  if [ ! -e "$MADE" ] && ! has_cluster_files; then
+  if [ ! -e "$KUBEADM_DONE" ] && ! has_cluster_files; then
     systemctl --quiet is-enabled kubelet.service || systemctl --quiet enable kubelet.service
     if [ -s "$RUN/ca.crt" ]; then
       run_join
-    elif [ "$HEAD" = yes ]; then
-      check_nobody_answers
+    elif [ "$INIT_NODE" = yes ]; then
+      check_no_cluster_answers
       run_init
     else
-      fail "no other master had a cluster when this host's ticket was asked for; nothing was changed. The first node of the configuration makes the cluster: see its bootstrap, then raise nodes.$NODE.generation to $((GENERATION + 1)) and run \`pulumi up\`"
+      fail "no other control-plane node had a cluster when join credentials for $NODE were requested; nothing was changed. Only the init node creates a cluster: see its bootstrap first, then $ADVICE_JOIN_CREDENTIALS"
     fi
   fi
-  check_member
-  rm -rf "$GIVEN"
-  unmark "$MADE" "$STARTED"
+  check_serves
+  rm -rf "$USER_FILES"
+  unmark "$KUBEADM_DONE" "$KUBEADM_STARTED"
 }
 
-# Ends only when the host serves: its own API server is ready and its Node exists.
-check_member() {
-  [ -e "$MANIFESTS/kube-apiserver.yaml" ] ||
-    fail "this host is part of a cluster, but not a master (there is no $MANIFESTS/kube-apiserver.yaml beside its kubelet.conf or $ETCD_DATA/member); nothing was changed. To make it one, take it out of its cluster first: kubectl drain and kubectl delete node $NODE there, then on this host: kubeadm reset -f"
+# Succeeds only when the host serves: its own API server is ready and its Node is registered.
+check_serves() {
+  if [ ! -e "$MANIFESTS/kube-apiserver.yaml" ]; then
+    [ ! -e "$ETCD_DATA/member" ] ||
+      fail "this host holds etcd's data ($ETCD_DATA/member), but there is no $MANIFESTS/kube-apiserver.yaml; nothing was changed. If it is a control-plane node, restore its manifests, then run this again"
+    fail "this host is part of a cluster, but it is not a control-plane node: there is no $MANIFESTS/kube-apiserver.yaml; nothing was changed. If it is a worker to keep: $ADVICE_EXCLUDE_NODE. To convert a worker, remove it from its cluster first (kubectl drain and kubectl delete node $NODE there), then clear this host: kubeadm reset -f"
+  fi
   if [ -s "$RUN/ca.crt" ] && ! cmp -s "$RUN/ca.crt" "$PKI/ca.crt"; then
-    fail "this host is a master of another cluster than the other masters: its $PKI/ca.crt is not theirs; nothing was changed. If this one is not needed: kubeadm reset -f on this host, then run this again"
+    fail "this host is a control-plane node of another cluster: its $PKI/ca.crt is not that of the other control-plane nodes; nothing was changed. Compare the file on all of them. If this host belongs to the other cluster: $ADVICE_EXCLUDE_NODE"
   fi
   wait_for 300 own_api_ready ||
-    fail "this host is a master, but its API server at https://$OWN_API/readyz has not become ready within 300 s; nothing was reset. See journalctl -u kubelet, and crictl ps -a for etcd and kube-apiserver; with other masters down, etcd has no quorum: start them"
-  wait_for 120 own_node_known ||
-    fail "the API server of this host serves, but there is no Node $NODE: see journalctl -u kubelet; kubectl get nodes shows by which names hosts are registered"
+    fail "this host is a control-plane node, but its API server at https://$OWN_API/readyz is not ready after 300 s; nothing was reset. See journalctl -u kubelet, and crictl ps -a for etcd and kube-apiserver. When other control-plane nodes are down, etcd has no quorum: start them"
+  wait_for 120 own_node_registered ||
+    fail "the API server of this host serves, but there is no Node $NODE: see journalctl -u kubelet; kubectl get nodes shows the names of the registered hosts"
 }
 
-# An earlier removal was cut off after the host had left the cluster: the rest of it first.
+# An earlier removal was interrupted after the host had left the cluster: clears the host first.
 finish_leaving() {
-  [ -e "$LEAVING" ] || return 0
-  warn "an interrupted removal is finished first"
-  run_reset
-  rm -rf "$GIVEN"
-  unmark "$LEAVING" "$STARTED" "$MADE"
+  [ -e "$KUBEADM_LEAVING" ] || return 0
+  warn "finishes an interrupted removal"
+  reset_host
+  rm -rf "$USER_FILES"
+  unmark "$KUBEADM_LEAVING" "$KUBEADM_STARTED" "$KUBEADM_DONE"
 }

@@ -1,34 +1,29 @@
-# The cluster's CA before the cluster: load balancers trust it, and nothing else, from their first moment on.
+# The cluster's CA before the cluster: load balancers trust it alone, from their first moment on.
 
-CA_MADE="$STATE/ca-made"
-
-# Prints the certificate: that of the other control-plane nodes' cluster, else the host's own, else a new one, which kubeadm init then takes.
-certificate_authority() {
-  mkdir -p "$RUN"
-  chmod 700 "$RUN"
-  wait_for_unit
-  rm -f "$RUN"/*
+# Prints the CA's certificate: that of the other nodes, else the host's own, else a new one.
+print_ca() {
+  open_run_folder
   (
     trap 'rm -rf "$RUN"' EXIT
-    check_tickets
+    check_join_credentials
     finish_leaving
-    ticket_ca >"$RUN/ca.crt"
+    cluster_ca >"$RUN/ca.crt"
     if [ -s "$RUN/ca.crt" ]; then
       cat "$RUN/ca.crt"
       return
     fi
-    [ -s "$PKI/ca.crt" ] || make_ca
+    [ -s "$PKI/ca.crt" ] || create_ca
     cat "$PKI/ca.crt"
   )
 }
 
-make_ca() {
-  check_nobody_answers
+create_ca() {
+  check_no_cluster_answers
   write_init_config
-  mark "$CA_MADE" made
+  mark "$CA_CREATED" created
   kubeadm init phase certs ca --config "$RUN/init.yaml" >"$RUN/log" 2>&1 || {
     tail -n 10 "$RUN/log" >&2
     fail "kubeadm init phase certs ca failed: see above"
   }
-  mark "$CA_MADE" "$(sha256sum <"$PKI/ca.crt")"
+  mark "$CA_CREATED" "$(sha256sum <"$PKI/ca.crt")"
 }

@@ -1,6 +1,4 @@
-# etcd through its JSON gateway: hosts have no etcdctl.
-
-OWN_PEER="https://$ADDRESS_URL:2380"
+# Talks to etcd through its JSON gateway: hosts have no etcdctl.
 
 # etcd HOST:PORT PATH [JSON]
 etcd() {
@@ -27,7 +25,7 @@ etcd_healthy() {
   etcd "$1" /health 2>/dev/null | grep -q '"health" *: *"true"'
 }
 
-# etcd_members HOST:PORT: lines `ID PEER-URL CLIENT-HOST:PORT VOTER NAME`; `-` for what a member has not.
+# etcd_members HOST:PORT: lines `ID PEER-URL CLIENT-HOST:PORT VOTER NAME`; `-` is an empty field.
 etcd_members() {
   etcd_list=$(etcd "$1" /v3/cluster/member/list '{"linearizable":true}') || return 1
   printf '%s\n' "$etcd_list" | sed -e 's/^.*"members" *: *\[//' | tr '{' '\n' | grep '"ID"' | while read -r member; do
@@ -41,14 +39,14 @@ etcd_members() {
   done
 }
 
-# The client address of a healthy member on another host: of the list that the own one gives, else of the configuration.
-etcd_other() {
+# HOST:PORT of a healthy member on another host. The own member lists them; it may be down.
+healthy_other_etcd() {
   {
-    etcd_members "$ADDRESS_URL:2379" 2>/dev/null | while read -r _ peer client _ _; do
+    etcd_members "$OWN_ETCD" 2>/dev/null | while read -r _ peer client _ _; do
       [ "$peer" = "$OWN_PEER" ] || [ "$client" = - ] || echo "$client"
     done
-    others | while read -r _ address; do
-      echo "$address:2379"
+    others | while read -r _ _ client _; do
+      echo "$client"
     done
   } | while read -r client; do
     if etcd_healthy "$client"; then
@@ -58,7 +56,7 @@ etcd_other() {
   done
 }
 
-# remove_own_member HOST:PORT: asks that member to remove ours; right as well when there is none.
+# remove_own_member HOST:PORT: asks that member to remove ours; succeeds when there is none.
 remove_own_member() {
   own_id=$(etcd_members "$1" | while read -r id peer _; do
     [ "$peer" != "$OWN_PEER" ] || echo "$id"

@@ -1,16 +1,12 @@
-# A join credentials: what another host needs to join as a control-plane node, good for 2 hours.
+# Issues join credentials for another control-plane node, valid for 2 hours.
 
-PKI=/etc/kubernetes/pki
-ADMIN=/etc/kubernetes/admin.conf
-APISERVER=/etc/kubernetes/manifests/kube-apiserver.yaml
-
-unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
+APISERVER="$MANIFESTS/kube-apiserver.yaml"
 
 argument() {
   sed -n "s/^ *- --$1=//p" "$APISERVER" | head -n 1
 }
 
-# admin.conf with the own API server: the endpoint may be the very host that asks.
+# admin.conf with the own API server: the endpoint may be the host that is to join.
 own_admin() {
   own=$(argument advertise-address)
   case $own in *:*) own="[$own]" ;; esac
@@ -21,8 +17,8 @@ own_api_ready() {
   kubectl --kubeconfig "$work/admin.conf" --cache-dir "$work/cache" --request-timeout 10s get --raw /readyz
 }
 
-# The same key for the same joining host, on whichever control-plane node it is made: join credentials of several control-plane nodes replace the uploaded certificates
-# of each other, and must all still open them. Nobody without the cluster CA's key can compute it.
+# One key per joining node, the same on every control-plane node: each upload replaces the others',
+# and all join credentials must still decrypt it. Computing it takes the CA's private key.
 certificate_key() {
   { cat "$PKI/ca.key" && printf '%s %s' "$FOR" "$GENERATION"; } | sha256sum | cut -d ' ' -f 1
 }
@@ -43,8 +39,8 @@ YAML
   }
 }
 
-# `TOKEN HASH` out of the command line that kubeadm prints.
-new_token() {
+# Prints `TOKEN HASH`, taken from the command line that kubeadm prints.
+create_token() {
   kubeadm token create --ttl 2h0m0s --description "$PRODUCT: $FOR joins" --print-join-command --kubeconfig "$work/admin.conf" 2>"$work/log" |
     sed -n 's/.*--token  *\([a-z0-9.]*\)  *--discovery-token-ca-cert-hash  *\(sha256:[0-9a-f]*\).*/\1 \2/p' | grep . || {
     tail -n 10 "$work/log" >&2
@@ -52,27 +48,27 @@ new_token() {
   }
 }
 
-ticket() {
-  # Nothing of a cluster, or only what an interrupted run has left half-made: the cluster is elsewhere or nowhere.
-  if [ ! -e "$APISERVER" ] || [ ! -e "$ADMIN" ] || [ -e "$STATE/bootstrap-started" ] || [ -e "$STATE/bootstrap-leaving" ]; then
+print_join_credentials() {
+  # No cluster here, or only what an interrupted run left: the cluster is elsewhere, if anywhere.
+  if [ ! -e "$APISERVER" ] || [ ! -e "$ADMIN" ] || [ -e "$KUBEADM_STARTED" ] || [ -e "$KUBEADM_LEAVING" ]; then
     echo absent
     return
   fi
-  # kubeadm encrypts the certificates with a key that is derived from this one, and uploads it with them.
+  # The certificate key is derived from this one, and kubeadm uploads it.
   [ -s "$PKI/ca.key" ] ||
     fail "there is no $PKI/ca.key on this control-plane node, so its certificates cannot be uploaded for $FOR; no token was created. Copy the key of the cluster's CA to this host, then run this again (kubeadm's external CA mode is not supported)"
   own_admin
   wait_for 120 own_api_ready ||
-    fail "this host is a master, but its API server does not become ready, so no ticket can be made for $FOR: see journalctl -u kubelet; with other masters down, etcd has no quorum: start them"
-  token=$(new_token)
+    fail "this host is a control-plane node, but its API server is not ready after 120 s, so it cannot issue join credentials for $FOR: see journalctl -u kubelet. When other control-plane nodes are down, etcd has no quorum: start them"
+  token=$(create_token)
   upload_certs
-  printf 'ticket %s\n' "$(printf '{"token":"%s","caCertHashes":["%s"],"certificateKey":"%s","caCert":"%s"}' \
+  printf 'join-credentials %s\n' "$(printf '{"token":"%s","caCertHashes":["%s"],"certificateKey":"%s","caCert":"%s"}' \
     "${token% *}" "${token#* }" "$(certificate_key)" "$(base64 <"$PKI/ca.crt" | tr -d '\n')" | base64 | tr -d '\n')"
 }
 
 (
   umask 077
-  work=$(mktemp -d "/run/$PRODUCT-ticket.XXXXXX")
+  work=$(mktemp -d "/run/$PRODUCT-join-credentials.XXXXXX")
   trap 'rm -rf "$work"' EXIT
-  ticket
+  print_join_credentials
 )

@@ -1,6 +1,6 @@
-# kubeadm join as a further control-plane node, with join credentials that another control-plane node made.
+# kubeadm join as a further control-plane node, with join credentials of another control-plane node.
 
-# The address of this host that the endpoint's name stands for; nothing when it is elsewhere.
+# Prints the address of this host to which the endpoint's name resolves, or nothing.
 own_endpoint_address() {
   { getent ahosts "$ENDPOINT_HOST" || echo "$ENDPOINT_HOST"; } | cut -d ' ' -f 1 | while read -r candidate; do
     if ip -o address show | sed -n 's/.* inet6\{0,1\} \([^ /]*\).*/\1/p' | grep -qxF "$candidate"; then
@@ -10,26 +10,26 @@ own_endpoint_address() {
   done
 }
 
-# The endpoint may be this very host, with no API server behind its forward yet: kubeadm and kubelet must reach the cluster by it all the
-# same. A tunnel on the special address, under HAProxy's UID, takes the port before the forward does, as HAProxy will.
+# The endpoint may be this host, whose forward has no API server yet, but kubeadm needs the cluster.
+# A tunnel on the specific address, under HAProxy's UID, precedes the forward as HAProxy will.
 open_endpoint() {
   answers_with "$RUN/ca.crt" "$ENDPOINT" && return
   own=$(own_endpoint_address)
   [ -n "$own" ] ||
-    fail "the endpoint $ENDPOINT does not answer with the certificate of the cluster that gave the ticket: see who has the address and the port, then run this again"
-  live=$(others | while read -r _ address; do
-    if answers_with "$RUN/ca.crt" "$address:$API_PORT"; then
-      echo "$address:$API_PORT"
+    fail "the endpoint $ENDPOINT does not answer with a certificate of the cluster that issued the join credentials: see which process holds the address and the port, then run this again"
+  live=$(others | while read -r _ api _; do
+    if answers_with "$RUN/ca.crt" "$api"; then
+      echo "$api"
       break
     fi
   done)
-  [ -n "$live" ] || fail "no other master's API server answers on port $API_PORT with the certificate of the cluster that gave the ticket: start one, then run this again"
+  [ -n "$live" ] || fail "no API server of another control-plane node answers with a certificate of the cluster that issued the join credentials: start one, then run this again"
   family=TCP4
   bind=$own
   case $own in *:*) family=TCP6 bind="[$own]" ;; esac
   close_endpoint
-  warn "the endpoint is this host: $own:$LB_PORT leads to $live until its own API server serves"
-  # Connections that are open when the tunnel closes may end by themselves, hence KillMode.
+  warn "the endpoint is this host: $own:$LB_PORT leads to $live until the own API server serves"
+  # KillMode: open connections end by themselves after the tunnel has closed.
   systemd-run --quiet --collect --unit "$TUNNEL_UNIT" --description "control-plane endpoint while $NODE joins" \
     --property KillMode=process --property RuntimeMaxSec=1800 \
     setpriv --reuid "$HAPROXY_UID" --regid "$HAPROXY_UID" --clear-groups \
@@ -41,78 +41,79 @@ open_endpoint() {
 }
 
 close_endpoint() {
-  # connections that go through it live on, until the host is no longer ours
+  # connections through it stay open until the node is removed
   systemctl stop "$TUNNEL_UNIT" 2>/dev/null || true
 }
 
-# signed TOKEN-ID: the cluster knows this token (its signature appears a moment after the token, and goes when it expires).
-signed() {
+# token_is_valid TOKEN-ID: cluster-info has this token's signature, soon after its creation and
+# until it expires.
+token_is_valid() {
   curl -sf --noproxy '*' --connect-timeout 5 --max-time 10 --cacert "$RUN/ca.crt" \
     "https://$ENDPOINT/api/v1/namespaces/kube-public/configmaps/cluster-info" | grep -q "\"jws-kubeconfig-$1\""
 }
 
-# The first join credentials that is still good, as join.yaml; values go through files, since anyone reads a process list.
-choose_ticket() {
-  tickets >"$RUN/tickets"
-  ticket_end=$(($(now) + 60))
+# Writes join.yaml with the first valid join credentials. Process lists are public, hence files.
+write_join_config() {
+  join_credentials >"$RUN/join-credentials"
+  valid_until=$(($(now) + 60))
   while :; do
     while read -r token hash key; do
-      if signed "${token%%.*}"; then
+      if token_is_valid "${token%%.*}"; then
         printf 's|@TOKEN@|%s|\ns|@CA_CERT_HASH@|%s|\ns|@CERTIFICATE_KEY@|%s|\n' "$token" "$hash" "$key" >"$RUN/fill.sed"
         join_config | sed -f "$RUN/fill.sed" >"$RUN/join.yaml"
         return
       fi
-    done <"$RUN/tickets"
-    [ "$(now)" -lt "$ticket_end" ] || break
+    done <"$RUN/join-credentials"
+    [ "$(now)" -lt "$valid_until" ] || break
     sleep 1
   done
-  fail "the ticket with which $NODE was to join has expired (it is good for 2 hours); nothing was changed. Raise nodes.$NODE.generation to $((GENERATION + 1)) in the configuration and run \`pulumi up\`: a new ticket is made"
+  fail "the join credentials of $NODE have expired (they are valid for 2 hours); nothing was changed. To go on: $ADVICE_JOIN_CREDENTIALS"
 }
 
-# Certificates and admin.conf first: with them this host, which knows that it is blank, takes its own earlier life out of the cluster.
-# (etcd never takes an empty host back under its old member, and no member may join while a voting one is away.)
+# Certificates and admin.conf first: a blank host removes its earlier self from the cluster by them.
+# (etcd accepts no empty host as its old member, and no new member while a voting one is down.)
 prepare_join() {
   in_unit "kubeadm join phase control-plane-prepare download-certs --config $RUN/join.yaml &&
     kubeadm join phase control-plane-prepare certs --config $RUN/join.yaml &&
     kubeadm join phase control-plane-prepare kubeconfig --config $RUN/join.yaml" || return 1
-  wait_for 90 forget_own || {
-    echo "no other master's etcd lets the old member of $NODE be removed" >>"$LOG"
+  wait_for 90 remove_from_cluster || {
+    echo "etcd on no other control-plane node removes the old member of $NODE" >>"$LOG"
     return 1
   }
 }
 
 run_join() {
   open_endpoint
-  (umask 077 && choose_ticket)
-  keep_given
+  (umask 077 && write_join_config)
+  save_user_files
   attempt=1
   while :; do
-    mark "$STARTED" join
-    prepare_join && in_unit "kubeadm join --config $RUN/join.yaml && mv $STARTED $MADE && sync $STATE" && return
+    mark "$KUBEADM_STARTED" join
+    prepare_join && in_unit "kubeadm join --config $RUN/join.yaml && mv $KUBEADM_STARTED $KUBEADM_DONE && sync $STATE" && return
     [ "$attempt" -lt 2 ] || break
     attempt=$((attempt + 1))
-    warn "kubeadm join failed: clears what it left and tries once more"
-    clear_half_made join
+    warn "kubeadm join failed: resets the host and tries once more"
+    reset_partial join
   done
   show_log
-  fail "kubeadm join failed: see the log above; the next run clears what it left and begins again"
+  fail "kubeadm join failed: see the log above; the next run resets the host and tries again"
 }
 
-# A join that was cut off: a control-plane node that serves and has its Node only lacks its mark, any other is cleared and joins anew.
+# A node that serves and is registered only lacks its label; any other is reset and joins again.
 resume_join() {
   [ -s "$RUN/ca.crt" ] ||
-    fail "an interrupted kubeadm join is on this host, and no other master has given a ticket to end it. Start the other masters, raise nodes.$NODE.generation to $((GENERATION + 1)) in the configuration and run \`pulumi up\`"
-  if [ -e "$MANIFESTS/kube-apiserver.yaml" ] && [ -e /etc/kubernetes/kubelet.conf ] && systemctl --quiet is-active kubelet.service &&
-    wait_for 90 own_api_ready && own_node_known; then
+    fail "a kubeadm join was interrupted on this host, and no other control-plane node has issued join credentials to finish it. Start the other control-plane nodes, then $ADVICE_JOIN_CREDENTIALS"
+  if [ -e "$MANIFESTS/kube-apiserver.yaml" ] && [ -e "$KUBELET" ] && systemctl --quiet is-active kubelet.service &&
+    wait_for 90 own_api_ready && own_node_registered; then
     cmp -s "$RUN/ca.crt" "$PKI/ca.crt" ||
-      fail "this host serves a cluster with another CA than the one whose ticket it has: if that cluster is wanted, take $NODE out of this configuration; else kubeadm reset -f; rm $STARTED"
-    warn "an interrupted kubeadm join is finished"
+      fail "this host serves a cluster whose CA is not that of its join credentials; nothing was changed. To keep it there: $ADVICE_EXCLUDE_NODE. To move it, remove it from that cluster first (kubectl drain and kubectl delete node $NODE there), then clear this host"
+    warn "finishes an interrupted kubeadm join"
     open_endpoint
-    (umask 077 && choose_ticket)
-    in_unit "kubeadm join phase control-plane-join mark-control-plane --config $RUN/join.yaml && mv $STARTED $MADE && sync $STATE" && return
+    (umask 077 && write_join_config)
+    in_unit "kubeadm join phase control-plane-join mark-control-plane --config $RUN/join.yaml && mv $KUBEADM_STARTED $KUBEADM_DONE && sync $STATE" && return
     show_log
   fi
   open_endpoint
-  clear_half_made join
-  rm -f "$STARTED"
+  reset_partial join
+  rm -f "$KUBEADM_STARTED"
 }

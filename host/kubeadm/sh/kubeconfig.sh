@@ -1,4 +1,4 @@
 if [ ! -s /etc/kubernetes/admin.conf ]; then
-  fail "there is no /etc/kubernetes/admin.conf on this host: it is no master; run its bootstrap first"
+  fail "there is no /etc/kubernetes/admin.conf on this host: it is not a control-plane node; bootstrap it first"
 fi
 cat /etc/kubernetes/admin.conf

@@ -1,58 +1,56 @@
-# A node that an interrupted or failed kubeadm left half-made: only ours, and only before kubeadm ended well.
+# Clears what an interrupted or failed kubeadm left: only ours, and only before kubeadm succeeded.
 
-# run_reset: kubeadm's own way to clear a host. It gets no kubeconfig: the member and the Node are our business, it would wait for a
-# cluster that may not answer, or take a member out that the others need.
-run_reset() {
+# Clears the host with kubeadm. With a kubeconfig it would wait for a cluster that may not answer, or
+# remove a member that the others need: etcd member and Node are removed elsewhere.
+reset_host() {
   set -- --force --kubeconfig "$RUN/none" --cert-dir "$PKI"
   [ -z "$CRI_SOCKET" ] || set -- "$@" --cri-socket "$CRI_SOCKET"
   kubeadm reset "$@" >>"$LOG" 2>&1 </dev/null || {
     show_log
-    fail "kubeadm reset failed: look at the log above, then run this again"
+    fail "kubeadm reset failed: see the log above, fix the cause, then run this again"
   }
   rm -rf "${ETCD_DATA:?}/member"
 }
 
-# forget_own: takes what the cluster still knows of an earlier life of this host out of it: etcd member and Node. Needs admin.conf and
-# etcd's client certificate on this host, and a live control-plane node.
-forget_own() {
-  other=$(etcd_other)
+# Removes this host's etcd member and Node from the cluster. Needs admin.conf and etcd's client
+# certificate on this host, and another control-plane node that serves.
+remove_from_cluster() {
+  other=$(healthy_other_etcd)
   [ -n "$other" ] || return 1
   remove_own_member "$other" || return 1
-  api=$(other_api) || return 1
+  api=$(serving_other_api) || return 1
   kube "$api" delete node "$NODE" --ignore-not-found --wait=false >/dev/null
 }
 
-# clear_half_made KIND
-clear_half_made() {
-  if [ ! -e "$STARTED" ] || [ -e "$MADE" ]; then
-    fail "refuses to reset this host: it is not known to be half-made by this program"
+# reset_partial init|join
+reset_partial() {
+  if [ ! -e "$KUBEADM_STARTED" ] || [ -e "$KUBEADM_DONE" ]; then
+    fail "refuses to reset this host: no unfinished kubeadm of this program is known here"
   fi
   if [ "$1" = join ] && [ -s "$ADMIN" ] && [ -s "$PKI/etcd/healthcheck-client.key" ]; then
-    # The kubelet runs on meanwhile: a member that had a vote already may be needed to vote itself out.
-    wait_for 180 forget_own ||
-      fail "cannot take the half-made master $NODE out of the cluster: no other master's etcd answers with a quorum. Start the other masters, then run this again"
+    # kubelet keeps running: a member that already votes may be needed to vote itself out.
+    wait_for 180 remove_from_cluster ||
+      fail "cannot remove the partially joined $NODE from the cluster: etcd answers with a quorum on no other control-plane node. Start the other control-plane nodes, then run this again"
   fi
-  warn "clears the half-made node"
+  warn "resets the node that kubeadm did not finish"
   systemctl stop kubelet.service || true
-  run_reset
-  restore_given
+  reset_host
+  restore_user_files
 }
 
-# What users had placed for kubeadm before it ran (their own CA, static pods): kubeadm reset would take it along.
-GIVEN="$STATE/given"
-
-keep_given() {
-  [ ! -e "$GIVEN" ] || return 0
-  rm -rf "$GIVEN.new"
-  (umask 077 && mkdir -p "$GIVEN.new")
+# Users may place files for kubeadm before it runs (a CA, static pods): a reset removes them too.
+save_user_files() {
+  [ ! -e "$USER_FILES" ] || return 0
+  rm -rf "$USER_FILES.new"
+  (umask 077 && mkdir -p "$USER_FILES.new")
   for folder in pki manifests; do
-    [ ! -d "/etc/kubernetes/$folder" ] || cp -a "/etc/kubernetes/$folder" "$GIVEN.new/"
+    [ ! -d "/etc/kubernetes/$folder" ] || cp -a "/etc/kubernetes/$folder" "$USER_FILES.new/"
   done
-  mv "$GIVEN.new" "$GIVEN"
+  mv "$USER_FILES.new" "$USER_FILES"
 }
 
-restore_given() {
+restore_user_files() {
   for folder in pki manifests; do
-    [ ! -d "$GIVEN/$folder" ] || cp -a "$GIVEN/$folder" /etc/kubernetes/
+    [ ! -d "$USER_FILES/$folder" ] || cp -a "$USER_FILES/$folder" /etc/kubernetes/
   done
 }

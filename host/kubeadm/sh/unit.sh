@@ -1,4 +1,4 @@
-# kubeadm in a transient unit: it lives through the end of this script, and the next run waits for it instead of starting another.
+# kubeadm in a transient unit: it survives the end of this script, and the next run waits for it.
 
 LOG="$STATE/kubeadm.log"
 
@@ -9,7 +9,7 @@ unit_running() {
   esac
 }
 
-# Waits for a kubeadm that an earlier run has started; its own deadlines end it, ours is far behind them.
+# Waits for the kubeadm of an earlier run; its own deadlines are far shorter than this one.
 wait_for_unit() {
   unit_end=$(($(now) + 1800))
   while unit_running; do
@@ -19,14 +19,14 @@ wait_for_unit() {
   done
 }
 
-# in_unit TEXT: runs the shell text in the unit, output into the log; its exit status, or 1 when it was killed.
+# in_unit TEXT: runs the shell text in the unit and returns its status, or 1 when it was killed.
 in_unit() {
   rm -f "$RUN/result" "$RUN/result.new"
   {
     printf '%s\n' 'set -u' "cd /" "$1" 'rc=$?' "echo \$rc >$RUN/result.new" "mv $RUN/result.new $RUN/result"
   } >"$RUN/kubeadm.sh"
   mkdir -p "$STATE"
-  # The log is for root alone: kubeadm may print what is not for everyone.
+  # Only root reads the log: kubeadm may print secrets.
   (umask 077 && : >>"$LOG")
   printf '\n== %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >>"$LOG"
   systemd-run --quiet --collect --unit "$KUBEADM_UNIT" --description "kubeadm on $NODE" \

@@ -45,7 +45,7 @@ export class Bench {
     const given = this.answers.get(run.script);
     if (given !== undefined) return typeof given === "function" ? given() : given;
     if (run.script === "kubeconfig") return { stdout: this.api.kubeconfig() };
-    if (run.script.startsWith("ticket-for-")) return { stdout: "absent\n" };
+    if (run.script.startsWith("join-credentials-for-")) return { stdout: "absent\n" };
     return { stdout: "done\n" };
   }
 

@@ -1,6 +1,7 @@
 /**
- * API servers and etcd members for the tests of kubeadm's scripts, as one process in their network namespace: whatever file
- * `HOST:PORT` is under FOLDER/up is listened on. Port 2379 speaks etcd's JSON gateway over FOLDER/members.json, any other the API.
+ * API servers and etcd members for the tests of kubeadm's scripts, as one process in their network
+ * namespace: a file FOLDER/up/HOST:PORT makes it listen there. Port 2379 is etcd's JSON gateway over
+ * FOLDER/members.json, any other port is an API server.
  * usage: fake-servers.ts FOLDER
  */
 import {
@@ -75,7 +76,7 @@ function answer(own: string, request: IncomingMessage, response: ServerResponse)
 
 const running = new Map<string, Server | PlainServer>();
 
-/** A file that says `hang` makes a server that takes connections and is silent. */
+/** A file with the text `hang` makes a server that accepts connections and sends nothing. */
 function start(own: string): Server | PlainServer {
   const at = own.lastIndexOf(":");
   const hang = read(path.join("up", own)).toString().trim() === "hang";

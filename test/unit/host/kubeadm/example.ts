@@ -13,26 +13,26 @@ export const SETTINGS: KubeadmSettings = {
 export const TOKEN = "abcdef.0123456789abcdef";
 export const KEY = "b".repeat(64);
 
-/** A join credentials's line, as another control-plane node prints it. */
+/** Join credentials as another control-plane node prints them. */
 export function joinCredentialsLine(change: Record<string, unknown> = {}): string {
-  const ticket = {
+  const credentials = {
     token: TOKEN,
     caCertHashes: [`sha256:${"a".repeat(64)}`],
     certificateKey: KEY,
     caCert: Buffer.from("-----BEGIN CERTIFICATE-----\n").toString("base64"),
     ...change,
   };
-  return `ticket ${Buffer.from(JSON.stringify(ticket)).toString("base64")}`;
+  return `join-credentials ${Buffer.from(JSON.stringify(credentials)).toString("base64")}`;
 }
 
-/** Options of the head of two control-plane nodes, with no join credentials. */
+/** Options of the init node of two control-plane nodes, without join credentials. */
 export function initNodeOptions(change: Partial<BootstrapOptions> = {}): BootstrapOptions {
   return {
     settings: SETTINGS,
     node: { name: "m1", address: "10.77.0.11" },
     others: [{ name: "m2", address: "10.77.0.12" }],
     initNode: true,
-    tickets: ["absent"],
+    joinCredentials: ["absent"],
     generation: 1,
     resetOnRemove: false,
     ...change,

@@ -1,0 +1,12 @@
+import type { KubeadmAdvice } from "../../host/kubeadm/kubeadm-advice";
+import type { Host } from "./host";
+
+/** What operators of this program do next, in terms of its configuration. */
+export function kubeadmAdvice({ name, generation }: Host): KubeadmAdvice {
+  return {
+    joinCredentials: `raise nodes.${name}.generation to ${generation + 1} in the configuration and run \`pulumi up\``,
+    excludeNode: "remove it from nodes in the configuration",
+    restoreBackends: "run `pulumi up`",
+    endCluster: "run `pulumi destroy`",
+  };
+}

@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import type { BootstrapOptions } from "../../../host/kubeadm/bootstrap-script";
+import { PrivateRoot } from "../support/private-root";
+import { bootstrap, INIT, member, OTHER, OWN, STARTED, THIRD } from "./control-plane-node";
+
+const RESET =
+  "kubeadm reset --force --kubeconfig /run/control-plane-lb-kubeadm/none --cert-dir /etc/kubernetes/pki";
+const DELETE_NODE = `kubectl at ${OTHER}:6443: delete node m1 --ignore-not-found --wait=false`;
+const STOP_KUBELET = "systemctl stop kubelet.service";
+
+const OTHERS = [
+  { name: "m2", address: OTHER },
+  { name: "m3", address: THIRD },
+];
+
+describe("removal of a control-plane node, with stub binaries", function () {
+  this.timeout(240_000);
+  let machine: PrivateRoot;
+
+  beforeEach(async () => {
+    machine = await PrivateRoot.create([OWN, OTHER, THIRD]);
+  });
+
+  afterEach(() => machine.dispose());
+
+  const remove = (change: Partial<BootstrapOptions> = {}) =>
+    machine.run(bootstrap({ others: OTHERS, ...change }), "remove");
+
+  /** m1, m2 and m3 are control-plane nodes; the cluster lists these. */
+  async function cluster(listed?: readonly string[]): Promise<void> {
+    const created = await machine.run(bootstrap({ others: OTHERS }), "apply");
+    assert.equal(created.code, 0, created.stderr);
+    for (const address of [OTHER, THIRD]) {
+      await machine.serve(`${address}:6443`);
+      await machine.serve(`${address}:2379`);
+    }
+    machine.write(
+      "members.json",
+      JSON.stringify([
+        member("11", OWN, "m1"),
+        member("22", OTHER, "m2"),
+        member("33", THIRD, "m3"),
+      ]),
+    );
+    if (listed !== undefined) machine.write("control-plane-nodes", JSON.stringify(listed));
+    machine.write("calls", "");
+  }
+
+  const isControlPlaneNode = () => machine.has("etc/kubernetes/manifests/kube-apiserver.yaml");
+
+  describe("that the cluster lists no more", () => {
+    it("drains the node, removes its member and its Node, then resets the host", async () => {
+      await cluster(["m2", "m3"]);
+      const outcome = await remove();
+      assert.equal(outcome.code, 0, outcome.stderr);
+      assert.deepEqual(machine.changes(), [
+        `kubectl at ${OWN}:6443: patch configmap haproxy-backends --type merge --patch {"data":{"m1":null}}`,
+        `kubectl at ${OWN}:6443: drain m1 --ignore-daemonsets --delete-emptydir-data --force --timeout 300s`,
+        `etcd at ${OTHER}:2379: remove 11`,
+        STOP_KUBELET,
+        DELETE_NODE,
+        RESET,
+      ]);
+    });
+
+    it("transfers etcd's leadership first", async () => {
+      await cluster(["m2", "m3"]);
+      machine.write("leader", "11");
+      const outcome = await remove();
+      assert.equal(outcome.code, 0, outcome.stderr);
+      assert.equal(machine.changes()[0], `etcd at ${OWN}:2379: transfer {"targetID":"22"}`);
+    });
+
+    it("leaves none of its own files", async () => {
+      await cluster(["m2", "m3"]);
+      await remove();
+      assert.ok(!machine.has("var/lib/control-plane-lb"));
+    });
+
+    it("is refused where etcd would lose its quorum", async () => {
+      await cluster(["m2", "m3"]);
+      await machine.silence(`${THIRD}:2379`);
+      const outcome = await remove();
+      assert.equal(outcome.code, 1);
+      assert.match(outcome.stderr, /would stay, 1 answer \(down: m3\).*nothing was changed/s);
+      assert.deepEqual(machine.changes(), []);
+    });
+
+    it("is refused, with the advice to end the cluster, where no other etcd answers", async () => {
+      await cluster(["m2", "m3"]);
+      await machine.silence(`${OTHER}:2379`);
+      await machine.silence(`${THIRD}:2379`);
+      const outcome = await remove();
+      assert.equal(outcome.code, 1);
+      assert.match(outcome.stderr, /cannot leave.*nothing was changed.*To end it: end it all/);
+      assert.deepEqual(machine.changes(), []);
+    });
+  });
+
+  describe("with the whole cluster", () => {
+    for (const [name, listed] of [
+      ["that lists it", ["m1", "m2", "m3"]],
+      ["without a list", undefined],
+    ] as const) {
+      it(`${name} leaves the host as it is`, async () => {
+        await cluster(listed);
+        const outcome = await remove();
+        assert.equal(outcome.code, 0, outcome.stderr);
+        assert.deepEqual(machine.changes(), []);
+        assert.ok(isControlPlaneNode());
+      });
+    }
+
+    it("removes member and Node and resets the host where the configuration says so", async () => {
+      await cluster();
+      const outcome = await remove({ resetOnRemove: true });
+      assert.equal(outcome.code, 0, outcome.stderr);
+      assert.deepEqual(machine.changes(), [`etcd at ${OTHER}:2379: remove 11`, DELETE_NODE, RESET]);
+    });
+  });
+
+  it("does nothing on a blank host", async () => {
+    const outcome = await remove();
+    assert.equal(outcome.code, 0, outcome.stderr);
+    assert.deepEqual(machine.changes(), []);
+  });
+
+  it("changes nothing where no API server answers", async () => {
+    await cluster(["m2", "m3"]);
+    for (const address of [OWN, OTHER, THIRD]) await machine.silence(`${address}:6443`);
+    const outcome = await remove();
+    assert.equal(outcome.code, 1);
+    assert.match(outcome.stderr, /no API server answers.*nothing was changed/);
+    assert.ok(isControlPlaneNode());
+  });
+
+  it("resets a host on which kubeadm did not finish", async () => {
+    machine.write("script/init", "rm /fake/script/init; kill -9 $PPID $$\n");
+    assert.equal((await machine.run(bootstrap({ others: OTHERS }), "apply")).code, 1);
+    assert.ok(machine.has(STARTED));
+    const outcome = await remove();
+    assert.equal(outcome.code, 0, outcome.stderr);
+    assert.deepEqual(machine.changes().slice(INIT.length), [STOP_KUBELET, RESET]);
+    assert.ok(!machine.has(STARTED));
+  });
+});
