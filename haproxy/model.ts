@@ -14,8 +14,11 @@ export interface Backend {
   readonly port: number;
 }
 
+/** How HAProxy sees a backend; `unknown` while HAProxy does not answer. */
+export type BackendState = "ready" | "alive" | "down" | "draining" | "unknown";
+
 /** An entry that was not accepted, and why. */
-export interface Refused {
+export interface RefusedEntry {
   readonly key: string;
   /** The value as seen, cut to 80 characters: it goes into logs and Events. */
   readonly value: string;
@@ -25,7 +28,7 @@ export interface Refused {
 /** Accepted backends (sorted by name) and refused entries (sorted by key). */
 export interface ParsedBackends {
   readonly backends: Backend[];
-  readonly refused: Refused[];
+  readonly refused: RefusedEntry[];
 }
 
 /** More entries than any control plane has; a mistake must not fill HAProxy's configuration. */
@@ -43,7 +46,7 @@ const KEY = /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/;
  */
 export function parseBackends(data: Readonly<Record<string, string>>): ParsedBackends {
   const backends: Backend[] = [];
-  const refused: Refused[] = [];
+  const refused: RefusedEntry[] = [];
   const holders = new Map<string, string>();
   for (const key of Object.keys(data).sort()) {
     const raw: unknown = data[key];

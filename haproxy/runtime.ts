@@ -115,7 +115,7 @@ export class RuntimeApi {
   }
 
   /** Takes a server as up whose check has just passed elsewhere; HAProxy's own checks go on from there. */
-  async raise(pool: Pool, slot: number): Promise<void> {
+  async markUp(pool: Pool, slot: number): Promise<void> {
     await this.command(`set server ${pool}/${slotName(slot)} health up`);
   }
 
@@ -134,8 +134,8 @@ export class RuntimeApi {
     await this.command(closeCommand(slot));
   }
 
-  async cutSessions(slot: number): Promise<void> {
-    await this.command(cutCommand(slot));
+  async shutdownSessions(slot: number): Promise<void> {
+    await this.command(shutdownCommand(slot));
   }
 
   /** How many connections the LB port takes at once. */
@@ -179,10 +179,10 @@ function openCommand(slot: number): string {
 }
 
 function closeCommand(slot: number): string {
-  return `${stateCommand(slot, "maint")};${cutCommand(slot)}`;
+  return `${stateCommand(slot, "maint")};${shutdownCommand(slot)}`;
 }
 
-function cutCommand(slot: number): string {
+function shutdownCommand(slot: number): string {
   return eachWithFallback(slot, (server) => `shutdown sessions server ${server}`);
 }
 

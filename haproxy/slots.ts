@@ -22,7 +22,7 @@ export interface SlotPlan {
 }
 
 /**
- * Places the wanted backends. Address and port are a backend's identity: whoever keeps them keeps its slot, whatever its
+ * Places the desired backends. Address and port are a backend's identity: whoever keeps them keeps its slot, whatever its
  * name. A newcomer takes a free slot; if there is none, the slot that drains longest; if there is none, a new one.
  * @param draining slots whose former backends still have sessions, the oldest first.
  */

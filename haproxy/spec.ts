@@ -114,6 +114,9 @@ export const CHECK_TOKEN_KEY = "token";
 /** HAProxy does not start without the file: this stands there until there is a token. */
 export const NO_CHECK_TOKEN = "none";
 
+/** A name in every API server's certificate: checks and the updater verify it. */
+export const API_SERVER_NAME = "kubernetes";
+
 /** `${NAME}` and nothing else. */
 export const VARIABLE = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/;
 

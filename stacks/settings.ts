@@ -3,7 +3,7 @@ import type { ForwardKind, OwnAddress } from "../host/forward/forward-settings";
 import type { KubeadmFragments } from "../host/kubeadm/kubeadm-settings";
 import type { TokenDelivery } from "../host/service/updater-part";
 import type { SshTarget } from "../components/ssh/ssh-target";
-import type { DiscoveryMode } from "../updater/settings";
+import type { DiscoveryMode, UpdaterTuning } from "../updater/settings";
 import { conflicts } from "./conflicts";
 import type { Resources } from "./fields";
 import { canonicalAddress } from "../haproxy/address";
@@ -65,11 +65,9 @@ export interface Settings {
     readonly timeouts: HaproxyTimeouts;
     readonly checks: HaproxyChecks;
   };
-  readonly updater: {
+  readonly updater: UpdaterTuning & {
     readonly image: string;
     readonly resources: Resources;
-    readonly drainSeconds: number;
-    readonly retainSeconds: number;
     /** haproxy.cfg is checked by a copy of HAProxy's own binary. */
     readonly checkConfig: boolean;
   };

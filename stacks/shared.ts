@@ -5,6 +5,7 @@ import { Host } from "../components/ssh/host";
 import { formatBackend } from "../haproxy/model";
 import type { ExistingCluster } from "../host/preflight/preflight-script";
 import { NAMESPACE, PRODUCT } from "../names";
+import type { UpdaterChoices } from "../updater/settings";
 import { caOfKubeconfig } from "./kubeconfig";
 import type { NodeSettings, Settings } from "./settings";
 
@@ -22,9 +23,11 @@ export function outputsOf(settings: Settings, kubeconfig: pulumi.Output<string>)
   return { endpoint: `https://${host.includes(":") ? `[${host}]` : host}:${port}`, kubeconfig };
 }
 
-/** What HAProxy and its updater are told in both topologies. */
-export function haproxySettings({ ports, allow, haproxy, discovery, updater }: Settings) {
+/** HAProxy and updater settings shared by both topologies. */
+export function haproxySettings(settings: Settings): UpdaterChoices {
+  const { ports, allow, haproxy, discovery, updater } = settings;
   return {
+    ...updater,
     haproxy: {
       port: ports.lb,
       healthPort: ports.health,
@@ -35,8 +38,6 @@ export function haproxySettings({ ports, allow, haproxy, discovery, updater }: S
     },
     apiPort: ports.api,
     discovery,
-    drainSeconds: updater.drainSeconds,
-    retainSeconds: updater.retainSeconds,
   };
 }
 

@@ -1,5 +1,5 @@
 import { parseServerStates, type SeenBackend } from "../haproxy/server-metrics";
-import type { BackendState } from "../updater/apply/health";
+import type { BackendState } from "../haproxy/model";
 import type { UpdaterStatus } from "../updater/report/status-server";
 
 /** Who answers on the LB port of a host. */
@@ -146,7 +146,7 @@ function parseUpdater(text: string): UpdaterStatus | undefined {
 function updaterProblems(updater: UpdaterStatus | undefined): string[] {
   if (updater === undefined) return ["the updater does not answer"];
   // while pods roll, an older updater may answer: it tells less
-  const { lastSyncSeconds, waitingForToken, backends, refused, outOfSlice } = updater;
+  const { lastSyncSeconds, waitingForToken, backends, outOfSlice } = updater;
   const { problems: told = [] } = updater as Partial<UpdaterStatus>;
   const problems: string[] = [];
   if (waitingForToken) problems.push("the updater waits for its token");
@@ -156,7 +156,6 @@ function updaterProblems(updater: UpdaterStatus | undefined): string[] {
   }
   problems.push(...stateProblems(backends, outOfSlice));
   problems.push(...told);
-  for (const { key, reason } of refused) problems.push(`entry ${key} is refused: ${reason}`);
   return problems;
 }
 

@@ -19,7 +19,8 @@ import { checkWith, RefusedConfigError } from "../../updater/apply/check-config"
 import { writeFileAtomically } from "../../updater/apply/atomic-file";
 import { createLog } from "../../updater/report/log";
 import { Metrics } from "../../updater/report/metrics";
-import { BINARIES, Bench } from "./support/bench";
+import { Reporter } from "../../updater/report/reporter";
+import { BINARIES, Rig } from "./support/rig";
 
 const UID = 99;
 const FOLDER = "/opt/haproxy";
@@ -28,19 +29,21 @@ for (const binary of BINARIES) {
   describe(`the copy of HAProxy ${binary.version} out of its image`, function () {
     this.timeout(180_000);
     let root: string;
-    let bench: Bench;
+    let rig: Rig;
     const lines: string[] = [];
-    const report = { log: createLog((line) => lines.push(line)), metrics: new Metrics() };
+    const log = createLog((line) => lines.push(line));
+    const metrics = new Metrics();
+    const context = { log, metrics, report: new Reporter({ log, metrics }) };
 
     before(async () => {
       root = mkdtempSync(join(tmpdir(), "haproxy-image-"));
       await makeHaproxyRoot(root, dirname(binary.command[0] ?? ""));
       mkdirSync(join(root, FOLDER), { recursive: true });
       chownSync(join(root, FOLDER), UID, UID);
-      bench = await Bench.create(binary);
+      rig = await Rig.create(binary);
     });
     after(async () => {
-      await bench?.stop();
+      await rig?.stop();
       rmSync(root, { recursive: true, force: true });
     });
 
@@ -52,9 +55,9 @@ for (const binary of BINARIES) {
       });
     const command = (): string[] => checkCommand(join(root, FOLDER));
     const write = (text: string): void =>
-      writeFileAtomically(bench.settings.configFile, text, { check: checkWith(command(), report) });
+      writeFileAtomically(rig.settings.configFile, text, { check: checkWith(command(), context) });
     const good = (connectMs: number): string => {
-      const { haproxy } = bench.settings;
+      const { haproxy } = rig.settings;
       const timeouts = { ...haproxy.timeouts, connectMs };
       return renderHaproxyConfig({ ...haproxy, timeouts }, [
         { name: "m1", address: "10.0.0.11", port: 6443 },
@@ -95,21 +98,21 @@ for (const binary of BINARIES) {
       try {
         write(good(700));
         write(good(800));
-        const before = readFileSync(bench.settings.configFile, "utf8");
+        const before = readFileSync(rig.settings.configFile, "utf8");
         assert.match(before, /timeout connect 800ms/);
         assert.throws(
           () => write(good(900).replace("retries 3", "retrise 3")),
           (error: Error) =>
             error instanceof RefusedConfigError && /unknown keyword 'retrise'/.test(error.message),
         );
-        assert.equal(readFileSync(bench.settings.configFile, "utf8"), before);
+        assert.equal(readFileSync(rig.settings.configFile, "utf8"), before);
       } finally {
         delete process.env["HOST_IP"];
       }
       // The address to listen on comes from the environment.
       assert.throws(() => write(good(900)), /HOST_IP is not set/);
       assert.deepEqual(lines, []);
-      assert.equal(report.metrics.configCheckAvailable, true);
+      assert.equal(metrics.configCheckAvailable, true);
     });
 
     it("is missing after a copy that failed: files are written unchecked, and it is said", () => {
@@ -117,9 +120,9 @@ for (const binary of BINARIES) {
       assert.equal(failed.status, 0);
       assert.match(failed.stderr, /there is no haproxy on the PATH .*will not be checked/);
       write("unchecked\n");
-      assert.equal(readFileSync(bench.settings.configFile, "utf8"), "unchecked\n");
+      assert.equal(readFileSync(rig.settings.configFile, "utf8"), "unchecked\n");
       assert.match(lines.at(-1) ?? "", /WITHOUT a check/);
-      assert.equal(report.metrics.configCheckAvailable, false);
+      assert.equal(metrics.configCheckAvailable, false);
     });
   });
 }

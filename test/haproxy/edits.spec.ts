@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { BINARIES, Bench } from "./support/bench";
+import { BINARIES, Rig } from "./support/rig";
 import { waitFor } from "./support/wait";
 
 /** Set TEST_SEED to repeat a run. */
@@ -56,44 +56,44 @@ describe(`random edits of the ConfigMap (TEST_SEED=${SEED})`, function () {
   for (const binary of BINARIES) {
     const count = EDITS[binary.version];
     it(`${count} in a row end in the valid ones each time, without a reload or a failed connection: HAProxy ${binary.version}`, async () => {
-      const bench = await Bench.create(binary);
+      const rig = await Rig.create(binary);
       try {
-        for (const name of ["m1", "m2", "m3"]) await bench.addServer(name);
-        await bench.startAll("m1", "m2", "m3");
-        await waitFor("the live ones", async () => (await bench.live()).length === 3);
-        const { pid } = await bench.runtime.snapshot();
-        const load = bench.load();
+        for (const name of ["m1", "m2", "m3"]) await rig.addServer(name);
+        await rig.startAll("m1", "m2", "m3");
+        await waitFor("the live ones", async () => (await rig.live()).length === 3);
+        const { pid } = await rig.runtime.snapshot();
+        const load = rig.load();
         await fc.assert(
-          fc.asyncProperty(fc.array(edit(bench), { minLength: count, maxLength: count }), (edits) =>
-            follow(bench, edits),
+          fc.asyncProperty(fc.array(edit(rig), { minLength: count, maxLength: count }), (edits) =>
+            follow(rig, edits),
           ),
           { seed: SEED, numRuns: 1, endOnFailure: true },
         );
         await load.stop();
         assert.deepEqual(load.failures, []);
         assert.ok(load.answers.length > count / 4, `${load.answers.length} connections`);
-        assert.deepEqual(await bench.controlPlaneNode.workers(), [pid]);
-        assert.equal(await bench.metric("reloads_total"), 0);
-        assert.equal(bench.checkConfig().code, 0);
-        const config = readFileSync(bench.settings.configFile, "utf8");
+        assert.deepEqual(await rig.master.workers(), [pid]);
+        assert.equal(await rig.metric("reloads_total"), 0);
+        assert.equal(rig.checkConfig().code, 0);
+        const config = readFileSync(rig.settings.configFile, "utf8");
         assert.doesNotMatch(config, /evil/);
         console.log(
-          `      ${count} edits, ${await bench.metric("applies_total")} applied, ` +
+          `      ${count} edits, ${await rig.metric("applies_total")} applied, ` +
             `${load.answers.length} connections, none failed`,
         );
       } catch (error) {
-        console.error(bench.log("updater").slice(-4000));
+        console.error(rig.log("updater").slice(-4000));
         throw error;
       } finally {
-        await bench.stop();
+        await rig.stop();
       }
     });
   }
 });
 
 /** m1 stays wherever anything is valid, so that there is always one to answer; or nothing at all is valid. */
-function edit(bench: Bench): fc.Arbitrary<Edit> {
-  const real = (key: string): Entry => ({ key, value: bench.server(key).address, valid: true });
+function edit(rig: Rig): fc.Arbitrary<Edit> {
+  const real = (key: string): Entry => ({ key, value: rig.server(key).address, valid: true });
   const twice = (key: string): Entry => ({ ...real("m1"), key });
   const some = fc
     .tuple(fc.subarray([real("m2"), real("m3")]), others, fc.subarray([twice("z")]))
@@ -112,17 +112,17 @@ function validSubset(edit: Edit): string[] {
   return [...new Set(edit.filter(({ valid }) => valid).map(({ value }) => value))].sort();
 }
 
-async function follow(bench: Bench, edits: readonly Edit[]): Promise<void> {
-  let desired = await bench.live();
+async function follow(rig: Rig, edits: readonly Edit[]): Promise<void> {
+  let desired = await rig.live();
   for (const [index, edit] of edits.entries()) {
     const data =
       edit === "deleted" ? null : Object.fromEntries(edit.map(({ key, value }) => [key, value]));
-    await bench.setConfigMap(data);
+    await rig.setConfigMap(data);
     const subset = validSubset(edit);
     if (subset.length > 0) desired = subset;
     // An edit that nothing of is valid changes nothing: it is over when the next one has been followed.
     await waitFor(`edit ${index}: ${JSON.stringify(data)}`, async () => {
-      const live = await bench.live();
+      const live = await rig.live();
       assert.ok(live.length > 0, "HAProxy has no server");
       assert.deepEqual(live, desired);
       return true;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { BINARIES, Bench } from "./support/bench";
+import { BINARIES, Rig } from "./support/rig";
 import { MountedPod, type Shell } from "./support/mounted";
 import { sleep, waitFor } from "./support/wait";
 
@@ -37,20 +37,20 @@ const VARIANTS = [
 for (const { binary, shell } of VARIANTS) {
   describe(`HAProxy ${binary.version} with a mounted configuration, under ${shell.name}`, function () {
     this.timeout(180_000);
-    let bench: Bench;
+    let rig: Rig;
     let pod: MountedPod;
 
     beforeEach(async () => {
-      bench = await Bench.create(binary, {
+      rig = await Rig.create(binary, {
         checks: { ...HAPROXY_DEFAULTS.checks, slowStartMs: 1000 },
       });
-      for (const name of ["m1", "m2", "m3"]) await bench.addServer(name);
-      pod = new MountedPod(bench, binary, shell);
+      for (const name of ["m1", "m2", "m3"]) await rig.addServer(name);
+      pod = new MountedPod(rig, binary, shell);
     });
     afterEach(async function () {
       if (this.currentTest?.state === "failed") console.error(pod.said);
       await pod.kill();
-      await bench.stop();
+      await rig.stop();
     });
 
     const lastGood = (): string => readFileSync(pod.configFile, "utf8");
@@ -63,8 +63,8 @@ for (const { binary, shell } of VARIANTS) {
 
     it("loads a change without a failed connection, and keeps open ones", async () => {
       await start("m1", "m2");
-      const watch = await bench.watch("m1");
-      const load = bench.load(5);
+      const watch = await rig.watch("m1");
+      const load = rig.load(5);
       const served = (more: number): Promise<true> => {
         const then = load.answers.length;
         return waitFor(`${more} connections`, () => load.answers.length >= then + more);
@@ -73,7 +73,7 @@ for (const { binary, shell } of VARIANTS) {
       await served(20);
       pod.mount(pod.config("m1", "m3"));
       await pod.ready("m1", "m3");
-      await waitFor("m3 serves", async () => (await bench.ask()) === "m3");
+      await waitFor("m3 serves", async () => (await rig.ask()) === "m3");
       assert.notEqual(await pod.worker(), former);
       await served(20);
       await load.stop();
@@ -120,7 +120,7 @@ for (const { binary, shell } of VARIANTS) {
         assert.match(refusals()[0] ?? "", reason);
         assert.equal(lastGood(), before);
         assert.equal(await pod.worker(), worker);
-        assert.match(await bench.ask(), /m[12]/);
+        assert.match(await rig.ask(), /m[12]/);
         pod.mount(pod.config("m3"));
         await pod.ready("m3");
         assert.equal(refusals().length, 1, pod.said);
@@ -137,7 +137,7 @@ for (const { binary, shell } of VARIANTS) {
       assert.equal(refusals().length, 1, pod.said);
       assert.equal(lastGood(), before);
       await pod.ready("m1", "m2");
-      assert.match(await bench.ask(), /m[12]/);
+      assert.match(await rig.ask(), /m[12]/);
     });
 
     it("starts with the changed file when it changed while HAProxy was away", async () => {
@@ -145,7 +145,7 @@ for (const { binary, shell } of VARIANTS) {
       await pod.kill();
       pod.mount(pod.config("m3"));
       await pod.start();
-      assert.equal(await bench.ask(), "m3");
+      assert.equal(await rig.ask(), "m3");
     });
 
     it("does not start, nor listen, with a bad file and no last good one", async () => {
@@ -155,7 +155,7 @@ for (const { binary, shell } of VARIANTS) {
       assert.match(pod.said, /is refused.*timeout/);
       assert.match(pod.lines.at(-1) ?? "", /no good configuration to start with/);
       assert.equal(existsSync(pod.configFile), false);
-      await assert.rejects(bench.ask(), /ECONNREFUSED/);
+      await assert.rejects(rig.ask(), /ECONNREFUSED/);
     });
 
     // busybox may take its own tools instead of those on the PATH
@@ -173,14 +173,14 @@ for (const { binary, shell } of VARIANTS) {
         pod.cut();
         pod.mount(pod.config("m3"));
         await pod.hangs();
-        assert.match(await bench.ask(), /m[12]/);
+        assert.match(await rig.ask(), /m[12]/);
         pod.mount(`${pod.config("m3")}nonsense\n`);
         await pod.kill();
         assert.equal(lastGood(), before);
         pod.repair();
         await pod.start();
         assert.equal(lastGood(), before);
-        assert.match(await bench.ask(), /m[12]/);
+        assert.match(await rig.ask(), /m[12]/);
       });
     }
 
@@ -189,15 +189,15 @@ for (const { binary, shell } of VARIANTS) {
         await start("m1", "m2");
         const [before, worker] = [lastGood(), await pod.worker()];
         // Somebody else has this port: only a start can find that out.
-        const { healthPort } = bench.settings.haproxy;
+        const { healthPort } = rig.settings.haproxy;
         const taken = (config: string): string =>
-          config.replace(`bind "\${HOST_IP}:${healthPort}"`, `bind ${bench.server("m1").address}`);
+          config.replace(`bind "\${HOST_IP}:${healthPort}"`, `bind ${rig.server("m1").address}`);
         pod.mount(taken(pod.config("m3")));
         await waitFor("it is said", () => refusals()[0]);
         assert.match(refusals()[0] ?? "", /does not start with it/);
         assert.equal(lastGood(), before);
         assert.equal(await pod.worker(), worker);
-        assert.match(await bench.ask(), /m[12]/);
+        assert.match(await rig.ask(), /m[12]/);
         await pod.kill();
         // The same after a restart, and with a change that came while HAProxy was away.
         await pod.start();
@@ -209,19 +209,19 @@ for (const { binary, shell } of VARIANTS) {
         assert.match(refusals()[0] ?? "", /does not start with it/);
         await pod.start();
         assert.equal(lastGood(), before);
-        assert.match(await bench.ask(), /m[12]/);
+        assert.match(await rig.ask(), /m[12]/);
       });
 
       it("knows after a reload which servers were not ready: nothing is sent to them", async () => {
         await start("m1", "m2");
-        await bench.server("m2").order({ readyz: 500 });
+        await rig.server("m2").order({ readyz: 500 });
         await pod.ready("m1");
-        const reached = (await bench.server("m2").report()).requests.length;
+        const reached = (await rig.server("m2").report()).requests.length;
         const former = await pod.worker();
         pod.mount(pod.config("m1", "m2", "m3"));
         await waitFor("a new worker", async () => (await pod.worker()) !== former);
-        for (let i = 0; i < 60; i++) assert.match(await bench.ask(), /m[13]/);
-        const requests = (await bench.server("m2").report()).requests.slice(reached);
+        for (let i = 0; i < 60; i++) assert.match(await rig.ask(), /m[13]/);
+        const requests = (await rig.server("m2").report()).requests.slice(reached);
         assert.deepEqual(requests, []);
       });
     } else {
@@ -235,10 +235,10 @@ for (const { binary, shell } of VARIANTS) {
 
     it("stops softly on SIGUSR1: no new connection, open ones end by themselves", async () => {
       await start("m1", "m2");
-      const watch = await bench.watch("m1");
+      const watch = await rig.watch("m1");
       await pod.signal("SIGUSR1");
       await waitFor("nobody listens", () =>
-        bench.ask().then(
+        rig.ask().then(
           () => false,
           (error: Error) => /ECONNREFUSED/.test(error.message),
         ),
@@ -246,7 +246,7 @@ for (const { binary, shell } of VARIANTS) {
       // A change now must not bring it back.
       pod.mount(pod.config("m3"));
       await sleep(2000);
-      await assert.rejects(bench.ask(), /ECONNREFUSED/);
+      await assert.rejects(rig.ask(), /ECONNREFUSED/);
       assert.ok(watch.open);
       assert.equal(pod.ended, undefined);
       watch.close();

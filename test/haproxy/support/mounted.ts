@@ -15,7 +15,7 @@ import { mountedScript } from "../../../pod/mounted-script";
 import { renderMountedConfig } from "../../../haproxy/mounted";
 import { parseServerStates } from "../../../haproxy/server-metrics";
 import { ask } from "../../../haproxy/socket";
-import type { Bench, Binary } from "./bench";
+import type { Rig, Binary } from "./rig";
 import { waitFor } from "./wait";
 
 /** A shell with the tools that its image has. */
@@ -30,7 +30,7 @@ export interface Shell {
 
 export class MountedPod {
   readonly configFile: string;
-  readonly #bench: Bench;
+  readonly #rig: Rig;
   readonly #binary: Binary;
   readonly #shell: Shell;
   readonly #mounted: string;
@@ -38,12 +38,12 @@ export class MountedPod {
   #said = "";
   #version = 0;
 
-  constructor(bench: Bench, binary: Binary, shell: Shell) {
-    this.#bench = bench;
+  constructor(rig: Rig, binary: Binary, shell: Shell) {
+    this.#rig = rig;
     this.#binary = binary;
     this.#shell = shell;
-    this.#mounted = join(bench.folder, "mounted");
-    this.configFile = join(bench.folder, "etc/haproxy.cfg");
+    this.#mounted = join(rig.folder, "mounted");
+    this.configFile = join(rig.folder, "etc/haproxy.cfg");
     mkdirSync(dirname(this.configFile));
     mkdirSync(this.#mounted);
   }
@@ -51,8 +51,8 @@ export class MountedPod {
   /** haproxy.cfg with these servers as its backends. */
   config(...names: string[]): string {
     return renderMountedConfig(
-      this.#bench.settings.haproxy,
-      names.map((name) => this.#bench.server(name).backend),
+      this.#rig.settings.haproxy,
+      names.map((name) => this.#rig.server(name).backend),
     );
   }
 
@@ -73,13 +73,13 @@ export class MountedPod {
 
   /** Starts the container; it need not come up. */
   run(): void {
-    const { adminSocket, stateFile } = this.#bench.settings.haproxy;
+    const { adminSocket, stateFile } = this.#rig.settings.haproxy;
     const { configFile } = this;
     const script = mountedScript({ mounted: this.#mounted, configFile, stateFile, adminSocket });
     const path = [
-      join(this.#bench.folder, "first"),
+      join(this.#rig.folder, "first"),
       dirname(this.#binary.command[0] ?? ""),
-      this.#shell.path(this.#bench.folder),
+      this.#shell.path(this.#rig.folder),
     ];
     this.#said = "";
     const child = spawn(
@@ -99,7 +99,7 @@ export class MountedPod {
     this.run();
     await waitFor("HAProxy answers", async () => {
       if (this.ended !== undefined) throw new Error(`ended: ${this.#said}`);
-      return (await this.#bench.health("/healthz")).status === 200;
+      return (await this.#rig.health("/healthz")).status === 200;
     });
   }
 
@@ -142,14 +142,14 @@ export class MountedPod {
 
   /** Pid of the worker that serves, in the container's own numbers. */
   async worker(): Promise<string | undefined> {
-    const info = await ask(this.#bench.settings.haproxy.adminSocket, "show info", 5000);
+    const info = await ask(this.#rig.settings.haproxy.adminSocket, "show info", 5000);
     return /^Pid: (\d+)$/m.exec(info)?.[1];
   }
 
   /** Waits until these servers, and no others, are ready. */
   async ready(...names: string[]): Promise<void> {
     await waitFor(`ready: ${names.join(" ")}`, async () => {
-      const states = parseServerStates((await this.#bench.health("/metrics")).body);
+      const states = parseServerStates((await this.#rig.health("/metrics")).body);
       const up = states.filter(({ state }) => state === "ready").map(({ name }) => name);
       if (up.sort().join() !== names.join()) throw new Error(JSON.stringify(states));
       return true;
@@ -158,10 +158,10 @@ export class MountedPod {
 
   /** After `cut`, this tool does only `half` and then hangs. To be called before the start: shells remember where tools are. */
   makeCuttable(tool: string, half: string): void {
-    const at = (name: string): string => join(this.#bench.folder, name);
+    const at = (name: string): string => join(this.#rig.folder, name);
     mkdirSync(at("first"), { recursive: true });
     const script = `#!/bin/sh
-PATH=${this.#shell.path(this.#bench.folder)}
+PATH=${this.#shell.path(this.#rig.folder)}
 [ -e ${at("cut")} ] || exec ${tool} "$@"
 ${half}
 : >${at("hangs")}
@@ -171,14 +171,14 @@ exec sleep 1000
   }
 
   cut(): void {
-    writeFileSync(join(this.#bench.folder, "cut"), "");
+    writeFileSync(join(this.#rig.folder, "cut"), "");
   }
 
   repair(): void {
-    rmSync(join(this.#bench.folder, "cut"));
+    rmSync(join(this.#rig.folder, "cut"));
   }
 
   async hangs(): Promise<void> {
-    await waitFor("the tool hangs", () => existsSync(join(this.#bench.folder, "hangs")));
+    await waitFor("the tool hangs", () => existsSync(join(this.#rig.folder, "hangs")));
   }
 }

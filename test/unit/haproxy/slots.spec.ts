@@ -62,7 +62,7 @@ describe("planSlots", () => {
     assert.deepEqual(plan.slots.slice(0, 9), [...full, backend(9)]);
   });
 
-  it("holds through any changes: each wanted backend has one slot, and who stays keeps it", () => {
+  it("holds through any changes: each desired backend has one slot, and who stays keeps it", () => {
     const desired = fc.uniqueArray(fc.integer({ min: 1, max: 12 }), { minLength: 1 });
     fc.assert(
       fc.property(fc.array(desired, { maxLength: 8 }), (rounds) => {

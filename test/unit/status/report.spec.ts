@@ -84,8 +84,10 @@ describe("status of a host", () => {
     assert.match(problems({ lastSyncSeconds: 4000 }), /last sync was 4000 s ago/);
     assert.match(problems({ problems: ["ReloadFailed: no worker"] }), /^ReloadFailed: no worker$/);
     assert.equal(problems({ problems: undefined }), "");
-    const refused = [{ key: "m9", value: "x", reason: "no address" }];
-    assert.match(problems({ refused }), /entry m9 is refused: no address/);
+    assert.match(
+      problems({ problems: ['BackendRefused: m9: "x": no address'] }),
+      /BackendRefused: m9: "x": no address/,
+    );
     const backends = [{ name: "m3", address: "10.77.0.13", port: 6443, state: "down" }];
     assert.match(problems({ backends, outOfSlice: undefined }), /backend m3 is down$/);
     const outOfSlice = [{ name: "m3", seconds: 99.6 }];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { orderEndpoints } from "../../../updater/sources/api-server-order";
+import { orderApiServers } from "../../../updater/sources/api-server-order";
 
 const backend = (address: string, state: "ready" | "alive" | "down" | "draining" | "unknown") => ({
   address,
@@ -7,7 +7,7 @@ const backend = (address: string, state: "ready" | "alive" | "down" | "draining"
   state,
 });
 const order = (here: string, ...backends: ReturnType<typeof backend>[]): string[] =>
-  orderEndpoints(backends, { address: here, port: 6443 }).map(({ address }) => address);
+  orderApiServers(backends, { address: here, port: 6443 }).map(({ address }) => address);
 
 describe("the API servers that the updater asks", () => {
   const m1 = backend("10.0.0.1", "ready");

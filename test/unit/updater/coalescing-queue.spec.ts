@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { Newest } from "../../../updater/apply/coalescing-queue";
+import { CoalescingQueue } from "../../../updater/apply/coalescing-queue";
 import { sleep, waitFor } from "../../haproxy/support/wait";
 
-describe("Newest", () => {
+describe("CoalescingQueue", () => {
   let applied: number[];
   let stop: AbortController;
   beforeEach(() => {
@@ -11,7 +11,7 @@ describe("Newest", () => {
   });
   afterEach(() => stop.abort());
   const collect = (gapMs: number, work: () => Promise<void> = () => Promise.resolve()) =>
-    new Newest<number>(
+    new CoalescingQueue<number>(
       (value) => {
         applied.push(value);
         return work();

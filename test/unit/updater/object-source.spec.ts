@@ -6,13 +6,15 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { EventReporter } from "../../../updater/report/events";
-import type { Endpoint, Trust } from "../../../updater/sources/http";
+import type { ApiServer, Trust } from "../../../updater/http";
 import { createLog } from "../../../updater/report/log";
 import { Metrics } from "../../../updater/report/metrics";
 import { watchedConfigMap, type ConfigMap } from "../../../updater/sources/config-map";
 import { ObjectSource, type SourceTimes } from "../../../updater/sources/object-source";
+import { SyncState } from "../../../updater/sources/sync-state";
 import { makeCertificates, type Certificates } from "../../haproxy/support/certificates";
 import { waitFor } from "../../haproxy/support/wait";
+import { exampleSettings } from "./example-settings";
 
 type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) => void;
 
@@ -31,6 +33,7 @@ describe("the source of the backends", function () {
   let observed: { revision: string; uid: string; data: ConfigMap["data"] | undefined }[];
   let lines: string[];
   let metrics: Metrics;
+  let sync: SyncState;
   let stop: AbortController;
   let running: Promise<void>;
 
@@ -44,6 +47,7 @@ describe("the source of the backends", function () {
     observed = [];
     lines = [];
     metrics = new Metrics();
+    sync = new SyncState();
     stop = new AbortController();
     running = Promise.resolve();
   });
@@ -57,7 +61,7 @@ describe("the source of the backends", function () {
   });
 
   const serve = (handler: Handler, tls: { cert: string; key: string } = certificates) =>
-    new Promise<Endpoint>((resolve) => {
+    new Promise<ApiServer>((resolve) => {
       const { cert, key } = tls;
       const server = createServer({ cert, key }, (request, response) =>
         handler(request, response, new URL(request.url ?? "/", "https://kubernetes")),
@@ -71,21 +75,19 @@ describe("the source of the backends", function () {
     response.end(JSON.stringify({ metadata: { resourceVersion: revision }, items }));
   };
   const start = (
-    endpoints: readonly Endpoint[],
+    apiServers: readonly ApiServer[],
     times: Partial<SourceTimes> = {},
     token = () => "secret-token",
   ): ObjectSource<ConfigMap> => {
-    const source = new ObjectSource<ConfigMap>({
-      watched: watchedConfigMap("kube-system", "haproxy-backends"),
-      trust: () => trust,
-      token,
-      endpoints: () => endpoints,
-      onObserved: ({ revision, uid, object }) =>
-        observed.push({ revision, uid, data: object?.data }),
-      metrics,
-      log: createLog((line) => lines.push(line)),
-      times,
-    });
+    const source = new ObjectSource<ConfigMap>(
+      { log: createLog((line) => lines.push(line)), metrics },
+      { trust: () => trust, token, apiServers: () => apiServers, sync, times },
+      {
+        watched: watchedConfigMap("kube-system", "haproxy-backends"),
+        onObserved: ({ revision, uid, object }) =>
+          observed.push({ revision, uid, data: object?.data }),
+      },
+    );
     running = source.run(stop.signal);
     return source;
   };
@@ -117,7 +119,7 @@ describe("the source of the backends", function () {
       queries[1] ?? "",
       /watch,1 allowWatchBookmarks,true resourceVersion,10 timeoutSeconds,/,
     );
-    assert.ok(metrics.secondsSinceSync !== undefined);
+    assert.ok(sync.seconds !== undefined);
   });
 
   it("watches again from the last revision after an orderly end, without a list", async () => {
@@ -182,10 +184,7 @@ describe("the source of the backends", function () {
     });
     const source = start([hung, watching, third], { requestMs: 100 });
     await waitFor("the second answers", () => revisions().includes("2"));
-    await waitFor(
-      "it watches",
-      () => metrics.secondsSinceSync !== undefined && source.endpoint === watching,
-    );
+    await waitFor("it watches", () => sync.seconds !== undefined && source.apiServer === watching);
     await waitFor("the third answers", () => {
       source.leave("it hangs");
       return revisions().includes("3");
@@ -240,17 +239,21 @@ describe("the source of the backends", function () {
   });
 
   describe("Events", () => {
-    const reporter = (endpoint: Endpoint): EventReporter =>
-      new EventReporter({
-        namespace: "kube-system",
-        configMap: "haproxy-backends",
-        host: "m1",
-        endpoint: () => endpoint,
-        trust: () => trust,
-        token: () => "secret-token",
-        metrics,
-        log: createLog((line) => lines.push(line)),
-      });
+    const reporter = (apiServer: ApiServer): EventReporter =>
+      new EventReporter(
+        {
+          settings: exampleSettings(folder),
+          metrics,
+          log: createLog((line) => lines.push(line)),
+        },
+        {
+          host: "m1",
+          apiServer: () => apiServer,
+          trust: () => trust,
+          token: () => "secret-token",
+          retryMs: 0,
+        },
+      );
     const collect = async (statuses: number[]) => {
       const calls: { method: string; url: string; body: Record<string, unknown> }[] = [];
       const server = await serve((request, response) => {

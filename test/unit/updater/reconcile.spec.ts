@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../../haproxy/model";
 import type { ServerState, Snapshot, Stat } from "../../../haproxy/runtime";
-import { planActions, type Action, type Draining } from "../../../updater/apply/reconcile";
+import type { Draining } from "../../../updater/apply/drain-tracker";
+import { planActions, type Action } from "../../../updater/apply/reconcile";
 
 const M1: Backend = { name: "m1", address: "10.0.0.1", port: 6443 };
 const M2: Backend = { name: "m2", address: "10.0.0.2", port: 6443 };
@@ -42,7 +43,7 @@ const plan = (
 ): Action[] => planActions(seen, { slots, draining: new Map(draining), hung: new Set(), nowMs });
 
 describe("planActions", () => {
-  it("does nothing when HAProxy does what is wanted", () => {
+  it("does nothing when HAProxy does what is desired", () => {
     const seen = snapshot(
       { backend: M1 },
       { backend: M2, admin: OPENED_AFTER_DISABLED },
@@ -59,7 +60,7 @@ describe("planActions", () => {
     ]);
   });
 
-  it("opens a wanted server again that somebody put into maintenance or drain", () => {
+  it("opens a desired server again that somebody put into maintenance or drain", () => {
     assert.deepEqual(plan(snapshot({ backend: M1, admin: 1 }), [M1]), [
       { kind: "fill", slot: 0, backend: M1 },
     ]);
@@ -68,7 +69,7 @@ describe("planActions", () => {
     ]);
   });
 
-  it("drains what is no longer wanted, also if it does not know where that came from", () => {
+  it("drains what is no longer desired, also if it does not know where that came from", () => {
     const known: [number, Draining][] = [[0, { backend: M1, untilMs: 100 }]];
     assert.deepEqual(plan(snapshot({ backend: M1 }), [undefined], known), [
       { kind: "drain", slot: 0, backend: M1 },
@@ -102,7 +103,9 @@ describe("planActions", () => {
       });
 
     it("cuts the sessions", () => {
-      assert.deepEqual(cuts({ sessions: 2, ready: "DOWN" }), [{ kind: "cut", slot: 0 }]);
+      assert.deepEqual(cuts({ sessions: 2, ready: "DOWN" }), [
+        { kind: "shutdownSessions", slot: 0 },
+      ]);
     });
 
     it("cuts nothing where there is none, or while the server is in use", () => {
