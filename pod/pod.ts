@@ -55,7 +55,7 @@ export function basePod({ settings, imagePullSecrets }: PodArgs): Omit<PodSpec, 
       ? {}
       : { imagePullSecrets: imagePullSecrets.map((name) => ({ name })) }),
     nodeSelector: { "node-role.kubernetes.io/control-plane": "" },
-    // a fresh cluster has no CNI, and a control-plane node in trouble needs its load controller most
+    // A fresh cluster has no CNI, and a node in trouble needs its load balancer most.
     tolerations: [{ operator: "Exists" }],
     priorityClassName: "system-node-critical",
     terminationGracePeriodSeconds:

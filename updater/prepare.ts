@@ -76,8 +76,9 @@ function contextOf(settings: UpdaterSettings, log: Log): Context {
  * @throws Error when neither has a backend
  */
 export function chooseStart(settings: UpdaterSettings, log: Log): LastGood {
-  const lastGood = readLastGood(settings.lastGoodFile);
-  const initial = readInitialBackends(settings.initialBackendsDir);
+  const { initialBackendsDir, lastGoodFile, namespace, configMap } = settings;
+  const lastGood = readLastGood(lastGoodFile);
+  const initial = readInitialBackends(initialBackendsDir);
   const parsed = parseBackends(initial?.data ?? {});
   for (const { key, value, reason } of parsed.refused) {
     log.warn("refused an initial backend", { key, value, reason });
@@ -95,9 +96,9 @@ export function chooseStart(settings: UpdaterSettings, log: Log): LastGood {
   }
   if (lastGood !== undefined) return lastGood;
   throw new Error(
-    `no backend to start with: ${settings.initialBackendsDir} (ConfigMap ${settings.namespace}/${settings.configMap}) has ` +
-      `${Object.keys(initial?.data ?? {}).length} entries and none is valid, and there is no last good set in ` +
-      `${settings.lastGoodFile}. Add one, e.g. kubectl -n ${settings.namespace} patch configmap ${settings.configMap} ` +
+    `no backend to start with: ${initialBackendsDir} (ConfigMap ${namespace}/${configMap}) has ` +
+      `${Object.keys(initial?.data ?? {}).length} entries, none of them valid, and ${lastGoodFile} ` +
+      `has no last good backends. Add one, e.g. kubectl -n ${namespace} patch configmap ${configMap} ` +
       `--type merge -p '{"data":{"m1":"10.0.0.11:6443"}}'`,
   );
 }

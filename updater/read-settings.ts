@@ -1,4 +1,4 @@
-/** Reads settings.json. The program writes it from typed data: this finds what an edit by hand breaks. */
+/** Reads settings.json, which the program writes from typed data, and validates edits by hand. */
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { renderHaproxyConfig } from "../haproxy/config";

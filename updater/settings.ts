@@ -3,7 +3,7 @@ import type { HaproxySpec } from "../haproxy/config";
 import { API_SERVER_NAME } from "../haproxy/spec";
 import { BACKENDS_CONFIG_MAP, NAMESPACE } from "../names";
 
-/** The source of the backends: the ConfigMap, the EndpointSlice default/kubernetes, or both merged. */
+/** Sources of the backends: the ConfigMap, the EndpointSlice default/kubernetes, or both. */
 export const DISCOVERY_MODES = ["configMap", "endpoints", "both"] as const;
 export type DiscoveryMode = (typeof DISCOVERY_MODES)[number];
 
@@ -23,7 +23,7 @@ export type HaproxyChoices = Pick<
   "port" | "healthPort" | "preStopHandover" | "allow" | "maxConnections" | "timeouts" | "checks"
 >;
 
-/** Everything that operators choose: it goes from the configuration to settings.json as one object. */
+/** What operators choose: one object on its way from the configuration to settings.json. */
 export interface UpdaterChoices extends UpdaterTuning {
   readonly haproxy: HaproxyChoices;
   /** Port of the API server on this host. */
@@ -57,7 +57,7 @@ export interface UpdaterPlace {
    * file's name is added. @default no check, which log and metric report
    */
   readonly checkCommand?: readonly string[];
-  /** Root's unit reloads HAProxy when this file is written. @default HAProxy's master process is asked */
+  /** Root's unit reloads HAProxy when this file changes. @default the master process is asked */
   readonly reloadRequestFile?: string;
 }
 

@@ -9,7 +9,7 @@ import {
 import type { OwnAddress } from "../forward/forward-settings";
 import { CONFIG_FILE, HAPROXY, MASTER_SOCKET, RELOAD_REQUEST, STATE_FILE } from "./haproxy-paths";
 
-/** How the token reaches the updater: in its environment (another token restarts it), or in a file. */
+/** The token's way to the updater: its environment (another token restarts it), or a file. */
 export type TokenDelivery = "environment" | "file";
 
 /** The updater as a service of one host, outside of the cluster. */

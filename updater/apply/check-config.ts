@@ -1,4 +1,4 @@
-/** Checks a configuration file with the HAProxy binary that will run it, where that binary is there. */
+/** Checks a configuration file with the HAProxy binary that will run it, if there is one. */
 import { spawnSync } from "node:child_process";
 import type { Context } from "../context";
 

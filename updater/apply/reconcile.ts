@@ -103,7 +103,7 @@ function shutdownSessions(
     : undefined;
 }
 
-/** Without a last good set HAProxy's own slots are the desired ones. Names come with the ConfigMap. */
+/** Without a last good set HAProxy's slots are the desired ones, named by address. */
 export function adoptSlots(snapshot: Snapshot): (Backend | undefined)[] {
   const servers = snapshot.servers.filter(({ pool }) => pool === POOLS[0]);
   return servers

@@ -26,7 +26,7 @@ const GRACE_AFTER_REFUSAL_SECONDS = 10;
 
 /**
  * The slots whose servers have refused a check since they were last up: an API server restarts.
- * @param before the result of the previous look, at most a second ago: a later one may miss a refusal
+ * @param before the previous result, at most a second old: a longer gap may miss a refusal
  */
 export function refusedSlots(snapshot: Snapshot, before: ReadonlySet<number>): Set<number> {
   const refused = livenessOf(snapshot).filter(

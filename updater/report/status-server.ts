@@ -1,4 +1,4 @@
-/** `/metrics` and `/status` on a unix socket; HAProxy's health port shows them under `/updater/`. */
+/** `/metrics` and `/status` on a unix socket; HAProxy's health port has them under `/updater/`. */
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { dirname } from "node:path";

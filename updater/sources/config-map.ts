@@ -1,4 +1,4 @@
-/** The ConfigMap with the backends: one key per control-plane node, written by the program and by operators. */
+/** The ConfigMap with the backends: one key per node, from the program or from operators. */
 import { parseBackends, type ParsedBackends } from "../../haproxy/model";
 import type { WatchedObject } from "./object-source";
 

@@ -50,7 +50,7 @@ type SourceContext = Pick<Context, "log" | "metrics">;
 export interface SourceTimes {
   /** A list, or the headers of a watch's response. */
   readonly requestMs: number;
-  /** A watch asks to end after 1 to 1.5 times this: it bounds how long a hung API server stays unnoticed. */
+  /** A watch's timeoutSeconds is 1 to 1.5 times this: a hung API server is noticed after it. */
   readonly watchMs: number;
   /** A watch that is silent for this long beyond its time is dropped. */
   readonly graceMs: number;

@@ -1,4 +1,4 @@
-/** The ServiceAccount's token: from the environment, or from a file that is read again for each connection. */
+/** The ServiceAccount's token: from the environment, or from a file, read for each connection. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { UpdaterSettings } from "../settings";
