@@ -28,7 +28,7 @@ for (const binary of BINARIES) {
       for (const server of rig.servers.values()) await server.order({ token });
     };
 
-    it("are checked with the updater's token: from the first moment, ready or not, never in haproxy.cfg or a log", async () => {
+    it("are checked with the updater's token, which neither haproxy.cfg nor a log contains", async () => {
       await rig.server("m2").order({ readyz: 500 });
       await rig.publish(rig.data("m1", "m2", "m3"));
       await rig.prepare();
@@ -74,19 +74,19 @@ for (const binary of BINARIES) {
       await rig.ready("m1", "m2", "m3");
     });
 
-    it("serve all the same when the token is refused: none is ready, all that live serve", async () => {
+    it("serve as alive, not ready, when they refuse the token", async () => {
       await rig.startAll("m1", "m2", "m3");
       await accept("another");
       await rig.ready();
       // They are ready in truth: /version answers.
       for (let i = 0; i < 10; i++) assert.match(await rig.ask(), /m\d/);
-      await waitFor("it is said", () => rig.log("updater").includes("ChecksUnauthorized"));
+      await waitFor("the log line", () => rig.log("updater").includes("ChecksUnauthorized"));
       assert.match(rig.log("updater"), /the updater's token is not accepted/);
       await accept(TOKEN);
       await rig.ready("m1", "m2", "m3");
     });
 
-    it("are no reason not to start when there is no token yet", async () => {
+    it("let HAProxy start before there is a token", async () => {
       writeFileSync(rig.settings.tokenFile, "");
       await rig.publish(rig.data("m1"));
       rig.writeSettings({ prepareWaitSeconds: 1 });
@@ -98,7 +98,7 @@ for (const binary of BINARIES) {
       await rig.ready("m1");
     });
 
-    it("are checked with a token that only the updater's environment has, and with the next one", async () => {
+    it("are checked with a token of the updater's environment, and with the next one", async () => {
       const variable = "CONTROL_PLANE_LB_TOKEN";
       writeFileSync(rig.settings.tokenFile, "");
       rig.writeSettings({ tokenVariable: variable, prepareWaitSeconds: 0 });
@@ -121,7 +121,7 @@ for (const binary of BINARIES) {
       assert.ok(!rig.log("updater").includes(LONG) && !rig.log("haproxy").includes(LONG));
     });
 
-    it("are followed by a reload when the settings turn to the token, and the operator is told before", async () => {
+    it("get checks with a token by a reload, which the problem before names as the cure", async () => {
       const anonymous = { ...rig.settings.haproxy, checks: HAPROXY_DEFAULTS.checks };
       rig.writeSettings({ haproxy: anonymous, prepareWaitSeconds: 1 });
       await rig.publish(rig.data("m1", "m2", "m3"));

@@ -26,7 +26,7 @@ const UID = 99;
 const FOLDER = "/opt/haproxy";
 
 for (const binary of BINARIES) {
-  describe(`the copy of HAProxy ${binary.version} out of its image`, function () {
+  describe(`the copy of HAProxy ${binary.version} from its image`, function () {
     this.timeout(180_000);
     let root: string;
     let rig: Rig;
@@ -64,7 +64,7 @@ for (const binary of BINARIES) {
       ]);
     };
 
-    it("runs outside of the image, by its own loader", () => {
+    it("runs outside of the image with its own loader", () => {
       const made = copy();
       assert.equal(`${made.stdout}${made.stderr}`, "");
       const [loader = "", ...args] = command();
@@ -80,7 +80,7 @@ for (const binary of BINARIES) {
       assert.match(alone, new RegExp(`HAProxy version ${binary.version}`));
     });
 
-    it("can be made again, and leaves nothing half", () => {
+    it("can be made again, and leaves no partial copy", () => {
       const half = join(root, FOLDER, ".new/lib");
       mkdirSync(half, { recursive: true });
       writeFileSync(join(half, "libhalf.so"), "");
@@ -93,7 +93,7 @@ for (const binary of BINARIES) {
       assert.equal(existsSync(join(root, FOLDER, "copy/lib/libhalf.so")), false);
     });
 
-    it("lets a good file replace the old one, and refuses a bad one with HAProxy's words", () => {
+    it("accepts a valid file, and refuses an invalid one with HAProxy's message", () => {
       process.env["HOST_IP"] = "127.0.0.1";
       try {
         write(good(700));
@@ -109,13 +109,13 @@ for (const binary of BINARIES) {
       } finally {
         delete process.env["HOST_IP"];
       }
-      // The address to listen on comes from the environment.
+      // HAProxy's own address comes from the environment.
       assert.throws(() => write(good(900)), /HOST_IP is not set/);
       assert.deepEqual(lines, []);
       assert.equal(metrics.configCheckAvailable, true);
     });
 
-    it("is missing after a copy that failed: files are written unchecked, and it is said", () => {
+    it("is missing after a failed copy: files are written without a check, which is reported", () => {
       const failed = copy(copyBinaryScript(FOLDER), "/usr/bin:/bin");
       assert.equal(failed.status, 0);
       assert.match(failed.stderr, /there is no haproxy on the PATH .*will not be checked/);

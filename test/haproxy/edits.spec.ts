@@ -55,7 +55,7 @@ describe(`random edits of the ConfigMap (TEST_SEED=${SEED})`, function () {
 
   for (const binary of BINARIES) {
     const count = EDITS[binary.version];
-    it(`${count} in a row end in the valid ones each time, without a reload or a failed connection: HAProxy ${binary.version}`, async () => {
+    it(`${count} in a row apply the valid entries without a reload or a failed connection: HAProxy ${binary.version}`, async () => {
       const rig = await Rig.create(binary);
       try {
         for (const name of ["m1", "m2", "m3"]) await rig.addServer(name);

@@ -48,19 +48,19 @@ for (const binary of BINARIES) {
       assert.ok(took < OUT_WITHIN_MS, `${took} ms`);
     };
 
-    it("takes a hung server out in less than 3 s: connections are taken, TLS never begins", async () => {
+    it("takes a server out in less than 3 s that accepts connections and begins no TLS", async () => {
       await rig.addServer("m3");
       await start();
       await timeOut(() => rig.server("m3").hang());
     });
 
-    it("takes a half-dead server out in less than 3 s: TLS is there, /readyz never answers", async () => {
+    it("takes a server out in less than 3 s that never answers /readyz", async () => {
       await rig.addServer("m3");
       await start();
       await timeOut(() => rig.server("m3").order({ readyz: 0 }));
     });
 
-    it("takes a black-holed server out in less than 3 s, cuts its sessions, and takes it back", async () => {
+    it("takes an unreachable server out in less than 3 s, and back when it is reachable", async () => {
       const namespace = await blackHole("m3");
       await rig.startAll("m1", "m2", "m3");
       const watch = await rig.watch("m3");
@@ -70,7 +70,7 @@ for (const binary of BINARIES) {
       await rig.ready("m1", "m2", "m3");
     });
 
-    it("loses no new connection to a black-holed server", async () => {
+    it("loses no new connection to an unreachable server", async () => {
       const namespace = await blackHole("m3");
       await start();
       namespace.swallow();
@@ -80,7 +80,7 @@ for (const binary of BINARIES) {
       assert.deepEqual(load.failures, []);
     });
 
-    it("loses no new connection when the last ready server dies: those that live take over", async () => {
+    it("loses no new connection when the last ready server dies and others are alive", async () => {
       for (const name of ["m1", "m2"]) await rig.server(name).order({ readyz: 500 });
       await rig.addServer("m3");
       rig.writeConfig(
@@ -97,7 +97,7 @@ for (const binary of BINARIES) {
       assert.deepEqual([...new Set(answers)], ["Error: status 503"]);
     });
 
-    it("takes a server back each of 20 times that it goes", async () => {
+    it("takes a server back after each of 20 outages", async () => {
       const { checks } = rig.settings.haproxy;
       const quick = await Rig.create(binary, {
         checks: { ...checks, intervalMs: 100, fastIntervalMs: 50 },
@@ -116,7 +116,7 @@ for (const binary of BINARIES) {
           await quick.ready("m1", "m2");
         }
         await load.stop();
-        // Until a check has seen it, a server that is not ready still serves: with 503, the stand-in's own word.
+        // Until a check fails, a server that is not ready still serves: the fake answers 503.
         const failures = load.failures.filter((failure) => failure !== "Error: status 503");
         assert.deepEqual(failures, []);
       } finally {
@@ -124,7 +124,7 @@ for (const binary of BINARIES) {
       }
     });
 
-    it("gives a server that has just come back a small share, which grows", async () => {
+    it("ramps up the share of a server that has come back", async () => {
       await rig.addServer("m3", { readyz: 500 });
       const backends = [...rig.servers.values()].map(({ backend }) => backend);
       rig.writeConfig(backends, (_, slot) => slot < 2);
@@ -145,7 +145,7 @@ for (const binary of BINARIES) {
       assert.ok(first < 0.2, String(first));
     });
 
-    it("stays as it is when etcd has no quorum: sessions and the updater's watch go on, nothing is listed again", async () => {
+    it("keeps sessions and the updater's watch when etcd has no quorum", async () => {
       await rig.addServer("m3");
       await rig.startAll("m1", "m2", "m3");
       const watches = await Promise.all(Array.from({ length: 10 }, () => rig.watch()));

@@ -33,7 +33,7 @@ for (const binary of BINARIES) {
       }
     };
 
-    it("keeps its health port, metrics and sessions through a flood that fills the LB port, and serves when it is over", async () => {
+    it("keeps health port and sessions through a flood of the LB port, and serves after it", async () => {
       await create({ maxConnections: 20, ...timeouts({ helloMs: 3000 }) });
       await rig.startHaproxy();
       const watch = await rig.watch();
@@ -51,7 +51,7 @@ for (const binary of BINARIES) {
       assert.equal((await rig.health("/metrics")).body.includes('proxy="ready"'), true);
     });
 
-    it("closes a client that says nothing after helloMs, and no server hears of it", async () => {
+    it("closes a silent client after helloMs without a connection to a server", async () => {
       await create(timeouts({ helloMs: 500 }));
       await rig.startHaproxy();
       const began = performance.now();
@@ -67,7 +67,7 @@ for (const binary of BINARIES) {
       assert.equal(await rig.ask(), "m1");
     });
 
-    it("cuts a silent session after idleMs and for no other reason", async () => {
+    it("closes an idle session after idleMs, and not before", async () => {
       // All the other times are far shorter than the silence.
       await create(
         timeouts({ idleMs: 4000, helloMs: 300, connectMs: 300, checkMs: 300, queueMs: 300 }),
@@ -80,7 +80,7 @@ for (const binary of BINARIES) {
       assert.ok(took >= 3900, `${took} ms`);
     });
 
-    it("starts under a low limit of open files, takes what it allows, and says so", async () => {
+    it("takes fewer connections under a low limit of open files, and reports that", async () => {
       rig = await Rig.create(binary, { maxConnections: 4000 });
       for (const name of ["m1", "m2"]) await rig.addServer(name);
       await rig.publish(rig.data("m1", "m2"));
@@ -89,10 +89,10 @@ for (const binary of BINARIES) {
       await rig.startUpdater();
       const { maxConnections } = await rig.runtime.snapshot();
       assert.ok(maxConnections > 100 && maxConnections < 200, String(maxConnections));
-      await waitFor("it is said", () =>
+      await waitFor("the log line", () =>
         /open files allows \d+ of .* 4000/.test(rig.log("updater")),
       );
-      await waitFor("it is told to HAProxy", async () =>
+      await waitFor("HAProxy has the limit", async () =>
         (await rig.health("/metrics")).body.includes(
           `haproxy_frontend_limit_sessions{proxy="endpoint"} ${maxConnections - 50}`,
         ),
@@ -103,7 +103,7 @@ for (const binary of BINARIES) {
       await waitFor("the Event", async () => (await rig.events()).includes("FewOpenFiles"));
     });
 
-    it("closes at once when there is no server, also while it waits for the client to speak", async () => {
+    it("closes at once without a server, also while it waits for the client's first byte", async () => {
       await create(timeouts({ helloMs: 5000 }));
       await rig.server("m1").kill();
       rig.writeConfig([rig.server("m1").backend], () => false);

@@ -61,7 +61,7 @@ for (const { binary, shell } of VARIANTS) {
       await pod.ready(...names);
     };
 
-    it("loads a change without a failed connection, and keeps open ones", async () => {
+    it("loads a change without a failed or broken connection", async () => {
       await start("m1", "m2");
       const watch = await rig.watch("m1");
       const load = rig.load(5);
@@ -83,7 +83,7 @@ for (const { binary, shell } of VARIANTS) {
       assert.equal(lastGood(), pod.config("m1", "m3"));
     });
 
-    it("does not reload for a file that says the same", async () => {
+    it("does not reload for an equal file", async () => {
       await start("m1", "m2");
       const worker = await pod.worker();
       pod.mount(pod.config("m1", "m2"));
@@ -109,7 +109,7 @@ for (const { binary, shell } of VARIANTS) {
       ],
     ];
     for (const [title, spoil, reason] of bad) {
-      it(`refuses a file ${title}: says so once, serves on, and takes the next good one`, async () => {
+      it(`refuses a file ${title} with one log line, and loads the next valid one`, async () => {
         await start("m1", "m2");
         const [before, worker] = [lastGood(), await pod.worker()];
         pod.mount(spoil(pod.config("m3")));
@@ -127,7 +127,7 @@ for (const { binary, shell } of VARIANTS) {
       });
     }
 
-    it("comes up on the last good file when the mounted one is bad after a power cut", async () => {
+    it("starts with the last good file when the mounted one is invalid after a power cut", async () => {
       await start("m1", "m2");
       const before = lastGood();
       pod.mount(`${pod.config("m3")}nonsense\n`);
@@ -140,7 +140,7 @@ for (const { binary, shell } of VARIANTS) {
       assert.match(await rig.ask(), /m[12]/);
     });
 
-    it("starts with the changed file when it changed while HAProxy was away", async () => {
+    it("starts with a file that changed while HAProxy was down", async () => {
       await start("m1", "m2");
       await pod.kill();
       pod.mount(pod.config("m3"));
@@ -148,7 +148,7 @@ for (const { binary, shell } of VARIANTS) {
       assert.equal(await rig.ask(), "m3");
     });
 
-    it("does not start, nor listen, with a bad file and no last good one", async () => {
+    it("does not start with an invalid file and no last good one", async () => {
       pod.mount(pod.config("m1").replace("connect 700ms", "connect soon"));
       pod.run();
       assert.equal(await pod.end(), 1);
@@ -185,7 +185,7 @@ for (const { binary, shell } of VARIANTS) {
     }
 
     if (shell.perl) {
-      it("goes back to the former file when HAProxy cannot start with one that passed the check", async () => {
+      it("restores the previous file when HAProxy cannot start with one that passed the check", async () => {
         await start("m1", "m2");
         const [before, worker] = [lastGood(), await pod.worker()];
         // Somebody else has this port: only a start can find that out.
@@ -212,7 +212,7 @@ for (const { binary, shell } of VARIANTS) {
         assert.match(await rig.ask(), /m[12]/);
       });
 
-      it("knows after a reload which servers were not ready: nothing is sent to them", async () => {
+      it("sends nothing after a reload to servers that were not ready before it", async () => {
         await start("m1", "m2");
         await rig.server("m2").order({ readyz: 500 });
         await pod.ready("m1");
@@ -225,7 +225,7 @@ for (const { binary, shell } of VARIANTS) {
         assert.deepEqual(requests, []);
       });
     } else {
-      it("says that health is not known after a reload", async () => {
+      it("logs that health is unknown after a reload", async () => {
         await start("m1", "m2");
         pod.mount(pod.config("m1"));
         await waitFor("it is said", () => pod.lines.at(-1)?.includes("until their first check"));
@@ -233,7 +233,7 @@ for (const { binary, shell } of VARIANTS) {
       });
     }
 
-    it("stops softly on SIGUSR1: no new connection, open ones end by themselves", async () => {
+    it("stops softly on SIGUSR1: open connections end by themselves", async () => {
       await start("m1", "m2");
       const watch = await rig.watch("m1");
       await pod.signal("SIGUSR1");
@@ -253,7 +253,7 @@ for (const { binary, shell } of VARIANTS) {
       await pod.end();
     });
 
-    it("ends at once on SIGTERM, and when HAProxy dies", async () => {
+    it("ends on SIGTERM, and when HAProxy dies", async () => {
       await start("m1");
       await pod.signal("SIGTERM");
       await pod.end();

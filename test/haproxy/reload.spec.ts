@@ -15,7 +15,7 @@ for (const binary of BINARIES) {
       for (const server of dead.splice(0)) server.stop();
     });
 
-    it("sends nothing to the dead ones, before and after", async () => {
+    it("sends nothing to the dead servers, before and after", async () => {
       rig = await Rig.create(binary);
       await rig.addServer("m1");
       for (const name of ["m2", "m3"]) dead.push(await DeadServer.start(name));

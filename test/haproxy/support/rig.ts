@@ -247,6 +247,13 @@ export class Rig {
       : Watch.openOn(server, this.port, this.caFile);
   }
 
+  /** Waits until this API server has got so many more checks. */
+  async checked(name: string, count: number): Promise<void> {
+    const checks = async (): Promise<number> => (await this.server(name).report()).checks;
+    const before = await checks();
+    await waitFor(`${count} checks of ${name}`, async () => (await checks()) >= before + count);
+  }
+
   /** New connections to the endpoint, one after the other. */
   load(pauseMs?: number): Load {
     return Load.begin(this.port, this.caFile, pauseMs);

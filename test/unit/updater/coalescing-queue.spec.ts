@@ -25,14 +25,14 @@ describe("CoalescingQueue", () => {
     assert.deepEqual(applied, [1]);
   });
 
-  it("makes two of a burst: the first, and the last after the gap", async () => {
+  it("applies the first of a burst, and the last after the gap", async () => {
     const changes = collect(50);
     for (let i = 1; i <= 100; i++) changes.put(i);
     await waitFor("the last", () => applied.includes(100));
     assert.deepEqual(applied, [1, 100]);
   });
 
-  it("goes on applying under changes without end", async () => {
+  it("applies changes while further ones never pause", async () => {
     const changes = collect(30);
     for (let i = 1; applied.length < 5 && i < 1000; i++) {
       changes.put(i);
@@ -41,7 +41,7 @@ describe("CoalescingQueue", () => {
     assert.equal(applied.length, 5);
   });
 
-  it("never applies two at a time, and waits for a slow one", async () => {
+  it("never applies two at a time", async () => {
     let running = 0;
     const changes = collect(1, async () => {
       running += 1;
@@ -56,7 +56,7 @@ describe("CoalescingQueue", () => {
     await waitFor("the last", () => applied.includes(5));
   });
 
-  it("drops what waits when it is stopped", async () => {
+  it("drops a waiting change when it is stopped", async () => {
     const changes = collect(20);
     changes.put(1);
     changes.put(2);

@@ -33,7 +33,7 @@ const entries = fc
   .map((all) => all.map((n) => entry(n)));
 
 describe("trackSlice", () => {
-  it("keeps who has left, until the time is over", () => {
+  it("keeps a departed member until its retention is over", () => {
     let now = trackSlice([], [server(1), server(2)], 0, RETAIN_MS);
     now = trackSlice(now, [server(1)], 1000, RETAIN_MS);
     assert.deepEqual(now, [member(1), member(2, 1000)]);
@@ -45,13 +45,13 @@ describe("trackSlice", () => {
     assert.deepEqual(now, [member(1)]);
   });
 
-  it("starts the time again for one that comes back and leaves again", () => {
+  it("starts retention again for a member that returns and departs again", () => {
     let now = trackSlice([member(1), member(2, 0)], [server(1), server(2)], 10, RETAIN_MS);
     now = trackSlice(now, [server(1)], 20, RETAIN_MS);
     assert.deepEqual(now, [member(1), member(2, 20)]);
   });
 
-  it("forgets nobody because of an empty slice, however long it stays so, nor soon after it", () => {
+  it("drops no member because of an empty slice, nor soon after it", () => {
     const late = 10 * RETAIN_MS;
     const after = trackSlice([member(1), member(2, 0)], [], late, RETAIN_MS);
     assert.deepEqual(after, [member(1), member(2)]);
@@ -62,12 +62,12 @@ describe("trackSlice", () => {
     ]);
   });
 
-  it("holds nobody longer because the clock was set back", () => {
+  it("keeps no member longer because the clock was set back", () => {
     const now = trackSlice([member(1), member(2, 5 * RETAIN_MS)], [server(1)], 10, RETAIN_MS);
     assert.deepEqual(now, [member(1), member(2, 10)]);
   });
 
-  it("holds exactly those that were in a slice within the time, whatever happens (model)", () => {
+  it("has exactly the members that were in a slice within the retention (model)", () => {
     const step = fc.record({
       waitMs: fc.nat(40),
       slice: fc.uniqueArray(fc.integer({ min: 1, max: 8 }), { minLength: 1, maxLength: 8 }),
@@ -98,17 +98,17 @@ describe("trackSlice", () => {
 });
 
 describe("mergeSources", () => {
-  it("takes the name from the entry, and the address where there is none", () => {
+  it("names a backend by its entry, else by its address", () => {
     const { backends } = mergeSources([entry(1)], [member(1), member(2), member(3, 5)]);
     assert.deepEqual(names(backends), ["10.0.0.2", "10.0.0.3", "m1"]);
   });
 
-  it("keeps a server whose entry is gone and that stands in the slice, and the reverse", () => {
+  it("keeps a server that either source has", () => {
     assert.deepEqual(mergeSources([], [member(1)]).backends, [server(1)]);
     assert.deepEqual(mergeSources([entry(1)], []).backends, [entry(1)]);
   });
 
-  it("gives two servers two names, also when an entry is called like another's address", () => {
+  it("gives two servers two names, also when an entry has another's address as name", () => {
     const { backends } = mergeSources(
       [entry(1, "10.0.0.2")],
       [member(2), { ...member(3), port: 7443 }, member(3, 1)],
@@ -116,7 +116,7 @@ describe("mergeSources", () => {
     assert.deepEqual(names(backends), ["10.0.0.2", "10.0.0.2:6443", "10.0.0.3", "10.0.0.3:6443"]);
   });
 
-  it("has room for who left last, and refuses only what is in the slice", () => {
+  it("drops those that departed first beyond the limit, and refuses members of the slice", () => {
     const some = Array.from({ length: MAX_BACKENDS - 2 }, (_, i) => entry(i + 1));
     const { backends, refused } = mergeSources(some, [
       member(MOST, 10),
@@ -141,7 +141,7 @@ describe("mergeSources", () => {
     ]);
   });
 
-  it("is a set of at most so many different servers with different names, the same in any order", () => {
+  it("has at most MAX_BACKENDS servers and names, each different, in any order of the input", () => {
     fc.assert(
       fc.property(entries, members, fc.nat(), (named, all, turn) => {
         const { backends } = mergeSources(named, all);
@@ -157,7 +157,7 @@ describe("mergeSources", () => {
     );
   });
 
-  it("leaves nobody out who left later than one it takes", () => {
+  it("drops no member that departed later than one it keeps", () => {
     fc.assert(
       fc.property(entries, members, (named, all) => {
         const taken = new Set(mergeSources(named, all).backends.map(formatBackend));
@@ -172,7 +172,7 @@ describe("mergeSources", () => {
 });
 
 describe("splitBySource", () => {
-  it("gives what together is desired again, in every mode", () => {
+  it("is the inverse of mergeSources in every mode", () => {
     fc.assert(
       fc.property(entries, members, (named, all) => {
         const desired = mergeSources(named, all).backends;
@@ -187,7 +187,7 @@ describe("splitBySource", () => {
     );
   });
 
-  it("takes a key of the ConfigMap for one, and an address for a member that has just left", () => {
+  it("makes a backend named by its address a member that has just departed", () => {
     const all = [entry(1), server(2)];
     assert.deepEqual(splitBySource("configMap", all, 7), { entries: all, members: [] });
     assert.deepEqual(splitBySource("both", all, 7), {

@@ -24,7 +24,7 @@ const object = (revision: string, data: Record<string, string>) => ({
 });
 const event = (type: string, it: object): string => `${JSON.stringify({ type, object: it })}\n`;
 
-describe("the source of the backends", function () {
+describe("ObjectSource", function () {
   this.timeout(120_000);
   let folder: string;
   let certificates: Certificates;
@@ -93,7 +93,7 @@ describe("the source of the backends", function () {
   };
   const revisions = (): string[] => observed.map(({ revision }) => revision);
 
-  it("lists, then watches from there, one ConfigMap only", async () => {
+  it("lists one ConfigMap, then watches it from there", async () => {
     const queries: string[] = [];
     const server = await serve((request, response, url) => {
       queries.push(`${url.pathname} ${[...url.searchParams].map(String).join(" ")}`);
@@ -122,7 +122,7 @@ describe("the source of the backends", function () {
     assert.ok(sync.seconds !== undefined);
   });
 
-  it("watches again from the last revision after an orderly end, without a list", async () => {
+  it("watches again from the last revision after an orderly end", async () => {
     const asked: (string | null)[] = [];
     const server = await serve((_, response, url) => {
       asked.push(url.searchParams.get("resourceVersion"));
@@ -160,7 +160,7 @@ describe("the source of the backends", function () {
     });
   }
 
-  it("drops a watch that is silent beyond its time, and lists again", async () => {
+  it("drops a watch that is silent beyond its time", async () => {
     let lists = 0;
     const server = await serve((_, response, url) => {
       if (url.searchParams.has("watch")) return response.writeHead(200).flushHeaders();
@@ -172,7 +172,7 @@ describe("the source of the backends", function () {
     assert.match(lines.join(""), /silent beyond its time/);
   });
 
-  it("turns to the next API server when one hangs, and when it is told that one does", async () => {
+  it("uses the next API server when one hangs, or is left", async () => {
     const hung = await serve(() => undefined);
     const watching = await serve((_, response, url) => {
       if (url.searchParams.has("watch")) return response.writeHead(200).flushHeaders();
@@ -191,7 +191,7 @@ describe("the source of the backends", function () {
     });
   });
 
-  it("never talks to a server with a certificate of another CA", async () => {
+  it("refuses a server whose certificate has another CA", async () => {
     let asked = 0;
     const other = mkdtempSync(join(folder, "other-"));
     const example = makeCertificates(other, "example");
@@ -204,7 +204,7 @@ describe("the source of the backends", function () {
     assert.match(lines.join(""), /does not match certificate's altnames/);
   });
 
-  it("says what a 401 and a 403 mean, counts them, and never logs the token", async () => {
+  it("logs the meaning of 401 and 403, without the token", async () => {
     let status = 401;
     const server = await serve((_, response) => {
       response.writeHead(status).end("{}");
@@ -218,7 +218,7 @@ describe("the source of the backends", function () {
     assert.doesNotMatch(text, /secret-token/);
   });
 
-  it("reads the token again for each connection", async () => {
+  it("reads the token for each connection", async () => {
     const seen: (string | undefined)[] = [];
     const server = await serve((request, response, url) => {
       seen.push(request.headers.authorization);
@@ -231,7 +231,7 @@ describe("the source of the backends", function () {
     assert.deepEqual(seen.slice(0, 3), ["Bearer t1", "Bearer t2", "Bearer t3"]);
   });
 
-  it("goes on when the token cannot be read", async () => {
+  it("keeps trying when the token cannot be read", async () => {
     start([{ address: "127.0.0.1", port: 1 }], {}, () => {
       throw new Error("no token");
     });
@@ -268,7 +268,7 @@ describe("the source of the backends", function () {
       return { calls, server };
     };
 
-    it("stand on the ConfigMap, once for the same problem", async () => {
+    it("belong to the ConfigMap, once for the same problem", async () => {
       const { calls, server } = await collect([]);
       const events = reporter(server);
       events.uid = "u1";
@@ -296,7 +296,7 @@ describe("the source of the backends", function () {
       );
     });
 
-    it("are patched when they exist", async () => {
+    it("are counted up when they exist", async () => {
       const { calls, server } = await collect([409, 200]);
       await reporter(server).report("NoBackends", "none");
       assert.deepEqual(
@@ -307,7 +307,7 @@ describe("the source of the backends", function () {
       assert.equal(metrics.errors("event"), 0);
     });
 
-    it("stop nothing when they cannot be written, and are tried again", async () => {
+    it("are tried again when they cannot be written", async () => {
       const { calls, server } = await collect([403]);
       const events = reporter(server);
       await events.report("NoBackends", "none");
