@@ -35,8 +35,8 @@ export function canonicalAddress(address: string): string {
 }
 
 /**
- * False for loopback, unspecified, link-local, multicast, broadcast and IPv4-mapped addresses, and for
- * any text that is not an address.
+ * False for loopback, unspecified, link-local, multicast, broadcast and IPv4-mapped addresses, and
+ * for any text that is not an address.
  */
 export function isUsableAddress(address: string): boolean {
   if (isIP(address) === 0) return false;

@@ -22,13 +22,15 @@ export { HAPROXY_DEFAULTS } from "./spec";
 export type { HaproxyChecks, HaproxySpec, HaproxyTimeouts } from "./spec";
 
 /**
- * HAProxy's two backends over the same slots. Connections go to `ready`; `alive` only checks, and the
- * fallback servers of `ready` track it.
+ * HAProxy's two backends over the same slots. Connections go to `ready`; `alive` only checks, and
+ * the fallback servers of `ready` track it.
  */
 export const POOLS = ["ready", "alive"] as const;
 export type Pool = (typeof POOLS)[number];
 
-/** Ring of HAProxy's own messages (server up, server down): the updater reads it instead of polling. */
+/**
+ * Ring of HAProxy's own messages (server up, server down): the updater reads it instead of polling.
+ */
 export const EVENT_RING = "events";
 
 /** The frontend of the LB port. */
@@ -36,7 +38,8 @@ export const ENDPOINT = "endpoint";
 
 /**
  * Renders the whole haproxy.cfg. TCP passthrough: TLS is between client and API server.
- * @param slots one per server line; `undefined` is an empty slot, which can be filled without a reload
+ * @param slots one per server line; `undefined` is an empty slot, which can be filled without a
+ *   reload
  * @throws Error that names the field, when the spec would give a wrong or dangerous file
  */
 export function renderHaproxyConfig(
@@ -76,7 +79,9 @@ export function isOfSpec(config: string, spec: HaproxySpec): boolean {
 
 const HEADER = "# Written by control-plane-lb. Changes by hand are lost.";
 
-/** An unset variable expands to nothing, and `bind ":6444"` is the wildcard: HAProxy must not start. */
+/**
+ * An unset variable expands to nothing, and `bind ":6444"` is the wildcard: HAProxy must not start.
+ */
 function renderEnvironmentGuard(spec: HaproxySpec): string[] {
   return spec.listen.flatMap((address) => {
     const name = VARIABLE.exec(address)?.[1];
@@ -171,8 +176,8 @@ function renderPool(
   slots: readonly (Backend | undefined)[],
 ): string[] {
   const check = CHECKS[pool];
-  // on-error: a restarted API server opens its port before it serves, and may do so before the checks
-  // have noticed that the previous process ended.
+  // on-error: a restarted API server opens its port before it serves, and may do so before the
+  // checks have noticed that the previous process ended.
   const nameOf = spec.updaterSocket === undefined ? backendServerName : undefined;
   return [
     `# ${check.comment}`,
@@ -252,7 +257,9 @@ function renderAllow(spec: HaproxySpec, rule: string): string[] {
   ];
 }
 
-/** Quoted, so that HAProxy expands variables. The last colon is the port's: IPv6 needs no brackets. */
+/**
+ * Quoted, so that HAProxy expands variables. The last colon is the port's: IPv6 needs no brackets.
+ */
 function bindAddress(address: string, port: number): string {
   return quote(`${address}:${port}`);
 }

@@ -1,4 +1,7 @@
-/** The backends of the control-plane endpoint, and how the ConfigMap's entries become backends. Pure. */
+/**
+ * The backends of the control-plane endpoint, and how the ConfigMap's entries become backends.
+ * Pure.
+ */
 import { isUsableAddress, parseAddressPort } from "./address";
 
 /** One API server. */
@@ -38,9 +41,9 @@ const MAX_VALUE_LENGTH = 64;
 const KEY = /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/;
 
 /**
- * Reads the data of the ConfigMap `haproxy-backends`: one key per control-plane node,
- * `m1: "10.77.0.11:6443"` or `"[fd00::1]:6443"`. An invalid entry is refused with a reason, and does not
- * affect the others. The order of the keys does not matter.
+ * Reads the data of the ConfigMap `haproxy-backends`, one key per control-plane node:
+ * `m1: "10.77.0.11:6443"`, or `"[fd00::1]:6443"`. An invalid entry is refused with a reason, and
+ * does not affect the others. The order of the keys does not matter.
  */
 export function parseBackends(data: Readonly<Record<string, string>>): ParsedBackends {
   const backends: Backend[] = [];

@@ -1,4 +1,7 @@
-/** haproxy.cfg for a HAProxy without an updater: operators and the program replace the whole file. Pure. */
+/**
+ * haproxy.cfg for a HAProxy without an updater: operators and the program replace the whole file.
+ * Pure.
+ */
 import { renderHaproxyConfig, type HaproxySpec } from "./config";
 import type { Backend } from "./model";
 

@@ -12,7 +12,10 @@ export { RuntimeError } from "./socket";
  */
 export const ADMIN = { maintenance: 0x01 | 0x02 | 0x20 | 0x40, drain: 0x08 | 0x10 } as const;
 
-/** A server of a slot: of one of the pools, or the fallback in `ready`, which tracks that of `alive`. */
+/**
+ * A server of a slot: of one of the pools, or the fallback in `ready`, which tracks that of
+ * `alive`.
+ */
 interface Place {
   readonly pool: Pool | "fallback";
   readonly slot: number;
@@ -143,7 +146,9 @@ export class RuntimeApi {
     await this.command(`set maxconn frontend ${ENDPOINT} ${count}`);
   }
 
-  /** Whether the map has this value for the key. @throws RuntimeError also when there is no such map */
+  /**
+   * Whether the map has this value for the key. @throws RuntimeError also when there is no such map
+   */
   async hasMapValue(file: string, key: string, value: string): Promise<boolean> {
     return (await this.command(`get map ${file} ${key}`)).includes(` value="${value}",`);
   }
@@ -170,7 +175,9 @@ function addressCommand(slot: number, { address, port }: Backend): string {
   return eachWithFallback(slot, (server) => `set server ${server} addr ${address} port ${port}`);
 }
 
-/** `state ready` alone counts as up until the first check: an API server served that was not ready. */
+/**
+ * `state ready` alone counts as up until the first check: an API server served that was not ready.
+ */
 function openCommand(slot: number): string {
   return each(
     slot,
@@ -194,7 +201,9 @@ function each(slot: number, command: (server: string) => string): string {
   return POOLS.map((pool) => command(`${pool}/${slotName(slot)}`)).join(";");
 }
 
-/** The fallback has its own address and sessions; its state is that of the server that it tracks. */
+/**
+ * The fallback has its own address and sessions; its state is that of the server that it tracks.
+ */
 function eachWithFallback(slot: number, command: (server: string) => string): string {
   return `${each(slot, command)};${command(`ready/${fallbackName(slotName(slot))}`)}`;
 }

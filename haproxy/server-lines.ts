@@ -1,7 +1,10 @@
 /** The server lines of haproxy.cfg: the only part that depends on the backends. Pure. */
 import { formatBackend, type Backend } from "./model";
 
-/** Address of an empty slot: the discard port, where nothing listens. The slot is in maintenance, too. */
+/**
+ * Address of an empty slot: the discard port, where nothing listens. The slot is in maintenance,
+ * too.
+ */
 export const EMPTY_SLOT_ADDRESS = "127.0.0.1:9";
 
 /** Name of a slot's server: slot 0 is `s1`. */
@@ -31,8 +34,8 @@ export function renderServerLines(
 }
 
 /**
- * The same API servers as fallbacks, up while they are alive: HAProxy uses them while no server of the
- * pool is up, also for a retry.
+ * The same API servers as fallbacks, up while they are alive: HAProxy uses them while no server of
+ * the pool is up, also for a retry.
  */
 export function renderFallbackLines(
   slots: readonly (Backend | undefined)[],

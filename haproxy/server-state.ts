@@ -1,6 +1,6 @@
 /**
- * HAProxy's server-state file (management guide, "show servers state", version 1). Without it a server
- * counts as up before its first check: neither 2.6 nor 3.0 has `init-state`. Pure.
+ * HAProxy's server-state file (management guide, "show servers state", version 1). Without it a
+ * server counts as up before its first check: neither 2.6 nor 3.0 has `init-state`. Pure.
  */
 import { POOLS, type Pool } from "./config";
 import type { Backend } from "./model";
@@ -17,7 +17,9 @@ const STOPPED = 0;
 const RUNNING = 2;
 /** srv_check_state: CHK_ST_CONFIGURED | CHK_ST_ENABLED. */
 const CHECKED = 6;
-/** srv_check_status and srv_check_result before the first check: HCHK_STATUS_INI, CHK_RES_UNKNOWN. */
+/**
+ * srv_check_status and srv_check_result before the first check: HCHK_STATUS_INI, CHK_RES_UNKNOWN.
+ */
 const INITIAL = "1 0";
 
 /**
@@ -38,7 +40,8 @@ function renderLine(pool: Pool, slot: number, backend: Backend, up: boolean): st
   const backendId = POOLS.indexOf(pool) + 1;
   return [
     `${backendId} ${pool} ${slot + 1} ${slotName(slot)} ${backend.address}`,
-    // Operational and administrative state, weight, configured weight, seconds since the last change.
+    // Operational and administrative state, weight, configured weight, seconds since the last
+    // change.
     `${up ? RUNNING : STOPPED} 0 1 1 0`,
     // Check: status, result, health counter (HAProxy derives it from the state), flags; agent.
     `${INITIAL} 0 ${CHECKED} 0`,

@@ -7,7 +7,10 @@ export const MIN_SLOTS = 8;
 
 /** What changes at one slot. */
 export interface SlotStep {
-  /** `open`: a backend takes the slot; `reopen`: it returns to the slot where it drains; `drain`: it leaves. */
+  /**
+   * `open`: a backend takes the slot; `reopen`: it returns to the slot where it drains; `drain`: it
+   * leaves.
+   */
   readonly kind: "open" | "reopen" | "drain";
   readonly slot: number;
   readonly backend: Backend;
@@ -23,7 +26,8 @@ export interface SlotPlan {
 
 /**
  * Places the desired backends. A backend with the same address and port keeps its slot, also under
- * another name. A new one takes a free slot, else the slot that has drained longest, else a new slot.
+ * another name. A new one takes a free slot, else the slot that has drained longest, else a new
+ * slot.
  * @param draining slots whose former backends still have sessions, the oldest first
  */
 export function planSlots(

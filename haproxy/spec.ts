@@ -5,16 +5,18 @@ import { dirname, join } from "node:path";
 /** The settings of haproxy.cfg, apart from the backends; the same on all nodes. */
 export interface HaproxySpec {
   /**
-   * Addresses of the LB port and the health port: IP addresses without brackets, or `${NAME}`, which
-   * HAProxy reads from its environment (`${HOST_IP}`). Never a wildcard: only a specific address takes
-   * precedence over the forward.
+   * Addresses of the LB port and the health port: IP addresses without brackets, or `${NAME}`,
+   * which HAProxy reads from its environment (`${HOST_IP}`). Never a wildcard: only a specific
+   * address takes precedence over the forward.
    */
   readonly listen: readonly string[];
   /** LB port. */
   readonly port: number;
   /** Port of `/healthz`, `/metrics` and, where there is an updater, `/updater/...`. */
   readonly healthPort: number;
-  /** HAProxy answers the request of PRE_STOP_HANDOVER, where a forward supports it. @default false */
+  /**
+   * HAProxy answers the request of PRE_STOP_HANDOVER, where a forward supports it. @default false
+   */
   readonly preStopHandover?: boolean;
   /** CIDRs that may connect, beside the host itself. Empty: all. */
   readonly allow: readonly string[];
@@ -27,11 +29,15 @@ export interface HaproxySpec {
    * servers are named after their backends instead of their slots.
    */
   readonly updaterSocket?: string;
-  /** Server-state file: keeps health over reloads and restarts, and servers down before their first check. */
+  /**
+   * Server-state file: keeps health over reloads and restarts, and servers down before their first
+   * check.
+   */
   readonly stateFile: string;
   /**
    * Limit of connections to the LB port; further ones wait in the kernel. Each needs two file
-   * descriptors, and HAProxy itself FD_RESERVE. With a lower limit of open files HAProxy takes fewer.
+   * descriptors, and HAProxy itself FD_RESERVE. With a lower limit of open files HAProxy takes
+   * fewer.
    */
   readonly maxConnections: number;
   readonly timeouts: HaproxyTimeouts;
@@ -40,25 +46,32 @@ export interface HaproxySpec {
 
 /** All in milliseconds. */
 export interface HaproxyTimeouts {
-  /** A client must send its first byte within this: a silent one would hold its connection for ever. */
+  /**
+   * A client must send its first byte within this: a silent one would hold its connection for ever.
+   */
   readonly helloMs: number;
   /** One attempt to connect to a server. */
   readonly connectMs: number;
-  /** Idle connections, both sides. Watches and `logs -f` are idle for hours; keepalive finds dead peers. */
+  /**
+   * Idle connections, both sides. Watches and `logs -f` are idle for hours; keepalive finds dead
+   * peers.
+   */
   readonly idleMs: number;
   /** One health check, from the established connection to the whole response. */
   readonly checkMs: number;
   /** Time in a server's queue. */
   readonly queueMs: number;
-  /** A stopping process closes its last connections after this. Less than the pod's grace period. */
+  /**
+   * A stopping process closes its last connections after this. Less than the pod's grace period.
+   */
   readonly hardStopAfterMs: number;
 }
 
 /** Health checks of the servers. */
 export interface HaproxyChecks {
   /**
-   * `anonymous`: as kubeadm's API servers allow it. `token`: with the updater's token, for API servers
-   * with anonymous-auth=false, which answer 401 to anonymous requests.
+   * `anonymous`: as kubeadm's API servers allow it. `token`: with the updater's token, for API
+   * servers with anonymous-auth=false, which answer 401 to anonymous requests.
    */
   readonly authentication: "anonymous" | "token";
   readonly intervalMs: number;
@@ -93,7 +106,10 @@ export const HAPROXY_DEFAULTS: Pick<HaproxySpec, "maxConnections" | "timeouts" |
   },
 };
 
-/** Open files beside two for each connection: listeners, checks (256 backends, two pools), health port. */
+/**
+ * Open files beside two for each connection: listeners, checks (256 backends, two pools), health
+ * port.
+ */
 const FD_RESERVE = 1000;
 
 /** The health port's own connections: a flood of the LB port must not fail the liveness probe. */

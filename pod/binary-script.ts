@@ -1,6 +1,6 @@
 /**
- * Copies HAProxy's binary for the updater, whose image cannot run it without its loader and libraries.
- * Pure.
+ * Copies HAProxy's binary for the updater, whose image cannot run it without its loader and
+ * libraries. Pure.
  */
 
 /** The command that checks a file with the copy, without the file's name. */
@@ -11,8 +11,8 @@ export function checkCommand(folder: string): string[] {
 }
 
 /**
- * POSIX sh for a container of the HAProxy image: copies haproxy, its dynamic loader and its libraries
- * to FOLDER/copy, atomically.
+ * POSIX sh for a container of the HAProxy image: copies haproxy, its dynamic loader and its
+ * libraries to FOLDER/copy, atomically.
  *
  * The loader itself lists the libraries (`--list`, as ldd does), in the same format for glibc and
  * musl. The exit code is always 0: without a copy HAProxy still starts, and the updater reports it.

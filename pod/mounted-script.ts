@@ -1,7 +1,7 @@
 /**
- * Entry point of HAProxy's container in the variant `mounted`: loads a changed haproxy.cfg without an
- * updater. Its policy for refused files and failed reloads is that of updater/apply/config-files.ts
- * and updater/apply/reloader.ts. Pure.
+ * Entry point of HAProxy's container in the variant `mounted`: loads a changed haproxy.cfg without
+ * an updater. Its policy for refused files and failed reloads is that of
+ * updater/apply/config-files.ts and updater/apply/reloader.ts. Pure.
  */
 import { HAPROXY_CONFIG_KEY, LAST_LINE } from "../haproxy/mounted";
 
@@ -24,9 +24,9 @@ const RETRY_SECONDS = 60;
  * POSIX sh, pid 1 of the container: starts HAProxy and loads changes of the ConfigMap.
  *
  * It loads a file only if it is whole (LAST_LINE) and `haproxy -c` accepts it; the file becomes the
- * last good one before HAProxy reads it. Any other file is refused with one line on stderr per change,
- * and the last good one stays, also for a restart. SIGUSR1 and SIGTERM are passed on to HAProxy; the
- * script ends with HAProxy and its exit code.
+ * last good one before HAProxy reads it. Any other file is refused with one line on stderr per
+ * change, and the last good one stays, also for a restart. SIGUSR1 and SIGTERM are passed on to
+ * HAProxy; the script ends with HAProxy and its exit code.
  */
 export function mountedScript(paths: MountedPaths): string {
   return `# shellcheck disable=SC2317,SC2034 # functions that only traps call, counters
@@ -77,7 +77,7 @@ take() { # 0: the mounted file has become the last good one
   refuse "$why"
   return 1
 }
-refuse() { # says each reason once
+refuse() { # prints each reason once
   [ "$1" = "$refused" ] || say "the key ${HAPROXY_CONFIG_KEY} is refused, the last good configuration stays: $1"
   refused=$1
 }

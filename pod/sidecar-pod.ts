@@ -34,8 +34,8 @@ const UPDATER_MOUNTS = {
 } as const satisfies Record<string, types.input.core.v1.VolumeMount>;
 
 /**
- * The pod with an updater. Init containers copy HAProxy's binary to where the updater can run it, and
- * prepare the first configuration; then HAProxy and the updater run.
+ * The pod with an updater. Init containers copy HAProxy's binary to where the updater can run it,
+ * and prepare the first configuration; then HAProxy and the updater run.
  */
 export function sidecarPod(args: PodArgs, updater: UpdaterArgs): PodSpec {
   return {

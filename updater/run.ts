@@ -256,7 +256,9 @@ class Updater {
   }
 }
 
-/** A reload is asked of HAProxy's master process, or of root's unit where the settings say so. */
+/**
+ * Reloads through HAProxy's master process, or through root's unit if the settings name its file.
+ */
 function masterOf({ masterSocket, reloadRequestFile }: UpdaterSettings): MasterApi {
   if (reloadRequestFile === undefined) return new MasterApi(masterSocket);
   return new MasterApi(masterSocket, { request: new FileReloadRequest(reloadRequestFile) });

@@ -74,7 +74,7 @@ export interface UpdaterSettings extends UpdaterPlace, Omit<UpdaterChoices, "hap
   readonly localAddress: string;
 }
 
-/** What a field must be, and how an error says it. */
+/** A field's validation. */
 interface FieldType {
   readonly expected: string;
   readonly isValid: (value: unknown) => boolean;

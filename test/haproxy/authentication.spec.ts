@@ -8,7 +8,7 @@ import { TOKEN } from "./support/control-plane";
 import { waitFor } from "./support/wait";
 
 const checks = { ...HAPROXY_DEFAULTS.checks, authentication: "token" } as const;
-/** As long as a ServiceAccount's. */
+/** As long as a ServiceAccount's token. */
 const LONG = `${"eyJhbGciOiJSUzI1NiIs".repeat(60)}.next-token_2`;
 
 for (const binary of BINARIES) {
@@ -56,7 +56,7 @@ for (const binary of BINARIES) {
       await rig.startAll("m1", "m2", "m3");
       const { pid } = await rig.runtime.snapshot();
       const load = rig.load();
-      // The kubelet renews a token long before the old one ends: both are good for a while.
+      // Kubelet renews a token long before it expires: both are valid for a while.
       writeFileSync(rig.settings.tokenFile, LONG);
       await waitFor("HAProxy has it", () =>
         rig.runtime.hasMapValue(checkTokenFile(rig.settings.haproxy), "token", LONG),
@@ -67,7 +67,7 @@ for (const binary of BINARIES) {
       assert.deepEqual(load.failures, []);
       assert.deepEqual(await rig.master.workers(), [pid]);
       assert.ok(!rig.log("updater").includes(LONG) && !rig.log("haproxy").includes(LONG));
-      // A new process knows it from the file.
+      // A new process reads it from the file.
       await rig.killUpdater();
       await rig.killHaproxy();
       await rig.startHaproxy();
@@ -78,7 +78,7 @@ for (const binary of BINARIES) {
       await rig.startAll("m1", "m2", "m3");
       await accept("another");
       await rig.ready();
-      // They are ready in truth: /version answers.
+      // They are ready: /version answers.
       for (let i = 0; i < 10; i++) assert.match(await rig.ask(), /m\d/);
       await waitFor("the log line", () => rig.log("updater").includes("ChecksUnauthorized"));
       assert.match(rig.log("updater"), /the updater's token is not accepted/);
@@ -103,7 +103,7 @@ for (const binary of BINARIES) {
       writeFileSync(rig.settings.tokenFile, "");
       rig.writeSettings({ tokenVariable: variable, prepareWaitSeconds: 0 });
       await rig.publish(rig.data("m1", "m2"));
-      // as a service: HAProxy's own preparation has no token, and none ready is no reason not to serve
+      // As on a host: `prepare` has no token, and HAProxy starts without a ready server.
       await rig.prepare();
       await rig.startHaproxy();
       assert.match(await rig.ask(), /m[12]/);

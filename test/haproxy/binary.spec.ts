@@ -47,7 +47,7 @@ for (const binary of BINARIES) {
       rmSync(root, { recursive: true, force: true });
     });
 
-    /** As the init container runs: in the image, as HAProxy's user. */
+    /** Runs like the init container: in the image, as HAProxy's user. */
     const copy = (script = copyBinaryScript(FOLDER), path = "/usr/local/sbin:/usr/bin:/bin") =>
       spawnSync("/usr/sbin/chroot", [`--userspec=${UID}:${UID}`, root, "/bin/sh", "-c", script], {
         env: { PATH: path },
@@ -70,7 +70,7 @@ for (const binary of BINARIES) {
       const [loader = "", ...args] = command();
       const run = spawnSync(loader, [...args.slice(0, -2), "-v"], { encoding: "utf8", env: {} });
       assert.match(run.stdout, new RegExp(`HAProxy version ${binary.version}`));
-      // Nothing comes from outside of the copy: the same, in a root that holds nothing else.
+      // It works in a root that contains nothing but the copy.
       const empty = join(root, FOLDER, "copy");
       const alone = execFileSync(
         "/usr/sbin/chroot",

@@ -138,7 +138,7 @@ for (const binary of BINARIES) {
       await rig.setSlice([]);
       const problems = async () => (await rig.status()).problems.join();
       await waitFor("the problem", async () => /NoBackends.*no ready/.test(await problems()));
-      // Longer than the time after which it forgets, with bookmarks all the while.
+      // Longer than the retention, with bookmarks from the API servers.
       await sleep(2500);
       await rig.setSlice(null);
       await waitFor("the problem", async () => /NoBackends.*not exist/.test(await problems()));

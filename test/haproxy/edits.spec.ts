@@ -6,10 +6,10 @@ import { waitFor } from "./support/wait";
 
 /** Set TEST_SEED to repeat a run. */
 const SEED = Number(process.env["TEST_SEED"] ?? Date.now() % 1_000_000);
-/** Per version: each takes about a sixth of a second, so the older one gets half. */
+/** Edits per version; each takes about 0.17 s. */
 const EDITS = { "2.6": 100, "3.0": 200 } as const;
 
-/** An entry of the ConfigMap, valid or not by its making: the code under test is not asked. */
+/** An entry of the ConfigMap, valid or not by construction, not by the code under test. */
 interface Entry {
   readonly key: string;
   readonly value: string;
@@ -20,7 +20,7 @@ type Edit = readonly Entry[] | "deleted";
 const entry = (valid: boolean, key: fc.Arbitrary<string>, value: fc.Arbitrary<string>) =>
   fc.record({ key, value, valid: fc.constant(valid) });
 
-/** Addresses where nobody answers: documentation ranges, a few only, so that equal ones meet. */
+/** Addresses without a host (documentation ranges); few, so that duplicates occur. */
 const nowhere = fc
   .tuple(fc.integer({ min: 1, max: 6 }), fc.constantFrom(6443, 7443))
   .chain(([host, port]) =>
@@ -34,13 +34,13 @@ const malformed = fc.oneof(
     ...["[::ffff:192.0.2.1]:6443", "https://192.0.2.1:6443", "api.example:6443", "192.0.2.1:6443 "],
     ...["192.0.2.1:6443\n  server evil 192.0.2.66:1", "192.0.2.1:6443;shutdown sessions", "${X}:1"],
   ),
-  // Without a digit nothing is an address.
+  // Without a digit it is not an address.
   fc.string({ maxLength: 100, unit: "binary" }).map((text) => text.replace(/\d/g, "")),
 );
 const goodKey = fc.constantFrom("a", "x1", "x2", "x3.example", "x-4");
 const badKey = fc.constantFrom("UP", "_x", "x_1", "-x", "x.", "x".repeat(64));
 
-/** At most 4 of nowhere beside 3 real ones: within the 8 slots. */
+/** At most 4 without a host beside 3 real ones: within the 8 slots. */
 const others = fc.uniqueArray(
   fc.oneof(
     { weight: 3, arbitrary: entry(true, goodKey, nowhere) },
@@ -91,7 +91,7 @@ describe(`random edits of the ConfigMap (TEST_SEED=${SEED})`, function () {
   }
 });
 
-/** m1 stays wherever anything is valid, so that there is always one to answer; or nothing at all is valid. */
+/** Either m1 is valid, so that a server answers, or no entry is. */
 function edit(rig: Rig): fc.Arbitrary<Edit> {
   const real = (key: string): Entry => ({ key, value: rig.server(key).address, valid: true });
   const twice = (key: string): Entry => ({ ...real("m1"), key });
@@ -106,7 +106,7 @@ function edit(rig: Rig): fc.Arbitrary<Edit> {
   );
 }
 
-/** The valid entries, the first key of each address: as the ConfigMap's contract says. */
+/** The valid entries, with the first key of each address. */
 function validSubset(edit: Edit): string[] {
   if (edit === "deleted") return [];
   return [...new Set(edit.filter(({ valid }) => valid).map(({ value }) => value))].sort();
@@ -120,7 +120,7 @@ async function follow(rig: Rig, edits: readonly Edit[]): Promise<void> {
     await rig.setConfigMap(data);
     const subset = validSubset(edit);
     if (subset.length > 0) desired = subset;
-    // An edit that nothing of is valid changes nothing: it is over when the next one has been followed.
+    // An edit without a valid entry changes nothing: the next edit shows that it is over.
     await waitFor(`edit ${index}: ${JSON.stringify(data)}`, async () => {
       const live = await rig.live();
       assert.ok(live.length > 0, "HAProxy has no server");

@@ -3,7 +3,7 @@ import { BINARIES, Rig } from "./support/rig";
 import { Namespace } from "./support/namespace";
 import { waitFor } from "./support/wait";
 
-/** The promise: so long after it stopped answering, a server gets no new connection. */
+/** A server that does not answer gets no new connection after this. */
 const OUT_WITHIN_MS = 3000;
 
 for (const binary of BINARIES) {
@@ -35,7 +35,7 @@ for (const binary of BINARIES) {
       await rig.addServer(name, {}, undefined, namespace);
       return namespace;
     };
-    /** Milliseconds until the fault of m3 has taken it out; then every connection is served. */
+    /** Milliseconds until m3 is out after its fault; then every connection is served. */
     const timeOut = async (fault: () => unknown): Promise<void> => {
       const began = performance.now();
       await fault();
@@ -90,10 +90,10 @@ for (const binary of BINARIES) {
       await rig.startHaproxy();
       await rig.ready("m3");
       await rig.server("m3").order({ listening: false });
-      // HAProxy does not know yet
+      // HAProxy has not noticed yet.
       const asked = await Promise.allSettled(Array.from({ length: 10 }, () => rig.ask()));
       const answers = asked.map((it) => (it.status === "fulfilled" ? it.value : String(it.reason)));
-      // 503 is the word of m1 and m2: they were reached
+      // m1 and m2 answer 503: the connection reached them.
       assert.deepEqual([...new Set(answers)], ["Error: status 503"]);
     });
 
@@ -108,7 +108,7 @@ for (const binary of BINARIES) {
         await quick.startHaproxy();
         const load = quick.load();
         for (let flap = 0; flap < 20; flap++) {
-          // As an API server goes: first not ready, then not there.
+          // As an API server stops: first not ready, then away.
           await m2.order({ readyz: 500 });
           await quick.ready("m1");
           await m2.order({ listening: false });
@@ -156,7 +156,7 @@ for (const binary of BINARIES) {
       const before = await counts();
       for (const server of rig.servers.values()) await server.order({ readyz: 500 });
       await rig.states({ m1: "alive", m2: "alive", m3: "alive" });
-      // An API server that is not ready still answers: the stand-in says 503 to what is no check.
+      // An API server that is not ready still answers: the fake one with 503, apart from checks.
       await assert.rejects(rig.ask(), /status 503/);
       for (const server of rig.servers.values()) await server.order({ readyz: 200 });
       await rig.ready("m1", "m2", "m3");

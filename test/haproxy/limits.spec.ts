@@ -24,7 +24,7 @@ for (const binary of BINARIES) {
     const timeouts = (changes: Partial<HaproxySpec["timeouts"]>): Partial<HaproxySpec> => ({
       timeouts: { ...HAPROXY_DEFAULTS.timeouts, ...changes },
     });
-    /** Connections that say nothing, ever. */
+    /** Connections that never send a byte. */
     const connectSilently = (count: number): void => {
       for (let i = 0; i < count; i++) {
         const socket = connect({ host: "127.0.0.1", port: rig.port });
@@ -44,7 +44,7 @@ for (const binary of BINARIES) {
         ),
       );
       assert.deepEqual(await rig.health("/healthz"), { status: 200, body: "ok" });
-      // It waits in the kernel until silent ones have lost their places.
+      // It waits in the kernel until silent ones are closed.
       assert.equal(await rig.ask(30_000), "m1");
       assert.ok(watch.open);
       watch.close();
@@ -63,12 +63,12 @@ for (const binary of BINARIES) {
       assert.ok(took >= 450, `${took} ms`);
       const { stats } = await rig.runtime.snapshot();
       assert.ok(stats.every(({ sessions }) => sessions === 0));
-      // One that speaks is served, however late.
+      // A client that sends a byte late is served.
       assert.equal(await rig.ask(), "m1");
     });
 
     it("closes an idle session after idleMs, and not before", async () => {
-      // All the other times are far shorter than the silence.
+      // All other timeouts are far shorter than the idle time.
       await create(
         timeouts({ idleMs: 4000, helloMs: 300, connectMs: 300, checkMs: 300, queueMs: 300 }),
       );

@@ -48,7 +48,7 @@ for (const { binary, shell } of VARIANTS) {
       pod = new MountedPod(rig, binary, shell);
     });
     afterEach(async function () {
-      if (this.currentTest?.state === "failed") console.error(pod.said);
+      if (this.currentTest?.state === "failed") console.error(pod.output);
       await pod.kill();
       await rig.stop();
     });
@@ -113,9 +113,9 @@ for (const { binary, shell } of VARIANTS) {
         await start("m1", "m2");
         const [before, worker] = [lastGood(), await pod.worker()];
         pod.mount(spoil(pod.config("m3")));
-        await waitFor("it is said", () => refusals()[0]);
+        await waitFor("it is output", () => refusals()[0]);
         await sleep(2500);
-        assert.equal(refusals().length, 1, pod.said);
+        assert.equal(refusals().length, 1, pod.output);
         assert.match(refusals()[0] ?? "", /the key haproxy\.cfg is refused/);
         assert.match(refusals()[0] ?? "", reason);
         assert.equal(lastGood(), before);
@@ -123,7 +123,7 @@ for (const { binary, shell } of VARIANTS) {
         assert.match(await rig.ask(), /m[12]/);
         pod.mount(pod.config("m3"));
         await pod.ready("m3");
-        assert.equal(refusals().length, 1, pod.said);
+        assert.equal(refusals().length, 1, pod.output);
       });
     }
 
@@ -134,7 +134,7 @@ for (const { binary, shell } of VARIANTS) {
       await waitFor("it is refused", () => refusals()[0]);
       await pod.kill();
       await pod.start();
-      assert.equal(refusals().length, 1, pod.said);
+      assert.equal(refusals().length, 1, pod.output);
       assert.equal(lastGood(), before);
       await pod.ready("m1", "m2");
       assert.match(await rig.ask(), /m[12]/);
@@ -152,13 +152,13 @@ for (const { binary, shell } of VARIANTS) {
       pod.mount(pod.config("m1").replace("connect 700ms", "connect soon"));
       pod.run();
       assert.equal(await pod.end(), 1);
-      assert.match(pod.said, /is refused.*timeout/);
+      assert.match(pod.output, /is refused.*timeout/);
       assert.match(pod.lines.at(-1) ?? "", /no good configuration to start with/);
       assert.equal(existsSync(pod.configFile), false);
       await assert.rejects(rig.ask(), /ECONNREFUSED/);
     });
 
-    // busybox may take its own tools instead of those on the PATH
+    // busybox may use its own tools instead of those on the PATH.
     const cuts: [string, string, string][] = !shell.perl
       ? []
       : [
@@ -188,18 +188,18 @@ for (const { binary, shell } of VARIANTS) {
       it("restores the previous file when HAProxy cannot start with one that passed the check", async () => {
         await start("m1", "m2");
         const [before, worker] = [lastGood(), await pod.worker()];
-        // Somebody else has this port: only a start can find that out.
+        // Another process has this port: only a start detects that.
         const { healthPort } = rig.settings.haproxy;
         const taken = (config: string): string =>
           config.replace(`bind "\${HOST_IP}:${healthPort}"`, `bind ${rig.server("m1").address}`);
         pod.mount(taken(pod.config("m3")));
-        await waitFor("it is said", () => refusals()[0]);
+        await waitFor("it is output", () => refusals()[0]);
         assert.match(refusals()[0] ?? "", /does not start with it/);
         assert.equal(lastGood(), before);
         assert.equal(await pod.worker(), worker);
         assert.match(await rig.ask(), /m[12]/);
         await pod.kill();
-        // The same after a restart, and with a change that came while HAProxy was away.
+        // The same after a restart, with a change from while HAProxy was down.
         await pod.start();
         assert.equal(lastGood(), before);
         await pod.kill();
@@ -228,7 +228,7 @@ for (const { binary, shell } of VARIANTS) {
       it("logs that health is unknown after a reload", async () => {
         await start("m1", "m2");
         pod.mount(pod.config("m1"));
-        await waitFor("it is said", () => pod.lines.at(-1)?.includes("until their first check"));
+        await waitFor("it is output", () => pod.lines.at(-1)?.includes("until their first check"));
         await pod.ready("m1");
       });
     }
@@ -237,13 +237,13 @@ for (const { binary, shell } of VARIANTS) {
       await start("m1", "m2");
       const watch = await rig.watch("m1");
       await pod.signal("SIGUSR1");
-      await waitFor("nobody listens", () =>
+      await waitFor("nothing listens", () =>
         rig.ask().then(
           () => false,
           (error: Error) => /ECONNREFUSED/.test(error.message),
         ),
       );
-      // A change now must not bring it back.
+      // A change now must not restart it.
       pod.mount(pod.config("m3"));
       await sleep(2000);
       await assert.rejects(rig.ask(), /ECONNREFUSED/);

@@ -25,7 +25,7 @@ describe("the updater's process", function () {
       return true;
     });
   };
-  /** One of two sets, never the first one. */
+  /** Alternates between two sets, neither of them the first one. */
   const names = (i: number): string[] => (i % 2 === 0 ? ["m1", "m2"] : ["m1", "m3"]);
 
   it("merges 100 changes into a few applies, the last one among them", async () => {
@@ -41,7 +41,7 @@ describe("the updater's process", function () {
     await live("m2", "m3");
     const applies = (await rig.metric("applies_total")) - before;
     console.log(`      ${applies} applies of 101 changes in ${Math.round(took)} ms`);
-    // One at once, then one in 200 ms.
+    // One at once, then one per 200 ms.
     assert.ok(applies <= 3 + took / 200, `${applies} in ${took} ms`);
   });
 
@@ -118,7 +118,7 @@ describe("the updater's process", function () {
   });
 
   it("keeps the last good configuration when HAProxy refuses a new one, and reports that", async () => {
-    // The updater's own trust is another file.
+    // The updater's own CA is another file.
     const caFile = join(rig.folder, "haproxy-ca.crt");
     copyFileSync(rig.caFile, caFile);
     rig.writeSettings({

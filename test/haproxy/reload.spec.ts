@@ -29,7 +29,7 @@ for (const binary of BINARIES) {
       const { pid } = await rig.runtime.snapshot();
       const load = rig.load(5);
       let knocking = true;
-      // Whoever is sent to a dead one leaves its greeting there.
+      // A connection to a dead server leaves its ClientHello there.
       const knock = (async () => {
         while (knocking) {
           const socket = connect({ host: "127.0.0.1", port: rig.port }, () =>

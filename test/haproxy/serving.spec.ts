@@ -33,9 +33,9 @@ for (const binary of BINARIES) {
     it("passes haproxy -c without a warning, with an own address of each family", () => {
       rig.writeConfig(backends(), () => true);
       for (const HOST_IP of ["127.0.0.1", "fd00::11"]) {
-        const { code, said } = rig.checkConfig({ HOST_IP });
-        assert.equal(code, 0, said);
-        assert.doesNotMatch(said, /warning|alert/i);
+        const { code, output } = rig.checkConfig({ HOST_IP });
+        assert.equal(code, 0, output);
+        assert.doesNotMatch(output, /warning|alert/i);
       }
     });
 
@@ -44,9 +44,9 @@ for (const binary of BINARIES) {
       try {
         const { backend } = await leaving.addServer("m1");
         leaving.writeConfig([backend], () => true);
-        const { code, said } = leaving.checkConfig({ HOST_IP: "fd00::11" });
-        assert.equal(code, 0, said);
-        assert.doesNotMatch(said, /warning|alert/i);
+        const { code, output } = leaving.checkConfig({ HOST_IP: "fd00::11" });
+        assert.equal(code, 0, output);
+        assert.doesNotMatch(output, /warning|alert/i);
         await leaving.startHaproxy();
         const { address, path, waitMs } = PRE_STOP_HANDOVER;
         const url = `http://${address}:${leaving.settings.haproxy.healthPort}`;
@@ -78,10 +78,10 @@ for (const binary of BINARIES) {
       });
       try {
         other.writeConfig(many, (_, slot) => slot % 3 !== 0);
-        const { code, said } = other.checkConfig();
-        assert.equal(code, 0, said);
+        const { code, output } = other.checkConfig();
+        assert.equal(code, 0, output);
         // The state file causes the warnings that servers are down, not the configuration.
-        const warnings = said.split("\n").filter((line) => /warning|alert/i.test(line));
+        const warnings = output.split("\n").filter((line) => /warning|alert/i.test(line));
         assert.deepEqual(
           warnings.filter(
             (line) => !/changed from server-state|is DOWN via alive|Warnings were found/.test(line),
@@ -111,9 +111,9 @@ for (const binary of BINARIES) {
       rig.writeConfig(backends(), () => true);
       const env = process.env["HOST_IP"];
       assert.equal(env, undefined);
-      const { code, said } = rig.checkConfig({ HOST_IP: undefined });
+      const { code, output } = rig.checkConfig({ HOST_IP: undefined });
       assert.notEqual(code, 0);
-      assert.match(said, /HOST_IP is not set/);
+      assert.match(output, /HOST_IP is not set/);
     });
 
     it("spreads new connections over all ready servers", async () => {

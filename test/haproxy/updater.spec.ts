@@ -167,7 +167,9 @@ for (const binary of BINARIES) {
       await rig.setConfigMap({});
       await rig.setConfigMap({ m1: "nowhere" });
       await rig.setConfigMap(null);
-      await waitFor("the log line", () => rig.log("updater").includes("does not exist"));
+      await waitFor("the problem", async () =>
+        /NoBackends: .* does not exist/.test((await rig.status()).problems.join()),
+      );
       await rig.ready("m1", "m2");
       assert.equal(readFileSync(rig.settings.configFile, "utf8"), before);
       await rig.setConfigMap(rig.data("m3"));
@@ -185,7 +187,7 @@ for (const binary of BINARIES) {
       });
       await rig.killHaproxy();
       await rig.startHaproxy();
-      // No wait for a check: the state file says who is up.
+      // Without a wait for a check: the state file has the servers' health.
       for (let i = 0; i < 20; i++) assert.match(await rig.ask(), /m[23]/);
       await rig.states({ m2: "ready", m3: "ready" });
     });
@@ -304,7 +306,7 @@ for (const binary of BINARIES) {
       await rig.setConfigMap(rig.data("m2", "m3"));
       await rig.ready("m2", "m3");
       assert.match((await rig.health("/updater/metrics")).body, /errors_total\{kind="reload"\} 1/);
-      // Its next start is by the settings that it takes, with the newest backends.
+      // The next start uses the old settings with the newest backends.
       const m3 = rig.server("m3").address;
       await waitFor("the file has m3", () =>
         readFileSync(rig.settings.configFile, "utf8").includes(m3),

@@ -21,8 +21,8 @@ export function checkWith(
   return (file) => {
     const verdict = runCheck(command, file);
     reportAvailability(command, verdict, context);
-    if (verdict.kind === "refused") throw new RefusedConfigError(verdict.said);
-    if (verdict.kind === "failed") throw new Error(verdict.said);
+    if (verdict.kind === "refused") throw new RefusedConfigError(verdict.message);
+    if (verdict.kind === "failed") throw new Error(verdict.message);
   };
 }
 
@@ -39,30 +39,31 @@ export class RefusedConfigError extends Error {
 type Verdict =
   | { readonly kind: "good" }
   /** HAProxy refuses the file. */
-  | { readonly kind: "refused"; readonly said: string }
+  | { readonly kind: "refused"; readonly message: string }
   /** The check did not finish. */
-  | { readonly kind: "failed"; readonly said: string }
+  | { readonly kind: "failed"; readonly message: string }
   /** The command cannot run. */
-  | { readonly kind: "unavailable"; readonly said: string };
+  | { readonly kind: "unavailable"; readonly message: string };
 
 function runCheck(command: readonly string[] | undefined, file: string): Verdict {
   const [program, ...args] = command ?? [];
-  if (program === undefined) return { kind: "unavailable", said: "no checkCommand is set" };
+  if (program === undefined) return { kind: "unavailable", message: "no checkCommand is set" };
   const run = spawnSync(program, [...args, file], { encoding: "utf8", timeout: TIMEOUT_MS });
   const error: NodeJS.ErrnoException | undefined = run.error;
   const code = error?.code;
   if (error !== undefined && code !== "ETIMEDOUT") {
-    return { kind: "unavailable", said: `${program}: ${error.message}` };
+    return { kind: "unavailable", message: `${program}: ${error.message}` };
   }
-  const said = `${run.stdout}${run.stderr}`.trim().slice(-2000);
-  if (CANNOT_RUN.has(run.status)) return { kind: "unavailable", said: `${program}: ${said}` };
+  const message = `${run.stdout}${run.stderr}`.trim().slice(-2000);
+  if (CANNOT_RUN.has(run.status)) return { kind: "unavailable", message: `${program}: ${message}` };
   if (run.status === 0) return { kind: "good" };
-  if (run.status !== null) return { kind: "refused", said: `${program} refuses ${file}: ${said}` };
+  if (run.status !== null)
+    return { kind: "refused", message: `${program} refuses ${file}: ${message}` };
   const how = code ?? run.signal ?? "unknown";
-  return { kind: "failed", said: `${program} could not check ${file} (${how}): ${said}` };
+  return { kind: "failed", message: `${program} could not check ${file} (${how}): ${message}` };
 }
 
-/** Without a command the operator has chosen to check nothing: the log says so, and no problem. */
+/** No command is an operator's choice: that is logged, and is not a problem. */
 function reportAvailability(
   command: readonly string[] | undefined,
   verdict: Verdict,
@@ -71,7 +72,7 @@ function reportAvailability(
   const available = verdict.kind !== "unavailable";
   metrics.configCheckAvailable = available;
   if (available) return report.end("ConfigurationNotChecked");
-  const text = `haproxy.cfg is written WITHOUT a check by HAProxy's own binary: ${verdict.said}`;
+  const text = `haproxy.cfg is written WITHOUT a check by HAProxy's own binary: ${verdict.message}`;
   if (command === undefined) log.warn(text);
   else report.begin("ConfigurationNotChecked", text);
 }

@@ -2,8 +2,8 @@
  * The token of HAProxy's own checks (`checks.authentication: token`).
  *
  * HAProxy reads it from a file when it starts, and the runtime API changes it later: no reload, and
- * haproxy.cfg does not contain it. With an expired token /readyz answers 401: no server is ready, and
- * all that are alive serve.
+ * haproxy.cfg does not contain it. With an expired token /readyz answers 401: no server is ready,
+ * and all that are alive serve.
  */
 import { existsSync } from "node:fs";
 import type { RuntimeApi } from "../../haproxy/runtime";
@@ -55,7 +55,8 @@ export class CheckToken {
       await runtime.setMapValue(this.#file, CHECK_TOKEN_KEY, token);
       this.#context.log.info("set the token of HAProxy's checks");
     } catch {
-      // HAProxy is away, or still runs a configuration with anonymous checks: the next sync follows.
+      // HAProxy is away, or still runs a configuration with anonymous checks: the next sync
+      // follows.
     }
   }
 

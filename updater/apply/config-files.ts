@@ -34,7 +34,8 @@ interface Held {
 
 /**
  * Keeps the files at the desired backends and at HAProxy's health. HAProxy must be able to start
- * with them at any moment: other settings are written for a reload only, and taken back if it fails.
+ * with them at any moment: other settings are written for a reload only, and taken back if it
+ * fails.
  */
 export class ConfigFiles {
   readonly #context: Context;
@@ -81,8 +82,8 @@ export class ConfigFiles {
 
   /**
    * A reload failed: until `release`, the file keeps HAProxy's settings and number of slots.
-   * @param config the file with these settings; only the first call's counts, as a later attempt may
-   *   find the refused one
+   * @param config the file with these settings; only the first call's counts, as a later attempt
+   *   may find the refused one
    */
   hold(config: string | undefined, snapshot: Snapshot): void {
     this.#held = { config: this.#held?.config ?? config, slotCount: slotCount(snapshot) };
@@ -121,7 +122,8 @@ export class ConfigFiles {
     } catch (error) {
       report.begin("ConfigurationNotWritten", error, change);
       if (error instanceof RefusedConfigError) return false;
-      // A full disk must not keep a dead control-plane node in rotation: the runtime API still works.
+      // A full disk must not keep a dead control-plane node in rotation: the runtime API still
+      // works.
       if (!this.#dirty) log.warn("will retry the write", { file: settings.configFile });
       this.#dirty = true;
     }
@@ -152,8 +154,9 @@ export class ConfigFiles {
   }
 
   /**
-   * HAProxy takes a server's state and port from the line with its name, whatever its address, and a
-   * server without a line as up: so the lines follow the slots in haproxy.cfg. Only a hint: no fsync.
+   * HAProxy takes a server's state and port from the line with its name, whatever its address, and
+   * a server without a line as up: so the lines follow the slots in haproxy.cfg. Only a hint: no
+   * fsync.
    */
   #writeState(slots: Slots, snapshot: Snapshot | undefined): void {
     const text = renderServerState(slots, healthOf(slots, snapshot));

@@ -1,4 +1,6 @@
-/** Keeps HAProxy and its files at the desired backends. Steps run one by one, and can be repeated. */
+/**
+ * Keeps HAProxy and its files at the desired backends. Steps run one by one, and can be repeated.
+ */
 import type { MasterApi } from "../../haproxy/master";
 import type { Backend, BackendState } from "../../haproxy/model";
 import type { RuntimeApi, Snapshot } from "../../haproxy/runtime";

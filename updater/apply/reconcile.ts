@@ -1,6 +1,6 @@
 /**
- * The actions that bring the running HAProxy to the desired backends. Pure and level-triggered: right
- * after a restart of HAProxy or the updater, and after an operator's command on the socket.
+ * The actions that bring the running HAProxy to the desired backends. Pure and level-triggered:
+ * right after a restart of HAProxy or the updater, and after an operator's command on the socket.
  */
 import { POOLS } from "../../haproxy/config";
 import { formatBackend, sameBackend, type Backend } from "../../haproxy/model";

@@ -6,7 +6,9 @@ import type { Context } from "../context";
 import type { ConfigFiles } from "./config-files";
 import type { DesiredSlots } from "./desired-slots";
 
-/** Pause after a failed reload. The variant `mounted` has the same policy: pod/mounted-script.ts. */
+/**
+ * Pause after a failed reload. The variant `mounted` has the same policy: pod/mounted-script.ts.
+ */
 const PAUSE_MS = 60_000;
 
 /** Decides whether a reload is due, and makes it. */

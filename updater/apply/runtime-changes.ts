@@ -11,7 +11,9 @@ import type { DrainTracker } from "./drain-tracker";
 import { planActions, type Action } from "./reconcile";
 import { hungSlots, refusedSlots } from "./unresponsive";
 
-/** A new server passes our own check within this, or waits for HAProxy's: later actions wait, too. */
+/**
+ * A new server passes our own check within this, or waits for HAProxy's: later actions wait, too.
+ */
 const MARK_UP_MS = 300;
 
 /** Runs HAProxy's checks of both pools against a backend. */
@@ -90,7 +92,7 @@ export class RuntimeChanges {
 
   /**
    * A new server that passes our own check serves at once: HAProxy's first check comes up to a
-   * second later, and it wants two. The others wait for HAProxy's checks.
+   * second later, and it needs two. The others wait for HAProxy's checks.
    */
   async #markUp(filled: readonly Extract<Action, { kind: "fill" }>[]): Promise<void> {
     const { probe, runtime } = this.#tools;

@@ -1,4 +1,4 @@
-/** The one way to report a problem: log, metric, Event and /status say the same. */
+/** The one way to report a problem: log, metric, Event and /status agree. */
 import { errorText, type Log } from "./log";
 import type { ErrorKind, Metrics } from "./metrics";
 

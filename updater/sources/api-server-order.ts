@@ -3,7 +3,8 @@ import type { BackendState } from "../../haproxy/model";
 import type { ApiServer } from "../http";
 
 /**
- * This host's own API server first, then the other backends; those that HAProxy sees down come last.
+ * This host's own API server first, then the other backends; those that HAProxy sees down come
+ * last.
  *
  * A host that is no backend may have no API server, as a load-balancer host: it is asked after all
  * others. First in line, it would refuse the connection each time that a watch ends.

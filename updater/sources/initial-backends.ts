@@ -2,7 +2,9 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-/** The folder's content: in a pod the ConfigMap as mounted volume, on a host files of the program. */
+/**
+ * The folder's content: in a pod the ConfigMap as mounted volume, on a host files of the program.
+ */
 export interface InitialBackends {
   readonly data: Record<string, string>;
   /** Milliseconds since 1970: mtime of the target of kubelet's link `..data`, or of the folder. */

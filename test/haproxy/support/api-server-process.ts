@@ -43,7 +43,7 @@ function endpointSlice(): unknown {
   };
 }
 
-/** What stands under a path; null: nothing. */
+/** The object under a path; null: none. */
 function objectAt(path: string): unknown {
   if (path.endsWith("/endpointslices")) return state.slice === null ? null : endpointSlice();
   return state.data === null ? null : configMap();
@@ -148,7 +148,7 @@ process.on("message", (message: StartMessage | Orders | "report") => {
   } else {
     const before = { ...state };
     Object.assign(state, message);
-    // Open connections go on, as in an API server that shuts down in good order.
+    // Open connections continue, as in an API server's orderly shutdown.
     if (!state.listening && before.listening) listener?.close();
     if (state.listening && !before.listening) listener?.listen();
     if ("data" in message) sendChange("/configmaps", before.data !== null);

@@ -1,4 +1,4 @@
-/** HAProxy's container of the variant `mounted`: the script as pid 1 of a namespace of its own, and kubelet's side of the volume. */
+/** HAProxy's container of the variant `mounted`: the script as pid 1, and kubelet's volume. */
 import { spawn, type ChildProcess } from "node:child_process";
 import {
   existsSync,
@@ -18,13 +18,13 @@ import { ask } from "../../../haproxy/socket";
 import type { Rig, Binary } from "./rig";
 import { waitFor } from "./wait";
 
-/** A shell with the tools that its image has. */
+/** A shell with its image's tools. */
 export interface Shell {
   readonly name: string;
   readonly command: readonly string[];
   /** Folders with its tools. */
   readonly path: (folder: string) => string;
-  /** Health is carried over a reload. */
+  /** A reload keeps the servers' health. */
   readonly perl: boolean;
 }
 
@@ -35,7 +35,7 @@ export class MountedPod {
   readonly #shell: Shell;
   readonly #mounted: string;
   #child: ChildProcess | undefined;
-  #said = "";
+  #output = "";
   #version = 0;
 
   constructor(rig: Rig, binary: Binary, shell: Shell) {
@@ -56,7 +56,7 @@ export class MountedPod {
     );
   }
 
-  /** As kubelet does it: a new folder, and the link `..data` swapped to it at once. Undefined: the key is gone. */
+  /** As kubelet does it: swaps the link `..data` to a new folder. Undefined: removes the key. */
   mount(text: string | undefined): void {
     const former = `..${this.#version}`;
     this.#version += 1;
@@ -71,7 +71,7 @@ export class MountedPod {
     rmSync(join(this.#mounted, former), { recursive: true, force: true });
   }
 
-  /** Starts the container; it need not come up. */
+  /** Starts the container; it may fail. */
   run(): void {
     const { adminSocket, stateFile } = this.#rig.settings.haproxy;
     const { configFile } = this;
@@ -81,7 +81,7 @@ export class MountedPod {
       dirname(this.#binary.command[0] ?? ""),
       this.#shell.path(this.#rig.folder),
     ];
-    this.#said = "";
+    this.#output = "";
     const child = spawn(
       "/usr/bin/unshare",
       ["--pid", "--fork", "--kill-child", "--mount-proc", ...this.#shell.command, "-c", script],
@@ -90,7 +90,7 @@ export class MountedPod {
         env: { PATH: path.join(":"), HOST_IP: "127.0.0.1" },
       },
     );
-    child.stderr.on("data", (chunk: Buffer) => (this.#said += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (this.#output += chunk.toString()));
     this.#child = child;
   }
 
@@ -98,19 +98,19 @@ export class MountedPod {
   async start(): Promise<void> {
     this.run();
     await waitFor("HAProxy answers", async () => {
-      if (this.ended !== undefined) throw new Error(`ended: ${this.#said}`);
+      if (this.ended !== undefined) throw new Error(`ended: ${this.#output}`);
       return (await this.#rig.health("/healthz")).status === 200;
     });
   }
 
-  /** What the container has written to stderr, since its start. */
-  get said(): string {
-    return this.#said;
+  /** The container's stderr since its start. */
+  get output(): string {
+    return this.#output;
   }
 
-  /** The lines of the script itself. */
+  /** The script's own lines. */
   get lines(): string[] {
-    return this.#said.split("\n").filter((line) => line.startsWith("control-plane-lb: "));
+    return this.#output.split("\n").filter((line) => line.startsWith("control-plane-lb: "));
   }
 
   /** Exit code, or signal; undefined while it runs. */
@@ -126,7 +126,7 @@ export class MountedPod {
     process.kill(pid, name);
   }
 
-  /** kill -9 of pid 1: all its processes go with it. */
+  /** kill -9 of pid 1 kills all its processes. */
   async kill(): Promise<void> {
     if (this.#child === undefined || this.ended !== undefined) return;
     await this.signal("SIGKILL");
@@ -140,7 +140,7 @@ export class MountedPod {
     }).then(({ ended }) => ended);
   }
 
-  /** Pid of the worker that serves, in the container's own numbers. */
+  /** Pid of the serving worker, in the container's namespace. */
   async worker(): Promise<string | undefined> {
     const info = await ask(this.#rig.settings.haproxy.adminSocket, "show info", 5000);
     return /^Pid: (\d+)$/m.exec(info)?.[1];
@@ -156,7 +156,10 @@ export class MountedPod {
     });
   }
 
-  /** After `cut`, this tool does only `half` and then hangs. To be called before the start: shells remember where tools are. */
+  /**
+   * After `cut`, this tool does only `half`, then hangs. Call it before the start: shells hash
+   * paths.
+   */
   makeCuttable(tool: string, half: string): void {
     const at = (name: string): string => join(this.#rig.folder, name);
     mkdirSync(at("first"), { recursive: true });

@@ -145,13 +145,13 @@ export class Rig {
   }
 
   /** `haproxy -c`: exit code and output. */
-  checkConfig(env: NodeJS.ProcessEnv = {}): { code: number | null; said: string } {
+  checkConfig(env: NodeJS.ProcessEnv = {}): { code: number | null; output: string } {
     const [program = "", ...args] = this.#binary.command;
     const run = spawnSync(program, [...args, "-c", "-f", this.settings.configFile], {
       encoding: "utf8",
       env: { ...this.#env(), ...env },
     });
-    return { code: run.status, said: `${run.stdout}${run.stderr}` };
+    return { code: run.status, output: `${run.stdout}${run.stderr}` };
   }
 
   /** @param openFiles limit of open files, hard and soft. */
@@ -227,7 +227,7 @@ export class Rig {
     });
   }
 
-  /** A number of the updater's metrics. */
+  /** A value of the updater's metrics. */
   async metric(name: string): Promise<number> {
     const { body } = await this.health("/updater/metrics");
     const line = body.split("\n").find((it) => it.startsWith(`control_plane_lb_updater_${name} `));
@@ -240,14 +240,14 @@ export class Rig {
     return whoAnswers(this.port, this.caFile, timeoutMs);
   }
 
-  /** An open watch through the endpoint. @param server where it shall end */
+  /** An open watch through the endpoint. @param server that it must reach */
   watch(server?: string): Promise<Watch> {
     return server === undefined
       ? Watch.open(this.port, this.caFile)
       : Watch.openOn(server, this.port, this.caFile);
   }
 
-  /** Waits until this API server has got so many more checks. */
+  /** Waits for this many more checks of an API server. */
   async checked(name: string, count: number): Promise<void> {
     const checks = async (): Promise<number> => (await this.server(name).report()).checks;
     const before = await checks();
@@ -268,7 +268,7 @@ export class Rig {
       .sort();
   }
 
-  /** InitialBackends, prepare, HAProxy, updater: as a pod starts. */
+  /** Initial backends, prepare, HAProxy, updater: in a pod's order. */
   async startAll(...names: string[]): Promise<void> {
     await this.publish(this.data(...names));
     await this.prepare();
@@ -277,7 +277,7 @@ export class Rig {
     await this.ready(...names);
   }
 
-  /** Waits until exactly these servers have these states, as the updater's status says. */
+  /** Waits until the updater's status has exactly these servers in these states. */
   async states(expected: Record<string, string>): Promise<void> {
     const text = (states: Record<string, string>): string =>
       Object.entries(states)

@@ -2,26 +2,16 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   fingerprintSpec,
-  HAPROXY_DEFAULTS,
   renderHaproxyConfig,
   type HaproxySpec,
 } from "../../../haproxy/config";
 import type { Backend } from "../../../haproxy/model";
 import { LAST_LINE, renderMountedConfig } from "../../../haproxy/mounted";
 import { replaceServerLines } from "../../../haproxy/server-lines";
+import { exampleSettings } from "../updater/example-settings";
 import { backendServerName, parseServerName } from "../../../haproxy/server-name";
 
-const SPEC: HaproxySpec = {
-  listen: ["${HOST_IP}"],
-  port: 6444,
-  healthPort: 6445,
-  allow: [],
-  caFile: "/etc/ca.crt",
-  adminSocket: "/run/haproxy/admin.sock",
-  updaterSocket: "/run/haproxy/updater.sock",
-  stateFile: "/run/haproxy/state",
-  ...HAPROXY_DEFAULTS,
-};
+const SPEC: HaproxySpec = { ...exampleSettings("/run/haproxy").haproxy, listen: ["${HOST_IP}"] };
 const M1: Backend = { name: "m1", address: "10.77.0.11", port: 6443 };
 const M2: Backend = { name: "m2", address: "fd00::1", port: 6443 };
 
@@ -76,7 +66,7 @@ describe("renderHaproxyConfig", () => {
       for (const part of [
         "check-ssl",
         "verify required",
-        "ca-file /etc/ca.crt",
+        "ca-file /run/haproxy/ca.crt",
         "verifyhost kubernetes",
         "check-sni kubernetes",
       ]) {

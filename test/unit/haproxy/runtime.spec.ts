@@ -147,8 +147,8 @@ describe("RuntimeApi and MasterApi", () => {
     answer = () => undefined;
     const api = new RuntimeApi(socket, { timeoutMs: 50 });
     await assert.rejects(api.stats(), /no answer within 50 ms/);
-    const nobody = new RuntimeApi(join(folder, "none"));
-    await assert.rejects(nobody.stats(), RuntimeError);
+    const missing = new RuntimeApi(join(folder, "none"));
+    await assert.rejects(missing.stats(), RuntimeError);
   });
 
   it("passes on each message of HAProxy, also in pieces", async () => {

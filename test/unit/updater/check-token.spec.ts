@@ -70,7 +70,7 @@ describe("the token of HAProxy's checks", () => {
   });
 
   it("is in no error and no log line when HAProxy is away", async () => {
-    const runtime = new RuntimeApi(join(folder, "nobody.sock"));
+    const runtime = new RuntimeApi(join(folder, "missing.sock"));
     await make("token", () => "secret-token").sync(runtime);
     assert.deepEqual(lines, []);
     await assert.rejects(runtime.setMapValue("/x", "token", "secret-token"), (error: Error) => {

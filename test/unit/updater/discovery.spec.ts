@@ -221,7 +221,7 @@ describe("discovery", function () {
     const discovery = start("both");
     await waitFor("it is refused", () => metrics.errors("unauthorized") > 0 && watches.length > 0);
     serving = [M2, { ...M2, name: "10.0.0.3", address: "10.0.0.3" }];
-    // m2's key is gone; 10.0.0.3 came from the slice, and no API server says that it has left.
+    // m2's key is gone; 10.0.0.3 came from the slice, which no API server has sent yet.
     assert.deepEqual(places(discovery.discover()), ["10.0.0.3", "m1=10.0.0.1"]);
     assert.equal(sync.seconds, undefined);
     await waitFor("a problem", () => report.list().length > 0);
