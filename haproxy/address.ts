@@ -1,7 +1,7 @@
-/** IP addresses as text: parsing, canonical form, and which of them can be an API server. Pure. */
+/** IP addresses as text: parsing, canonical form, and whether one can be an API server's. Pure. */
 import { BlockList, isIP, isIPv4, isIPv6, SocketAddress } from "node:net";
 
-/** Addresses that no other machine can have or reach by address alone. */
+/** Addresses that other machines cannot reach. */
 const UNUSABLE = new BlockList();
 UNUSABLE.addSubnet("0.0.0.0", 8, "ipv4");
 UNUSABLE.addSubnet("127.0.0.0", 8, "ipv4");
@@ -15,7 +15,7 @@ UNUSABLE.addSubnet("ff00::", 8, "ipv6");
 
 /**
  * Reads `ADDRESS:PORT`, IPv6 in brackets. Strict: no names, no spaces, no leading zeros, no zone.
- * The address comes back canonical, so that equal servers are equal text.
+ * The address is returned in canonical form, so that equal servers have equal text.
  */
 export function parseAddressPort(text: string): { address: string; port: number } | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([1-9][0-9]{0,4})$/.exec(text);
@@ -33,16 +33,19 @@ export function hostPort(host: string, port: number | string): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Canonical text of a valid address: IPv6 lower case and compressed (RFC 5952); other text is returned as it is. */
+/** IPv6 in canonical form, lower case and compressed (RFC 5952); any other text unchanged. */
 export function canonicalAddress(address: string): string {
   if (!isIPv6(address)) return address;
   return new SocketAddress({ address, family: "ipv6" }).address;
 }
 
-/** False for loopback, unspecified, link-local, multicast, broadcast and IPv4-mapped addresses, and for what is no address. */
+/**
+ * False for loopback, unspecified, link-local, multicast, broadcast and IPv4-mapped addresses, and
+ * for any text that is not an address.
+ */
 export function isUsableAddress(address: string): boolean {
   if (isIP(address) === 0) return false;
-  // Not in the list: there an IPv4-mapped range would match every IPv4 address.
+  // Not in UNUSABLE: there an IPv4-mapped range would match every IPv4 address.
   if (canonicalAddress(address).startsWith("::ffff:")) return false;
   return !UNUSABLE.check(address, isIPv6(address) ? "ipv6" : "ipv4");
 }

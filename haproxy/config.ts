@@ -1,10 +1,14 @@
-/** haproxy.cfg: ONE renderer for the program and the updater, so the two never fight. Pure; equal input gives equal bytes. */
+/**
+ * Renders haproxy.cfg, for the program and the updater alike: so the two never disagree.
+ * Pure; equal input gives equal bytes.
+ */
 import { createHash } from "node:crypto";
 import { PRE_STOP_HANDOVER } from "../names";
 import type { Backend } from "./model";
 import { renderFallbackLines, renderServerLines } from "./server-lines";
 import { backendServerName } from "./server-name";
 import {
+  API_SERVER_NAME,
   CHECK_TOKEN_KEY,
   checkSpec,
   checkTokenFile,
@@ -16,11 +20,16 @@ import {
 
 export type { HaproxyChecks, HaproxySpec, HaproxyTimeouts } from "./spec";
 
-/** HAProxy's two backends over the same slots: connections go to `ready`; `alive` only checks, and the fallback servers of `ready` follow it. */
+/**
+ * HAProxy's two backends over the same slots. Connections go to `ready`; `alive` only checks, and
+ * the fallback servers of `ready` track it.
+ */
 export const POOLS = ["ready", "alive"] as const;
 export type Pool = (typeof POOLS)[number];
 
-/** Ring of HAProxy's own messages (server up, server down): the updater reads it and need not poll for them. */
+/**
+ * Ring of HAProxy's own messages (server up, server down): the updater reads it instead of polling.
+ */
 export const EVENT_RING = "events";
 
 /** The frontend of the LB port. */
@@ -28,8 +37,9 @@ export const ENDPOINT = "endpoint";
 
 /**
  * Renders the whole haproxy.cfg. TCP passthrough: TLS is between client and API server.
- * @param slots one per server line; `undefined` is an empty slot, which the updater can fill without a reload.
- * @throws Error when the spec would give a wrong or dangerous file (it names the field).
+ * @param slots one per server line; `undefined` is an empty slot, which can be filled without a
+ *   reload
+ * @throws Error that names the field, when the spec would give a wrong or dangerous file
  */
 export function renderHaproxyConfig(
   spec: HaproxySpec,
@@ -48,7 +58,7 @@ export function renderHaproxyConfig(
   return `${sections.map((lines) => lines.join("\n")).join("\n\n")}\n`;
 }
 
-/** HAProxy's `description` with this spec: the updater can ask the running process whether it runs it. */
+/** HAProxy's `description` with this spec: the running process shows which spec it has. */
 export function describeSpec(spec: HaproxySpec): string {
   return `spec-${fingerprintSpec(spec)}`;
 }
@@ -61,14 +71,16 @@ export function fingerprintSpec(spec: HaproxySpec): string {
   return createHash("sha256").update(JSON.stringify(text)).digest("hex").slice(0, 16);
 }
 
-/** Whether a rendered file is of this spec, whatever its slots. */
+/** Whether a rendered file has this spec, with any slots. */
 export function isOfSpec(config: string, spec: HaproxySpec): boolean {
   return config.includes(`\n  description ${describeSpec(spec)}\n`);
 }
 
 const HEADER = "# Written by control-plane-lb. Changes by hand are lost.";
 
-/** An unset variable would expand to nothing, and `bind ":6444"` is the wildcard: HAProxy must not start then. */
+/**
+ * An unset variable expands to nothing, and `bind ":6444"` is the wildcard: HAProxy must not start.
+ */
 function renderEnvironmentGuard(spec: HaproxySpec): string[] {
   return spec.listen.flatMap((address) => {
     const name = VARIABLE.exec(address)?.[1];
@@ -90,7 +102,7 @@ function renderGlobal(spec: HaproxySpec, description = describeSpec(spec)): stri
     "global",
     `  description ${description}`,
     `  log ring@${EVENT_RING} local0`,
-    "  # HAProxy derives its own limit of connections from this, or from the system's limit of open files where that is lower.",
+    "  # HAProxy derives its limit of connections from this, or from a lower limit of open files.",
     `  fd-hard-limit ${openFiles(spec.maxConnections)}`,
     `  stats socket ${spec.adminSocket} mode 660 level admin expose-fd listeners`,
     "  stats timeout 1h",
@@ -117,8 +129,8 @@ function renderDefaults(spec: HaproxySpec): string[] {
     "  srvtcpka-idle 30s",
     "  srvtcpka-intvl 10s",
     "  srvtcpka-cnt 3",
-    "  # Random with two draws: the less busy of two. Unlike leastconn it does not storm a server that has just come back, and",
-    "  # unlike leastconn HAProxy tries another server at once, without a pause, when one refuses.",
+    "  # The less busy of two random servers. Unlike leastconn, it does not flood a server that has just",
+    "  # come back, and a refused connection is tried on another server without a pause.",
     "  balance random(2)",
     "  option redispatch 1",
     "  retries 3",
@@ -133,9 +145,9 @@ function renderEndpoint(spec: HaproxySpec): string[] {
     ...spec.listen.map((address) => `  bind ${bindAddress(address, spec.port)}`),
     `  maxconn ${spec.maxConnections}`,
     ...renderAllow(spec, "tcp-request connection reject if !own !allowed"),
-    "  # Nothing to serve with: close at once. In a process that stops, as the old one of a reload, nbsrv is 0 whatever the servers do.",
+    "  # No server: close at once. In a stopping process, as after a reload, nbsrv is always 0.",
     "  tcp-request connection reject if { nbsrv(ready) eq 0 } !{ stopping }",
-    "  # No server is bothered with a client that says nothing.",
+    "  # A silent client takes no server's connection.",
     `  tcp-request inspect-delay ${spec.timeouts.helloMs}ms`,
     "  tcp-request content accept if { req.len gt 0 }",
     "  tcp-request content reject",
@@ -145,13 +157,13 @@ function renderEndpoint(spec: HaproxySpec): string[] {
 
 const CHECKS: Record<Pool, { comment: string; path: string; expect: string }> = {
   ready: {
-    comment: "API servers that say they are ready; when there is none, those that live.",
+    comment: "API servers that are ready; while there is none, those that are alive.",
     path: "/readyz",
     expect: "status 200",
   },
   alive: {
     comment:
-      "API servers that give any HTTP answer. No connection comes here: the servers of the pool above follow these.",
+      "API servers that give any HTTP response. Only checks: the fallback servers above track them.",
     path: "/livez/ping",
     expect: "rstatus ^[1-5][0-9][0-9]$",
   },
@@ -163,34 +175,32 @@ function renderPool(
   slots: readonly (Backend | undefined)[],
 ): string[] {
   const check = CHECKS[pool];
-  // on-error: an API server that starts again has its port open before it serves, and can have it before the checks have missed the former one
+  // on-error: a restarted API server opens its port before it serves, and may do so before the
+  // checks have noticed that the previous process ended.
   const nameOf = spec.updaterSocket === undefined ? backendServerName : undefined;
   return [
     `# ${check.comment}`,
     `backend ${pool}`,
     "  log global",
     "  option httpchk",
-    `  http-check send meth GET uri ${check.path} ver HTTP/1.1 hdr Host ${SERVER_NAME} hdr User-Agent control-plane-lb${authorization(pool, spec)}`,
+    `  http-check send meth GET uri ${check.path} ver HTTP/1.1 hdr Host ${API_SERVER_NAME} hdr User-Agent control-plane-lb${authorization(pool, spec)}`,
     `  http-check expect ${check.expect}`,
-    `  default-server check check-ssl verify required ca-file ${spec.caFile} verifyhost ${SERVER_NAME} check-sni ${SERVER_NAME} observe layer4 error-limit 3 on-error mark-down`,
+    `  default-server check check-ssl verify required ca-file ${spec.caFile} verifyhost ${API_SERVER_NAME} check-sni ${API_SERVER_NAME} observe layer4 error-limit 3 on-error mark-down`,
     ...renderServerLines(slots, nameOf),
     ...(pool === "ready" ? ["  option allbackups", ...renderFallbackLines(slots, nameOf)] : []),
   ];
 }
 
-/** The token is not in this file. Without a valid one the answer is 401: not ready, and alive. */
+/** The token is in another file. Without a valid one the response is 401: alive, not ready. */
 function authorization(pool: Pool, spec: HaproxySpec): string {
   if (pool === "alive" || spec.checks.authentication === "anonymous") return "";
   const token = `str(${CHECK_TOKEN_KEY}),map(${checkTokenFile(spec)})`;
   return ` hdr Authorization "Bearer %[${token}]"`;
 }
 
-/** Name in every API server's certificate. */
-const SERVER_NAME = "kubernetes";
-
 function renderHealth(spec: HaproxySpec): string[] {
   return [
-    "# HAProxy's own health, not that of the servers.",
+    "# Health of HAProxy itself, not of the servers.",
     "frontend health",
     "  mode http",
     ...spec.listen.map((address) => `  bind ${bindAddress(address, spec.healthPort)}`),
@@ -212,7 +222,7 @@ export function renderPreStopHandover({ healthPort }: Pick<HaproxySpec, "healthP
   return [
     `  bind ${bindAddress(address, healthPort)}`,
     `  timeout tarpit ${waitMs}ms`,
-    "  # Kubelet stops HAProxy when it has this answer; the forward has seen the question and serves.",
+    "  # The forward sees this request and takes over; kubelet stops HAProxy after the response.",
     `  http-request tarpit deny_status 200 if { dst ${address} } { path ${path} }`,
     `  http-request deny if { dst ${address} }`,
   ];
@@ -220,7 +230,7 @@ export function renderPreStopHandover({ healthPort }: Pick<HaproxySpec, "healthP
 
 const NOT_FOUND = '  http-request return status 404 content-type text/plain string "not found"';
 
-/** The rest of the health frontend: all other paths. */
+/** All other paths of the health frontend. */
 function renderUpdater({ updaterSocket }: HaproxySpec): string[] {
   if (updaterSocket === undefined) return [NOT_FOUND];
   return [
@@ -235,7 +245,7 @@ function renderUpdater({ updaterSocket }: HaproxySpec): string[] {
   ];
 }
 
-/** The source allow-list. The host's own connections are always allowed: its kubelet uses the endpoint too. */
+/** The source allow-list. It includes the host itself, whose kubelet uses the endpoint, too. */
 function renderAllow(spec: HaproxySpec, rule: string): string[] {
   if (spec.allow.length === 0) return [];
   return [
@@ -246,7 +256,9 @@ function renderAllow(spec: HaproxySpec, rule: string): string[] {
   ];
 }
 
-/** HAProxy expands environment variables in double quotes; it takes the last colon for the port's, so IPv6 needs no brackets. */
+/**
+ * Quoted, so that HAProxy expands variables. The last colon is the port's: IPv6 needs no brackets.
+ */
 function bindAddress(address: string, port: number): string {
   return quote(`${address}:${port}`);
 }

@@ -1,41 +1,60 @@
-/** The socket of HAProxy's master process (`haproxy -W -S SOCKET`): reload, with proof that a new worker serves. */
+/** The socket of HAProxy's master process (`haproxy -W -S SOCKET`): reloads, each proved. */
 import { ask, RuntimeError } from "./socket";
 
 const COMMAND_TIMEOUT_MS = 5000;
 const POLL_MS = 100;
 
-/** Talks to the master process. */
+/** How a reload is asked for. */
+export interface ReloadRequest {
+  /** @returns the answer; empty when there is none */
+  send(): Promise<string>;
+}
+
+/** Asks the master process itself, by its socket. */
+class SocketReloadRequest implements ReloadRequest {
+  readonly #socket: string;
+
+  constructor(socket: string) {
+    this.#socket = socket;
+  }
+
+  /** HAProxy 2.6 answers nothing: its master process restarts at once. */
+  send(): Promise<string> {
+    return ask(this.#socket, "reload", COMMAND_TIMEOUT_MS).catch(() => "");
+  }
+}
+
+/** Client of the master process. */
 export class MasterApi {
   readonly #socket: string;
   readonly #deadlineMs: number;
-  readonly #askReload: (() => void) | undefined;
+  readonly #request: ReloadRequest;
 
   /**
-   * @param options.deadlineMs a new worker must be there within this time.
-   * @param options.askReload asks somebody else for the reload, e.g. systemd. Default: the master process itself, by its socket.
+   * @param options.deadlineMs a new worker must be there within this time. @default 20 s
+   * @param options.request @default the master process itself is asked, by its socket
    */
   constructor(
     socket: string,
-    options: { readonly deadlineMs?: number; readonly askReload?: () => void } = {},
+    options: { readonly deadlineMs?: number; readonly request?: ReloadRequest } = {},
   ) {
     this.#socket = socket;
-    this.#askReload = options.askReload;
+    this.#request = options.request ?? new SocketReloadRequest(socket);
     this.#deadlineMs = options.deadlineMs ?? 20_000;
   }
 
-  /** Pids of the workers that take connections (not of old ones that end their last connections). */
+  /** Pids of the workers that take connections; not those of old ones that are stopping. */
   async workers(): Promise<number[]> {
     return parseProcesses(await ask(this.#socket, "show proc", COMMAND_TIMEOUT_MS)).workers;
   }
 
   /**
-   * Reloads, and returns the pid of the new worker.
-   * HAProxy 2.6 answers nothing to `reload` and its master is gone for a moment: `show proc` is the proof.
-   * @throws RuntimeError when no new worker came: the old one still serves with the old configuration.
+   * Reloads, and returns the pid of the new worker, which `show proc` proves.
+   * @throws RuntimeError when there is no new worker: the old one serves with the old configuration
    */
   async reload(): Promise<number> {
     const before = parseProcesses(await ask(this.#socket, "show proc", COMMAND_TIMEOUT_MS));
-    const answer = await this.#start();
+    const answer = await this.#request.send();
     if (/Success=0/.test(answer)) {
       throw new RuntimeError(`HAProxy refused the configuration: ${answer.slice(0, 2000).trim()}`);
     }
@@ -51,27 +70,19 @@ export class MasterApi {
       }
     }
   }
-
-  async #start(): Promise<string> {
-    if (this.#askReload === undefined) {
-      return ask(this.#socket, "reload", COMMAND_TIMEOUT_MS).catch(() => "");
-    }
-    this.#askReload();
-    return "";
-  }
 }
 
-/** What `show proc` says. */
+/** The answer to `show proc`. */
 export interface Processes {
   /** Workers that take connections. */
   readonly workers: number[];
-  /** Reloads that the master has done, the failed ones among them. */
+  /** All reloads, the failed ones included. */
   readonly reloads: number;
-  /** Reloads that failed since the last one that did not. */
+  /** Reloads that failed since the last success. */
   readonly failed: number;
 }
 
-/** Reads `show proc`; what is not in it counts as zero. */
+/** Reads `show proc`; a missing number is 0. */
 export function parseProcesses(showProc: string): Processes {
   const master = /^\d+\s+master\s+(\d+)(?: \[failed: (\d+)\])?/m.exec(showProc);
   return {

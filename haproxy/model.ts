@@ -1,6 +1,6 @@
 /**
- * The backends of the control-plane endpoint: what the ConfigMap says, and what of it is accepted.
- * Pure: no I/O, no clock.
+ * The backends of the control-plane endpoint, and how the ConfigMap's entries become backends.
+ * Pure.
  */
 import { isUsableAddress, parseAddressPort } from "./address";
 
@@ -8,16 +8,19 @@ import { isUsableAddress, parseAddressPort } from "./address";
 export interface Backend {
   /** Key in the ConfigMap, in practice the control-plane node's name: `m1`. */
   readonly name: string;
-  /** IPv4 or IPv6 address, canonical and without brackets: HAProxy and the updater never resolve names. */
+  /** IPv4 or IPv6 address, canonical, without brackets. Never a name: nothing resolves names. */
   readonly address: string;
   /** TCP port of the API server, 1-65535. */
   readonly port: number;
 }
 
-/** An entry that was not accepted, and why. */
-export interface Refused {
+/** How HAProxy sees a backend; `unknown` while HAProxy does not answer. */
+export type BackendState = "ready" | "alive" | "down" | "draining" | "unknown";
+
+/** An entry that is not a valid backend, and the reason. */
+export interface RefusedEntry {
   readonly key: string;
-  /** The value as seen, cut to 80 characters: it goes into logs and Events. */
+  /** The value, cut to 80 characters: it goes into logs and Events. */
   readonly value: string;
   readonly reason: string;
 }
@@ -25,25 +28,26 @@ export interface Refused {
 /** Accepted backends (sorted by name) and refused entries (sorted by key). */
 export interface ParsedBackends {
   readonly backends: Backend[];
-  readonly refused: Refused[];
+  readonly refused: RefusedEntry[];
 }
 
-/** More entries than any control plane has; a mistake must not fill HAProxy's configuration. */
+/** More than any control plane has: an error must not fill HAProxy's configuration. */
 export const MAX_BACKENDS = 256;
 
-/** "[" + 39 characters of IPv6 + "]:65535" is 47: what is longer is no address. */
+/** "[" + 39 characters of IPv6 + "]:65535" is 47: a longer value is not an address. */
 const MAX_VALUE_LENGTH = 64;
 
-/** A node's name is a DNS subdomain (RFC 1123); Kubernetes limits the key to 253 characters, we to a label's 63. */
+/** A node's name: a DNS subdomain (RFC 1123), limited to the 63 characters of one label. */
 const KEY = /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/;
 
 /**
- * Reads the data of the ConfigMap `haproxy-backends`: one key per control-plane node, `m1: "10.77.0.11:6443"` or `"[fd00::1]:6443"`.
- * A bad entry is refused with its reason and the others stand. The order of the keys does not matter.
+ * Reads the data of the ConfigMap `haproxy-backends`, one key per control-plane node:
+ * `m1: "10.77.0.11:6443"`, or `"[fd00::1]:6443"`. An invalid entry is refused with a reason, and
+ * does not affect the others. The order of the keys does not matter.
  */
 export function parseBackends(data: Readonly<Record<string, string>>): ParsedBackends {
   const backends: Backend[] = [];
-  const refused: Refused[] = [];
+  const refused: RefusedEntry[] = [];
   const holders = new Map<string, string>();
   for (const key of Object.keys(data).sort()) {
     const raw: unknown = data[key];
@@ -64,19 +68,19 @@ export function parseBackends(data: Readonly<Record<string, string>>): ParsedBac
   return { backends, refused };
 }
 
-/** `10.77.0.11:6443`, `[fd00::1]:6443`: as it stands in the ConfigMap, and the identity of a backend. */
+/** `10.77.0.11:6443`, `[fd00::1]:6443`: the ConfigMap's form, and the identity of a backend. */
 export function formatBackend(backend: Pick<Backend, "address" | "port">): string {
   const host = backend.address.includes(":") ? `[${backend.address}]` : backend.address;
   return `${host}:${backend.port}`;
 }
 
-/** Same API server: address and port decide, the name is only a label. */
+/** The same API server, by address and port; the name is a label. */
 export function sameBackend(a: Backend | undefined, b: Backend | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
   return a.address === b.address && a.port === b.port;
 }
 
-/** The backend, or the reason why there is none. */
+/** The backend, or the reason of the refusal. */
 function readEntry(key: string, value: string): Backend | string {
   if (!KEY.test(key)) {
     return "key: expected a node name (lower-case letters, digits, '-', '.'; at most 63)";

@@ -1,17 +1,20 @@
-/** haproxy.cfg for a HAProxy that has no updater: the whole file is what an operator or the program changes. Pure. */
+/**
+ * haproxy.cfg for a HAProxy without an updater: operators and the program replace the whole file.
+ * Pure.
+ */
 import { renderHaproxyConfig, type HaproxySpec } from "./config";
 import type { Backend } from "./model";
 
 /** Key of the ConfigMap, and name of the file. */
 export const HAPROXY_CONFIG_KEY = "haproxy.cfg";
 
-/** Last line of the file. HAProxy would load a file that was cut off between two lines; nobody loads one without this. */
+/** Last line of the file. HAProxy itself would load a file that is cut off between two lines. */
 export const LAST_LINE = "# End of haproxy.cfg";
 
 /**
- * @param spec its updaterSocket counts for nothing.
- * @param backends sorted by name here: equal sets give equal bytes.
- * @throws Error when the spec would give a wrong file, or when there is no backend.
+ * @param spec its updaterSocket is ignored
+ * @param backends in any order: equal sets give equal bytes
+ * @throws Error when the spec would give a wrong file, or there is no backend
  */
 export function renderMountedConfig(spec: HaproxySpec, backends: readonly Backend[]): string {
   if (backends.length === 0) throw new Error("no backends: an empty set is never applied");

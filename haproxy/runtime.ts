@@ -1,4 +1,4 @@
-/** Client of HAProxy's runtime API (management guide, section 9.3), as far as the updater needs it. */
+/** Client of HAProxy's runtime API (management guide, section 9.3): the commands that we use. */
 import { ENDPOINT, EVENT_RING, POOLS, type Pool } from "./config";
 import type { Backend } from "./model";
 import { fallbackName, slotName } from "./server-lines";
@@ -7,12 +7,15 @@ import { ask, follow, RuntimeError, type Subscription } from "./socket";
 export { RuntimeError } from "./socket";
 
 /**
- * Bits of srv_admin_state. Maintenance is forced, inherited, or for want of an address; 0x04 ("disabled" in the
- * configuration) stays set when such a slot is opened, and means nothing then.
+ * Bits of srv_admin_state. Maintenance is forced, inherited, or due to a missing address. 0x04
+ * ("disabled" in the configuration) stays set when such a slot is opened: ignore it.
  */
 export const ADMIN = { maintenance: 0x01 | 0x02 | 0x20 | 0x40, drain: 0x08 | 0x10 } as const;
 
-/** Which server of a slot: of which pool, or the one in `ready` that follows the one in `alive`. */
+/**
+ * A server of a slot: of one of the pools, or the fallback in `ready`, which tracks that of
+ * `alive`.
+ */
 interface Place {
   readonly pool: Pool | "fallback";
   readonly slot: number;
@@ -34,35 +37,35 @@ export interface Stat extends Place {
   readonly status: string;
   /** `L7OK`, `L4TOUT`, ...; empty before the first check. */
   readonly checkStatus: string;
-  /** HTTP status of the last check; 0 if it got none. */
+  /** HTTP status of the last check; 0 without a response. */
   readonly checkCode: number;
-  /** How long it has been up, or down. */
+  /** Time in this status. */
   readonly sinceSeconds: number;
-  /** Sessions now. */
+  /** Open sessions. */
   readonly sessions: number;
 }
 
-/** Everything that the updater looks at, in one answer. */
+/** The state that the updater works with, in one answer. */
 export interface Snapshot {
-  /** Of the worker that answered: it changes with each restart and reload. */
+  /** Pid of the worker: it changes with each restart and reload. */
   readonly pid: number;
   /** `description` of the running configuration: `spec-<fingerprint>`. */
   readonly description: string;
-  /** Connections that the process can have at once, on all its ports: derived from its limit of open files. */
+  /** The process's limit of connections on all ports, derived from its limit of open files. */
   readonly maxConnections: number;
   readonly servers: ServerState[];
   readonly stats: Stat[];
 }
 
-/** How many slots the configuration has that HAProxy runs. */
+/** Number of slots in HAProxy's configuration. */
 export function slotCount({ servers }: Snapshot): number {
   return servers.filter(({ pool }) => pool === POOLS[0]).length;
 }
 
-/** Without a time limit of its own a hung HAProxy would hang its updater. */
+/** A hung HAProxy must not hang the updater. */
 const DEFAULT_TIMEOUT_MS = 3000;
 
-/** Talks to the admin socket: one connection for each batch of commands. */
+/** Client of the admin socket: one connection for each batch of commands. */
 export class RuntimeApi {
   readonly #socket: string;
   readonly #timeoutMs: number;
@@ -74,7 +77,7 @@ export class RuntimeApi {
 
   /**
    * Runs one line, several commands separated by `;`.
-   * @throws RuntimeError when HAProxy does not answer, or refuses any of the commands.
+   * @throws RuntimeError when HAProxy does not answer, or refuses a command
    */
   async command(line: string): Promise<string> {
     const answer = await ask(this.#socket, `set severity-output number;${line}`, this.#timeoutMs);
@@ -85,7 +88,7 @@ export class RuntimeApi {
     return answer;
   }
 
-  /** Worker, configuration, servers and sessions as they are now. */
+  /** Worker, configuration, servers and sessions. */
   async snapshot(): Promise<Snapshot> {
     const line = "show info;show servers state;show stat";
     return parseSnapshot(await ask(this.#socket, line, this.#timeoutMs));
@@ -99,7 +102,7 @@ export class RuntimeApi {
     return parseStats(await ask(this.#socket, "show stat", this.#timeoutMs));
   }
 
-  /** Gives an empty slot a backend; HAProxy sends nothing there until a check has passed. */
+  /** Puts a backend into a slot; it gets no connections until a check passes. */
   async fill(slot: number, backend: Backend): Promise<void> {
     await this.command(fillCommand(slot, backend));
   }
@@ -109,59 +112,61 @@ export class RuntimeApi {
     await this.command(addressCommand(slot, backend));
   }
 
-  /** Opens a slot whose server must first pass a check. */
+  /** Opens a slot; its server gets no connections until a check passes. */
   async open(slot: number): Promise<void> {
     await this.command(openCommand(slot));
   }
 
-  /** Takes a server as up whose check has just passed elsewhere; HAProxy's own checks go on from there. */
-  async raise(pool: Pool, slot: number): Promise<void> {
+  /** Marks a server up after a check of our own; HAProxy's checks continue. */
+  async markUp(pool: Pool, slot: number): Promise<void> {
     await this.command(`set server ${pool}/${slotName(slot)} health up`);
   }
 
-  /** Opens a slot that was draining: its checks never stopped, so its health is known. */
+  /** Opens a draining slot: its checks never stopped, so its health is known. */
   async reopen(slot: number): Promise<void> {
     await this.command(stateCommand(slot, "ready"));
   }
 
-  /** No new sessions; the open ones go on. */
+  /** Stops new sessions; open ones continue. */
   async drain(slot: number): Promise<void> {
     await this.command(stateCommand(slot, "drain"));
   }
 
-  /** Maintenance: no sessions, no checks. Open sessions are cut. */
+  /** Maintenance: no checks, no sessions. Shuts down open ones. */
   async close(slot: number): Promise<void> {
     await this.command(closeCommand(slot));
   }
 
-  async cutSessions(slot: number): Promise<void> {
-    await this.command(cutCommand(slot));
+  async shutdownSessions(slot: number): Promise<void> {
+    await this.command(shutdownCommand(slot));
   }
 
-  /** How many connections the LB port takes at once. */
+  /** Sets the LB port's limit of connections. */
   async limitConnections(count: number): Promise<void> {
     await this.command(`set maxconn frontend ${ENDPOINT} ${count}`);
   }
 
-  /** Whether the map has this value, and no other, under the key. @throws RuntimeError also when there is no such map. */
+  /**
+   * Whether the map has this value for the key. @throws RuntimeError also when there is no such map
+   */
   async hasMapValue(file: string, key: string, value: string): Promise<boolean> {
     return (await this.command(`get map ${file} ${key}`)).includes(` value="${value}",`);
   }
 
-  /** The value is a secret: it is in no error. */
+  /** Errors do not contain the value, a secret. */
   async setMapValue(file: string, key: string, value: string): Promise<void> {
     await this.command(`set map ${file} ${key} ${value}`).catch(() => {
       throw new RuntimeError(`HAProxy did not take a value for ${key} in ${file}`);
     });
   }
 
-  /** Calls `onMessage` for each message of HAProxy from now on, such as "Server ready/s1 is DOWN, ...". */
+  /** Calls `onMessage` for each new message of HAProxy, e.g. "Server ready/s1 is DOWN, ...". */
   followEvents(onMessage: (line: string) => void, onEnd: () => void): Subscription {
     return follow(this.#socket, `show events ${EVENT_RING} -w -n`, onMessage, onEnd);
   }
 }
 
-/** The whole change in one line: at no moment is the new address open and taken as up. */
+/** In one line, so that the new address is never open and up before a check. */
 function fillCommand(slot: number, backend: Backend): string {
   return [closeCommand(slot), addressCommand(slot, backend), openCommand(slot)].join(";");
 }
@@ -170,7 +175,9 @@ function addressCommand(slot: number, { address, port }: Backend): string {
   return eachWithFallback(slot, (server) => `set server ${server} addr ${address} port ${port}`);
 }
 
-/** `state ready` alone takes the server as up until its first check: seen to serve an API server that was not ready. */
+/**
+ * `state ready` alone counts as up until the first check: an API server served that was not ready.
+ */
 function openCommand(slot: number): string {
   return each(
     slot,
@@ -179,10 +186,10 @@ function openCommand(slot: number): string {
 }
 
 function closeCommand(slot: number): string {
-  return `${stateCommand(slot, "maint")};${cutCommand(slot)}`;
+  return `${stateCommand(slot, "maint")};${shutdownCommand(slot)}`;
 }
 
-function cutCommand(slot: number): string {
+function shutdownCommand(slot: number): string {
   return eachWithFallback(slot, (server) => `shutdown sessions server ${server}`);
 }
 
@@ -194,12 +201,14 @@ function each(slot: number, command: (server: string) => string): string {
   return POOLS.map((pool) => command(`${pool}/${slotName(slot)}`)).join(";");
 }
 
-/** The fallback has an address and sessions of its own; its state is that of the server that it tracks. */
+/**
+ * The fallback has its own address and sessions; its state is that of the server that it tracks.
+ */
 function eachWithFallback(slot: number, command: (server: string) => string): string {
   return `${each(slot, command)};${command(`ready/${fallbackName(slotName(slot))}`)}`;
 }
 
-/** Takes the answers to `show info;show servers state;show stat` apart. */
+/** Parses the answers to `show info;show servers state;show stat`. */
 export function parseSnapshot(answer: string): Snapshot {
   const field = (name: string): string | undefined =>
     new RegExp(`^${name}: *(.*)$`, "im").exec(answer)?.[1]?.trim();
@@ -207,7 +216,7 @@ export function parseSnapshot(answer: string): Snapshot {
   const stateAt = answer.indexOf("# be_id ");
   const statAt = answer.indexOf("# pxname,");
   if (!Number.isInteger(pid) || stateAt < 0 || statAt < 0) {
-    throw new RuntimeError("HAProxy gave half an answer to show info, servers state and stat");
+    throw new RuntimeError("HAProxy's answer to show info, servers state and stat is incomplete");
   }
   return {
     pid,
@@ -218,7 +227,7 @@ export function parseSnapshot(answer: string): Snapshot {
   };
 }
 
-/** Reads `show servers state`; servers that are no slots are left out. */
+/** Parses `show servers state`; omits servers that are not slots. */
 export function parseServersState(answer: string): ServerState[] {
   const lines = answer.split("\n");
   const header = lines.find((line) => line.startsWith("# be_id "));
@@ -239,7 +248,7 @@ export function parseServersState(answer: string): ServerState[] {
   });
 }
 
-/** Reads `show stat`; lines that are no slots are left out. */
+/** Parses `show stat`; omits lines that are not slots. */
 export function parseStats(answer: string): Stat[] {
   const lines = answer.split("\n");
   const header = lines.find((line) => line.startsWith("# pxname,"));
@@ -253,7 +262,7 @@ export function parseStats(answer: string): Stat[] {
     return {
       ...place,
       status: at("status"),
-      // A star marks a check that is under way.
+      // A star marks a running check.
       checkStatus: at("check_status").replace("* ", ""),
       checkCode: Number(at("check_code")),
       sinceSeconds: Number(at("lastchg")),

@@ -1,15 +1,18 @@
-/** The server lines of haproxy.cfg, one for each slot and pool; they are the only part that a change of the backends changes. Pure. */
+/** The server lines of haproxy.cfg: the only part that depends on the backends. Pure. */
 import { formatBackend, type Backend } from "./model";
 
-/** Where an empty slot points to: nothing listens on the discard port, and the slot is in maintenance anyway. */
+/**
+ * Address of an empty slot: the discard port, where nothing listens. The slot is in maintenance,
+ * too.
+ */
 export const EMPTY_SLOT_ADDRESS = "127.0.0.1:9";
 
-/** Name of a slot, as HAProxy's server: slot 0 is `s1`. */
+/** Name of a slot's server: slot 0 is `s1`. */
 export function slotName(slot: number): string {
   return `s${slot + 1}`;
 }
 
-/** Name of the server that takes over for another one's slot when no server is ready. */
+/** Name of the slot's fallback server, which serves while no server is ready. */
 export function fallbackName(server: string): string {
   return `${server}.alive`;
 }
@@ -18,7 +21,7 @@ type NameOf = (backend: Backend, slot: number) => string;
 
 const nameOfSlot: NameOf = (_, slot) => slotName(slot);
 
-/** @param nameOf name of a slot's server, where it is another one than the slot's */
+/** @param nameOf name of a backend's server. @default the slot's */
 export function renderServerLines(
   slots: readonly (Backend | undefined)[],
   nameOf: NameOf = nameOfSlot,
@@ -30,7 +33,10 @@ export function renderServerLines(
   );
 }
 
-/** The same API servers once more, as long as they live: HAProxy uses them when no other of the pool is up, and a retry may go there, too. */
+/**
+ * The same API servers as fallbacks, up while they are alive: HAProxy uses them while no server of
+ * the pool is up, also for a retry.
+ */
 export function renderFallbackLines(
   slots: readonly (Backend | undefined)[],
   nameOf: NameOf = nameOfSlot,
@@ -48,10 +54,10 @@ const SERVER_LINES = /(?:^ {2}server s[1-9]\d* \S+ (?:disabled|# \S+)\n)+/gm;
 const FALLBACK_LINES =
   /(?:^ {2}server (s[1-9]\d*)\.alive \S+ no-check backup track alive\/\1\n)+/gm;
 
-/** A line of another version may say more than these do. */
+/** A line in another version's format. */
 const SERVER = /^ {2}server s[1-9]/m;
 
-/** The same haproxy.cfg with other slots. One whose server lines are not as they are rendered here stays as it is. */
+/** The same haproxy.cfg with other slots; unchanged if its server lines have another format. */
 export function replaceServerLines(
   config: string,
   slots: readonly (Backend | undefined)[],

@@ -1,16 +1,16 @@
-/** States of the servers from HAProxy's own metrics (`haproxy_server_status` of its Prometheus exporter), where no updater tells them. Pure. */
+/** The servers' states from HAProxy's Prometheus exporter (`haproxy_server_status`). Pure. */
 import type { Pool } from "./config";
 import type { Backend } from "./model";
 import { parseServerName } from "./server-name";
 
-/** A backend, and what HAProxy makes of it. */
+/** A backend with the state that HAProxy sees. */
 export interface SeenBackend extends Backend {
   readonly state: "ready" | "alive" | "down";
 }
 
 const STATUS = /^haproxy_server_status\{proxy="([^"]*)",server="([^"]*)",state="UP"\} ([01])/gm;
 
-/** The backends in HAProxy's order; servers that are not named after a backend are left out. */
+/** The backends in HAProxy's order; omits servers that are not named after a backend. */
 export function parseServerStates(metrics: string): SeenBackend[] {
   const pools = new Map<string, Map<string, boolean>>();
   for (const [, pool = "", server = "", up] of metrics.matchAll(STATUS)) {

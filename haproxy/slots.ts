@@ -1,4 +1,4 @@
-/** Which backend stands in which slot. Slots exist so that a backend comes and goes without a reload. Pure. */
+/** Which backend has which slot. Slots let backends come and go without a reload. Pure. */
 import { formatBackend, sameBackend, type Backend } from "./model";
 import { slotName } from "./server-lines";
 
@@ -7,7 +7,10 @@ export const MIN_SLOTS = 8;
 
 /** What changes at one slot. */
 export interface SlotStep {
-  /** `open`: a backend takes the slot; `reopen`: it comes back to the slot where it still drains; `drain`: it leaves. */
+  /**
+   * `open`: a backend takes the slot; `reopen`: it returns to the slot where it drains; `drain`: it
+   * leaves.
+   */
   readonly kind: "open" | "reopen" | "drain";
   readonly slot: number;
   readonly backend: Backend;
@@ -17,14 +20,15 @@ export interface SlotStep {
 export interface SlotPlan {
   readonly slots: readonly (Backend | undefined)[];
   readonly steps: readonly SlotStep[];
-  /** There are more slots than before: HAProxy cannot have them without a reload. */
+  /** There are more slots than before, which needs a reload. */
   readonly needsReload: boolean;
 }
 
 /**
- * Places the wanted backends. Address and port are a backend's identity: whoever keeps them keeps its slot, whatever its
- * name. A newcomer takes a free slot; if there is none, the slot that drains longest; if there is none, a new one.
- * @param draining slots whose former backends still have sessions, the oldest first.
+ * Places the desired backends. A backend with the same address and port keeps its slot, also under
+ * another name. A new one takes a free slot, else the slot that has drained longest, else a new
+ * slot.
+ * @param draining slots whose former backends still have sessions, the oldest first
  */
 export function planSlots(
   current: readonly (Backend | undefined)[],

@@ -1,17 +1,17 @@
-/** One command to one of HAProxy's command line sockets: a connection each, a deadline, the whole answer. */
+/** Commands to HAProxy's sockets: one connection each, with a deadline. */
 import { connect } from "node:net";
 
-/** A command that HAProxy did not carry out, or did not answer. */
+/** HAProxy refused a command, or did not answer. */
 export class RuntimeError extends Error {
   override readonly name = "RuntimeError";
 }
 
-/** A longer answer is a mistake: 512 slots in two pools make about 400 kB. */
+/** 512 slots in two pools make about 400 kB. */
 const MAX_ANSWER_BYTES = 4_000_000;
 
 /**
  * Sends one line and resolves with the answer when HAProxy closes the connection.
- * @throws RuntimeError when nobody listens, or after `timeoutMs`.
+ * @throws RuntimeError when nothing listens, or after `timeoutMs`
  */
 export function ask(socketPath: string, line: string, timeoutMs: number): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -24,7 +24,7 @@ export function ask(socketPath: string, line: string, timeoutMs: number): Promis
       reject(new RuntimeError(`${socketPath}: "${shorten(line)}": ${reason}`, { cause }));
     };
     const timer = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
-    // The control-plane node's socket waits for more commands until our side is closed.
+    // The master process's socket waits for more commands until our side is closed.
     socket.on("connect", () => socket.end(`${line}\n`));
     socket.on("data", (chunk: Buffer) => {
       chunks.push(chunk);
@@ -40,12 +40,12 @@ export function ask(socketPath: string, line: string, timeoutMs: number): Promis
   });
 }
 
-/** Something that goes on until it is stopped. */
+/** A running `follow`. */
 export interface Subscription {
   stop(): void;
 }
 
-/** Sends one line and calls `onLine` for each line of an answer without end, `onEnd` once when it ends after all. */
+/** Sends one line; calls `onLine` for each line of the endless answer, and `onEnd` if it ends. */
 export function follow(
   socketPath: string,
   line: string,

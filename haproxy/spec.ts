@@ -1,36 +1,43 @@
-/** What haproxy.cfg is made of, its defaults, and what of it is refused. Pure. */
+/** The settings of haproxy.cfg, their defaults and validation. Pure. */
 import { isIP } from "node:net";
 import { dirname, join } from "node:path";
 
-/** What haproxy.cfg is made of, apart from the backends. The same text on every control-plane node. */
+/** The settings of haproxy.cfg, apart from the backends; the same on all nodes. */
 export interface HaproxySpec {
   /**
-   * Addresses that the LB port and the health port are bound to: IP addresses without brackets, or `${NAME}`, which HAProxy
-   * takes from its environment (`${HOST_IP}`). Never a wildcard: beside the forward only a specific address wins.
+   * Addresses of the LB port and the health port: IP addresses without brackets, or `${NAME}`,
+   * which HAProxy reads from its environment (`${HOST_IP}`). Never a wildcard: only a specific
+   * address takes precedence over the forward.
    */
   readonly listen: readonly string[];
   /** LB port. */
   readonly port: number;
   /** Port of `/healthz`, `/metrics` and, where there is an updater, `/updater/...`. */
   readonly healthPort: number;
-  /** Whether this HAProxy answers the question of PRE_STOP_HANDOVER: where a forward understands it. @default false */
+  /**
+   * HAProxy answers the request of PRE_STOP_HANDOVER, where a forward supports it. @default false
+   */
   readonly preStopHandover?: boolean;
-  /** CIDRs that may connect (the host's own addresses always may). Empty: everybody. */
+  /** CIDRs that may connect, beside the host itself. Empty: all. */
   readonly allow: readonly string[];
   /** The cluster's CA certificate: HAProxy does not start without it. */
   readonly caFile: string;
   /** Unix socket of the runtime API (level admin). */
   readonly adminSocket: string;
   /**
-   * Unix socket where the updater serves `/metrics` and `/status`. Absent: there is no updater, so nothing leads to it, and servers are
-   * named after their backends instead of their slots.
+   * Unix socket where the updater serves `/metrics` and `/status`. Absent: there is no updater, and
+   * servers are named after their backends instead of their slots.
    */
   readonly updaterSocket?: string;
-  /** Server-state file: health survives a reload or a restart of HAProxy, and servers are not "up" before their first check. */
+  /**
+   * Server-state file: keeps health over reloads and restarts, and servers down before their first
+   * check.
+   */
   readonly stateFile: string;
   /**
-   * Connections to the LB port at once; further ones wait in the kernel. Each needs two file descriptors, FD_RESERVE more are for
-   * HAProxy itself. Where the limit of open files is lower, HAProxy starts all the same and takes fewer.
+   * Limit of connections to the LB port; further ones wait in the kernel. Each needs two file
+   * descriptors, and HAProxy itself FD_RESERVE. With a lower limit of open files HAProxy takes
+   * fewer.
    */
   readonly maxConnections: number;
   readonly timeouts: HaproxyTimeouts;
@@ -39,50 +46,60 @@ export interface HaproxySpec {
 
 /** All in milliseconds. */
 export interface HaproxyTimeouts {
-  /** A new connection must say something within this time: one that never begins its TLS would hold its place for ever. */
+  /**
+   * A client must send its first byte within this: a silent one would hold its connection for ever.
+   */
   readonly helloMs: number;
   /** One attempt to connect to a server. */
   readonly connectMs: number;
-  /** Silence on a connection, both sides. Long: watches and `logs -f` are silent for hours; TCP keepalive finds dead peers. */
+  /**
+   * Idle connections, both sides. Watches and `logs -f` are idle for hours; keepalive finds dead
+   * peers.
+   */
   readonly idleMs: number;
-  /** One health check, from the established connection to the whole answer. */
+  /** One health check, from the established connection to the whole response. */
   readonly checkMs: number;
-  /** Waiting for a free place on a server. */
+  /** Time in a server's queue. */
   readonly queueMs: number;
-  /** After a soft stop or a reload the old process ends its last connections after this. Below the pod's grace period. */
+  /**
+   * A stopping process closes its last connections after this. Less than the pod's grace period.
+   */
   readonly hardStopAfterMs: number;
 }
 
 /** Health checks of the servers. */
 export interface HaproxyChecks {
   /**
-   * `anonymous`: as kubeadm's API servers allow it. `token`: with the updater's own token, for API servers with
-   * anonymous-auth=false, which answer 401 to all others, ready or not.
+   * `anonymous`: as kubeadm's API servers allow it. `token`: with the updater's token, for API
+   * servers with anonymous-auth=false, which answer 401 to anonymous requests.
    */
   readonly authentication: "anonymous" | "token";
   readonly intervalMs: number;
-  /** Interval while a server is changing its state. */
+  /** Interval during a transition between up and down. */
   readonly fastIntervalMs: number;
-  /** Good checks until a server is taken up. */
+  /** Passed checks until a server is up. */
   readonly rise: number;
-  /** Bad checks until it is taken out. */
+  /** Failed checks until a server is down. */
   readonly fall: number;
-  /** A server that came up reaches its whole share over this time. */
+  /** A server's share of connections grows to the whole over this time after it came up. */
   readonly slowStartMs: number;
 }
 
-/** Open files of HAProxy beside two for each connection: listeners, checks (256 backends in two pools), the health port. */
+/**
+ * Open files beside two for each connection: listeners, checks (256 backends, two pools), health
+ * port.
+ */
 const FD_RESERVE = 1000;
 
-/** Connections to the health port at once. They have places of their own: a flood of the LB port must not fail the liveness probe. */
+/** The health port's own connections: a flood of the LB port must not fail the liveness probe. */
 export const HEALTH_CONNECTIONS = 50;
 
-/** Open files that HAProxy needs for so many connections to the LB port. */
+/** Open files that HAProxy needs for this limit of the LB port. */
 export function openFiles(maxConnections: number): number {
   return 2 * (maxConnections + HEALTH_CONNECTIONS) + FD_RESERVE;
 }
 
-/** File with the token of the checks, beside the state file: a map of HAProxy's with one key, which the runtime API can change. */
+/** File with the token of the checks: a map with one key, which the runtime API can change. */
 export function checkTokenFile(spec: Pick<HaproxySpec, "stateFile">): string {
   return join(dirname(spec.stateFile), "check-token.map");
 }
@@ -90,16 +107,19 @@ export function checkTokenFile(spec: Pick<HaproxySpec, "stateFile">): string {
 /** The key in that file. */
 export const CHECK_TOKEN_KEY = "token";
 
-/** HAProxy does not start without the file: this stands there until there is a token. */
+/** Value until there is a token: HAProxy does not start without the file. */
 export const NO_CHECK_TOKEN = "none";
+
+/** A name in every API server's certificate: checks and the updater verify it. */
+export const API_SERVER_NAME = "kubernetes";
 
 /** `${NAME}` and nothing else. */
 export const VARIABLE = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/;
 
-/** Text that goes into the file as it is: a path, without anything that HAProxy's parser would take apart. */
+/** A path without characters that HAProxy's parser treats specially. */
 const PATH = /^\/[A-Za-z0-9._/@+-]+$/;
 
-/** @throws Error that names the field, the value and what is expected. */
+/** @throws Error that names the field, its value and the expected one */
 export function checkSpec(spec: HaproxySpec): void {
   const fail = (field: string, got: unknown, expected: string): never => {
     throw new Error(`haproxy.${field}: got ${JSON.stringify(got)}, expected ${expected}`);

@@ -1,6 +1,9 @@
-/** How the updater gets the very binary that runs as HAProxy: another image cannot run it without its loader and libraries. Pure. */
+/**
+ * Copies HAProxy's binary for the updater, whose image cannot run it without its loader and
+ * libraries. Pure.
+ */
 
-/** The command that has the copy check a file, without the file's name. */
+/** The command that checks a file with the copy, without the file's name. */
 export function checkCommand(folder: string): string[] {
   const program = `${folder}/copy`;
   // prettier-ignore
@@ -8,10 +11,11 @@ export function checkCommand(folder: string): string[] {
 }
 
 /**
- * POSIX sh for a container of the HAProxy image: copies haproxy, its dynamic loader and its libraries to FOLDER/copy.
+ * POSIX sh for a container of the HAProxy image: copies haproxy, its dynamic loader and its
+ * libraries to FOLDER/copy, atomically.
  *
- * The loader itself says which libraries it would take (`--list`, what ldd calls), and glibc's and musl's do so in the same words. The copy
- * appears at once and whole. It always ends with 0: a copy that is missing must not keep HAProxy from starting; the updater says so then.
+ * The loader itself lists the libraries (`--list`, as ldd does), in the same format for glibc and
+ * musl. The exit code is always 0: without a copy HAProxy still starts, and the updater reports it.
  */
 export function copyBinaryScript(folder: string): string {
   return `set -eu
@@ -30,13 +34,13 @@ copy() {
     cp "$haproxy" "$target/.new/haproxy" &&
     cp "$loader" "$target/.new/loader" &&
     printf '%s\\n' "$libraries" | while read -r name arrow file _; do
-      # a line without an arrow is the loader, or a library of the kernel's
+      # a line without an arrow is the loader or the vDSO
       [ "$arrow" != "=>" ] || cp "$file" "$target/.new/lib/\${name##*/}" || exit 1
     done &&
     mv "$target/.new" "$target/copy"; then return 0; fi
   warn "$haproxy could not be copied to $target"
 }
-# the copy of another image must not stay
+# a copy of another image must not stay
 rm -rf "$target/.new" "$target/copy" || warn "$target cannot be cleared"
 copy || :
 `;

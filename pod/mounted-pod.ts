@@ -1,10 +1,11 @@
 import { HAPROXY_CONFIG_KEY, renderMountedConfig } from "../haproxy/mounted";
 import { BACKENDS_CONFIG_MAP } from "../names";
+import { haproxySpec, type UpdaterChoices } from "../updater/settings";
 import { mountedScript } from "./mounted-script";
 import { basePod, haproxyContainer, MOUNTS, VOLUMES, type PodArgs, type PodSpec } from "./pod";
-import { POD_HAPROXY, PATHS, type PodSettings } from "./updater-config";
+import { PATHS, POD_HAPROXY } from "./updater-config";
 
-/** The pod of one control-plane node without an updater: one container, and no credential for the API. */
+/** The pod without an updater: one container, and no credential for the API. */
 export function mountedPod(args: PodArgs): PodSpec {
   const mounted = { name: "mounted", mountPath: PATHS.mounted, readOnly: true };
   return {
@@ -22,7 +23,7 @@ export function mountedPod(args: PodArgs): PodSpec {
         configMap: {
           name: BACKENDS_CONFIG_MAP,
           items: [{ key: HAPROXY_CONFIG_KEY, path: HAPROXY_CONFIG_KEY }],
-          // without it, the last good configuration counts
+          // Without the ConfigMap the last good configuration serves.
           optional: true,
         },
       },
@@ -37,13 +38,13 @@ const SCRIPT = mountedScript({
   adminSocket: POD_HAPROXY.adminSocket,
 });
 
-/** haproxy.cfg of all control-plane nodes; `${HOST_IP}` in it is the node's own address. */
+/** haproxy.cfg, the same on all control-plane nodes: `${HOST_IP}` is the node's own address. */
 export function mountedConfig(
-  { haproxy, apiPort }: PodSettings,
+  { haproxy, apiPort }: Pick<UpdaterChoices, "haproxy" | "apiPort">,
   controlPlaneNodes: readonly { readonly name: string; readonly address: string }[],
 ): string {
   return renderMountedConfig(
-    { ...POD_HAPROXY, ...haproxy },
+    haproxySpec(POD_HAPROXY, haproxy),
     controlPlaneNodes.map(({ name, address }) => ({ name, address, port: apiPort })),
   );
 }

@@ -1,11 +1,15 @@
-/** HAProxy's own container in the variant `mounted`: who takes a changed configuration when there is no updater. Pure. */
+/**
+ * Entry point of HAProxy's container in the variant `mounted`: loads a changed haproxy.cfg without
+ * an updater. Its policy for refused files and failed reloads is that of
+ * updater/apply/config-files.ts and updater/apply/reloader.ts. Pure.
+ */
 import { HAPROXY_CONFIG_KEY, LAST_LINE } from "../haproxy/mounted";
 
-/** Where the script finds and keeps things. */
+/** Paths in the container. */
 export interface MountedPaths {
-  /** The ConfigMap as kubelet mounts it: it swaps the link `..data` when the ConfigMap has changed. */
+  /** The mounted ConfigMap: kubelet swaps its link `..data` on a change. */
   readonly mounted: string;
-  /** The last good configuration: on disk, in a folder where nobody else writes. */
+  /** The last good configuration: on disk, in a folder that only HAProxy writes. */
   readonly configFile: string;
   /** `server-state-file` of the configuration. */
   readonly stateFile: string;
@@ -13,15 +17,16 @@ export interface MountedPaths {
   readonly adminSocket: string;
 }
 
-/** A refused file is checked again after so many seconds: the reason may have been the node's, not the file's. */
+/** A refused file is checked again after this: the reason may have been the node's. */
 const RETRY_SECONDS = 60;
 
 /**
- * POSIX sh that is pid 1 of the container: starts HAProxy and has it take over what changes in the ConfigMap.
+ * POSIX sh, pid 1 of the container: starts HAProxy and loads changes of the ConfigMap.
  *
- * A file is loaded only if it is whole (LAST_LINE) and `haproxy -c` takes it; it then becomes the last good one, before HAProxy reads it.
- * Anything else is refused with one line on stderr per change, and the last good one stays, for a restart as well. SIGUSR1 and SIGTERM go on
- * to HAProxy; the script ends when HAProxy does, with its status.
+ * It loads a file only if it is whole (LAST_LINE) and `haproxy -c` accepts it; the file becomes the
+ * last good one before HAProxy reads it. Any other file is refused with one line on stderr per
+ * change, and the last good one stays, also for a restart. SIGUSR1 and SIGTERM are passed on to
+ * HAProxy; the script ends with HAProxy and its exit code.
  */
 export function mountedScript(paths: MountedPaths): string {
   return `# shellcheck disable=SC2317,SC2034 # functions that only traps call, counters
@@ -33,7 +38,7 @@ socket=${paths.adminSocket}
 new=\${config%/*}/.\${config##*/}.new
 former=\${config%/*}/.\${config##*/}.former
 unloadable=\${config%/*}/.\${config##*/}.unloadable
-no_start="HAProxy does not start with it, see what it says itself"
+no_start="HAProxy does not start with it: see its own messages"
 haproxy=
 watcher=
 stopped=
@@ -41,7 +46,7 @@ refused=
 say() { printf 'control-plane-lb: %s\\n' "$*" >&2; }
 version() { readlink "$mounted/..data" || :; }
 same() { [ -e "$1" ] && [ -e "$2" ] && [ "$(cat "$1")" = "$(cat "$2")" ]; }
-reason() { # why this file must not be loaded; nothing if it may
+reason() { # why this file must not be loaded; empty if it may
   if same "$1" "$unloadable"; then
     echo "$no_start"
   elif [ ! -s "$1" ]; then
@@ -72,11 +77,11 @@ take() { # 0: the mounted file has become the last good one
   refuse "$why"
   return 1
 }
-refuse() { # says each reason once
+refuse() { # prints each reason once
   [ "$1" = "$refused" ] || say "the key ${HAPROXY_CONFIG_KEY} is refused, the last good configuration stays: $1"
   refused=$1
 }
-give_back() { # the next start must find what HAProxy could start with
+give_back() { # the next start must find a file that HAProxy starts with
   [ -e "$former" ] || return 0
   mv "$config" "$unloadable" || :
   mv "$former" "$config" || :
@@ -89,7 +94,7 @@ keep_health() { # servers keep their state over a reload; needs perl, as Debian'
 }
 forget_health() { echo 1 >"$state"; }
 workers() { cat "/proc/$haproxy/task/$haproxy/children" 2>/dev/null || :; }
-new_worker() { # is there one beside those of before, and does it stay
+new_worker() { # is there a new one, and does it stay
   for pid in $(workers); do
     case " $before " in
       *" $pid "*) ;;
@@ -133,7 +138,7 @@ watch() {
   while :; do
     sleep 1 || :
     [ -S "$socket" ] || continue
-    # HAProxy lives: nothing to give back any more
+    # HAProxy runs: the former file is no longer needed
     [ "$seconds" -ne 0 ] || rm -f "$former"
     seconds=$((seconds + 1))
     now=$(version)
@@ -146,7 +151,7 @@ watch() {
     if take; then load; fi
   done
 }
-stop() { # a HAProxy that stops must not be reloaded
+stop() { # a stopping HAProxy must not be reloaded
   stopped=$1
   [ -n "$haproxy" ] || exit 0
   [ -z "$watcher" ] || kill "$watcher" 2>/dev/null || :
@@ -156,7 +161,7 @@ stop() { # a HAProxy that stops must not be reloaded
 main() {
   trap 'stop USR1' USR1
   trap 'stop TERM' TERM INT
-  # what an earlier container of the pod has left: its servers' health is old
+  # left by an earlier container of the pod: its servers' health is old
   rm -f "$socket"
   forget_health
   seen=$(version)
@@ -170,7 +175,7 @@ main() {
   watch &
   watcher=$!
   [ -z "$stopped" ] || stop "$stopped"
-  # a signal ends wait too
+  # a signal ends wait, too
   while wait "$haproxy" && status=0 || status=$?; kill -0 "$haproxy" 2>/dev/null; do :; done
   kill "$watcher" 2>/dev/null || :
   # 1: HAProxy could not start

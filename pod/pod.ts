@@ -1,6 +1,7 @@
 import type { types } from "@pulumi/kubernetes";
 import { PRE_STOP_HANDOVER, HAPROXY_UID } from "../names";
-import { PATHS, type PodSettings } from "./updater-config";
+import type { UpdaterChoices } from "../updater/settings";
+import { PATHS } from "./updater-config";
 
 export type Container = types.input.core.v1.Container;
 export type PodSpec = types.input.core.v1.PodSpec;
@@ -13,18 +14,18 @@ export interface ContainerResources {
   readonly limits: { readonly cpu?: string | undefined; readonly memory?: string | undefined };
 }
 
-/** What operators choose of the pods, whatever the variant. */
+/** What operators choose, in both variants. */
 export interface PodArgs {
-  readonly settings: PodSettings;
+  readonly settings: UpdaterChoices;
   readonly haproxyImage: string;
   readonly haproxyResources: ContainerResources;
   readonly imagePullSecrets: readonly string[];
 }
 
-/** Seconds beyond HAProxy's own deadline until the kubelet kills a pod that is stopped. */
+/** Kubelet kills a stopping pod this long after HAProxy's own deadline. */
 const GRACE_SECONDS = 20;
 
-/** The volumes of both variants, in a container that may write where HAProxy does. */
+/** Mounts of HAProxy and the updater, in both variants. */
 export const MOUNTS = {
   config: { name: "config", mountPath: PATHS.config },
   run: { name: "run", mountPath: PATHS.run },
@@ -33,7 +34,7 @@ export const MOUNTS = {
 
 /** The volumes behind MOUNTS. */
 export const VOLUMES: Volume[] = [
-  // on disk: the last good configuration outlives a power cut
+  // On disk: the last good configuration outlives a power cut.
   { name: "config", emptyDir: {} },
   { name: "run", emptyDir: { medium: "Memory", sizeLimit: "16Mi" } },
   {
@@ -42,11 +43,11 @@ export const VOLUMES: Volume[] = [
   },
 ];
 
-/** What the pod of a control-plane node has in both variants; it has no credential. */
+/** The fields that both variants share; no credential. */
 export function basePod({ settings, imagePullSecrets }: PodArgs): Omit<PodSpec, "containers"> {
   return {
     hostNetwork: true,
-    // the node's resolver: the cluster's may not be there yet, and we need none
+    // The node's resolver: the cluster's may not run yet, and no name is resolved.
     dnsPolicy: "Default",
     enableServiceLinks: false,
     automountServiceAccountToken: false,
@@ -54,7 +55,7 @@ export function basePod({ settings, imagePullSecrets }: PodArgs): Omit<PodSpec, 
       ? {}
       : { imagePullSecrets: imagePullSecrets.map((name) => ({ name })) }),
     nodeSelector: { "node-role.kubernetes.io/control-plane": "" },
-    // a fresh cluster has no CNI, and a control-plane node in trouble needs its load balancer most
+    // A fresh cluster has no CNI, and a node in trouble needs its load balancer most.
     tolerations: [{ operator: "Exists" }],
     priorityClassName: "system-node-critical",
     terminationGracePeriodSeconds:
@@ -69,7 +70,7 @@ export function basePod({ settings, imagePullSecrets }: PodArgs): Omit<PodSpec, 
   };
 }
 
-/** The node's address, and what no container may do. */
+/** The node's address, and no privileges. */
 export function baseContainer(): Pick<Container, "env" | "securityContext"> {
   return {
     env: [{ name: "HOST_IP", valueFrom: { fieldRef: { fieldPath: "status.hostIP" } } }],
@@ -81,15 +82,15 @@ export function baseContainer(): Pick<Container, "env" | "securityContext"> {
   };
 }
 
-/** HAProxy, with its ports and probes. After its pre-stop handover it is stopped by the image's own SIGUSR1. */
+/** HAProxy with ports and probes. After its pre-stop handover the image's SIGUSR1 stops it. */
 export function haproxyContainer(
   args: PodArgs,
   variant: { readonly command: string[]; readonly volumeMounts: VolumeMount[] },
 ): Container {
   const { port, healthPort, preStopHandover } = args.settings.haproxy;
-  // never through the LB port, where the forward answers for a dead HAProxy; probes on the address that it listens on
+  // Never through the LB port: there the forward answers for a dead HAProxy.
   const httpGet = { path: "/healthz", port: healthPort, scheme: "HTTP" };
-  // another address than the probes': each of them would be a pre-stop handover
+  // Not the probes' address: each probe would be a pre-stop handover.
   const preStopGet = { ...httpGet, host: PRE_STOP_HANDOVER.address, path: PRE_STOP_HANDOVER.path };
   return {
     ...baseContainer(),
@@ -104,9 +105,10 @@ export function haproxyContainer(
     ...(preStopHandover === true ? { lifecycle: { preStop: { httpGet: preStopGet } } } : {}),
     startupProbe: { httpGet, periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 60 },
     readinessProbe: { httpGet, periodSeconds: 2, timeoutSeconds: 1, failureThreshold: 2 },
-    // A hung HAProxy holds its port until SIGKILL, as a stopped process ignores all else: 2 failures of 1 s, then kubelet's least grace of 2 s.
-    // The forward takes over after 4-5 s (a third failure made it 5.8 s), with the pre-stop handover at the verdict, after 2-3 s. A wrong verdict costs
-    // little: the forward serves until HAProxy is back
+    // A hung HAProxy holds its port until SIGKILL, as a stopped process ignores other signals:
+    // 2 failures of 1 s, then kubelet's least grace of 2 s. The forward takes over after 4-5 s (a
+    // third failure made it 5.8 s); with the pre-stop handover at the verdict, after 2-3 s.
+    // A wrong verdict costs little: the forward serves until HAProxy is back.
     livenessProbe: {
       httpGet,
       periodSeconds: 1,
@@ -117,7 +119,7 @@ export function haproxyContainer(
   };
 }
 
-/** Nothing stands for nothing: the API drops an empty object, and every later preview would show it as a change. */
+/** Leaves out empty objects: the API drops them, and each later preview would show a change. */
 export function resources({ requests, limits }: ContainerResources): Container["resources"] {
   const given = Object.entries({ requests: amounts(requests), limits: amounts(limits) });
   return Object.fromEntries(given.filter(([, each]) => Object.keys(each).length > 0));

@@ -22,20 +22,20 @@ export interface UpdaterArgs {
   /** An image with Node.js 18 or later. */
   readonly image: string;
   readonly resources: ContainerResources;
-  /** Is haproxy.cfg checked by a copy of HAProxy's own binary? An image without a shell cannot give one. */
+  /** A copy of HAProxy's binary checks haproxy.cfg; the image needs a shell to make it. */
   readonly checkConfig: boolean;
 }
 
 const UPDATER_MOUNTS = {
   updater: { name: "updater", mountPath: PATHS.updater, readOnly: true },
-  seed: { name: "seed", mountPath: PATHS.seed, readOnly: true },
+  initialBackends: { name: "initial-backends", mountPath: PATHS.initialBackends, readOnly: true },
   token: { name: "token", mountPath: PATHS.token, readOnly: true },
   binary: { name: "binary", mountPath: PATHS.binary, readOnly: true },
 } as const satisfies Record<string, types.input.core.v1.VolumeMount>;
 
 /**
- * The pod of one control-plane node with an updater: a copy of HAProxy is put where the updater can run it, the first configuration is prepared, then
- * HAProxy and the updater run.
+ * The pod with an updater. Init containers copy HAProxy's binary to where the updater can run it,
+ * and prepare the first configuration; then HAProxy and the updater run.
  */
 export function sidecarPod(args: PodArgs, updater: UpdaterArgs): PodSpec {
   return {
@@ -69,7 +69,7 @@ function copyBinaryContainer({ haproxyImage }: PodArgs, updater: UpdaterArgs): C
 }
 
 function prepareContainer({ settings }: PodArgs, updater: UpdaterArgs): Container {
-  const { binary, seed, token, updater: script } = UPDATER_MOUNTS;
+  const { binary, initialBackends, token, updater: script } = UPDATER_MOUNTS;
   return {
     ...baseContainer(),
     name: "prepare",
@@ -78,7 +78,7 @@ function prepareContainer({ settings }: PodArgs, updater: UpdaterArgs): Containe
     resources: resources(updater.resources),
     volumeMounts: [
       ...Object.values(MOUNTS),
-      ...[script, seed, binary],
+      ...[script, initialBackends, binary],
       ...(settings.haproxy.checks.authentication === "token" ? [token] : []),
     ],
   };
@@ -104,8 +104,8 @@ function volumes(): Volume[] {
   return [
     ...VOLUMES,
     { name: "updater", configMap: { name: UPDATER_CONFIG_MAP } },
-    // optional: without it, the last good configuration counts
-    { name: "seed", configMap: { name: BACKENDS_CONFIG_MAP, optional: true } },
+    // Without the ConfigMap the last good configuration serves.
+    { name: "initial-backends", configMap: { name: BACKENDS_CONFIG_MAP, optional: true } },
     { name: "binary", emptyDir: {} },
     {
       name: "token",

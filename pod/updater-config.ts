@@ -1,18 +1,16 @@
-import type { HaproxySpec } from "../haproxy/config";
-import { BACKENDS_CONFIG_MAP, NAMESPACE } from "../names";
-import type { UpdaterSettings } from "../updater/settings";
+import { updaterSettings, type UpdaterChoices, type UpdaterSettings } from "../updater/settings";
 import { checkCommand } from "./binary-script";
 
 /** Folders in the pods. */
 export const PATHS = {
   /** The updater's script and settings, read-only. */
   updater: "/opt/control-plane-lb",
-  /** haproxy.cfg and what must outlive a restart of the containers. */
+  /** haproxy.cfg and other files that outlive a restart of the containers. */
   config: "/etc/haproxy",
-  /** Sockets, and what must not outlive a power cut. */
+  /** Sockets, and files that must not outlive a power cut. */
   run: "/run/haproxy",
   /** The ConfigMap with the backends. */
-  seed: "/etc/control-plane-lb/backends",
+  initialBackends: "/etc/control-plane-lb/backends",
   /** The ConfigMap with haproxy.cfg, in the variant `mounted`. */
   mounted: "/etc/control-plane-lb/haproxy",
   /** A copy of HAProxy's binary that runs in any image. */
@@ -26,49 +24,30 @@ export const PATHS = {
 export const UPDATER_SCRIPT = "updater.js";
 export const UPDATER_SETTINGS = "settings.json";
 
-/** What of the pods' settings operators choose. */
-export interface PodSettings extends Pick<
-  UpdaterSettings,
-  "apiPort" | "discovery" | "drainSeconds" | "retainSeconds"
-> {
-  readonly haproxy: Pick<
-    HaproxySpec,
-    "port" | "healthPort" | "preStopHandover" | "allow" | "maxConnections" | "timeouts" | "checks"
-  >;
-}
-
-/** What the pods' haproxy.cfg says in both variants, apart from PodSettings. */
+/** The paths in the pods' haproxy.cfg, in both variants. */
 export const POD_HAPROXY = {
-  listen: ["${HOST_IP}"],
   caFile: `${PATHS.ca}/ca.crt`,
   adminSocket: `${PATHS.run}/admin.sock`,
-  // after a power cut nothing is known of the servers' health
+  // In memory: after a power cut the servers' health is unknown.
   stateFile: `${PATHS.run}/server-state`,
 } as const;
 
-/** settings.json for the pods: one text for all control-plane nodes, `${HOST_IP}` is the node's own address. */
-export function updaterSettings(pods: PodSettings, checkConfig: boolean): UpdaterSettings {
-  const { apiPort, discovery, drainSeconds, retainSeconds, haproxy } = pods;
-  return {
-    namespace: NAMESPACE,
-    configMap: BACKENDS_CONFIG_MAP,
-    discovery,
-    haproxy: {
-      ...POD_HAPROXY,
-      updaterSocket: `${PATHS.run}/updater.sock`,
-      ...haproxy,
+/**
+ * settings.json of the pods: one text for all control-plane nodes.
+ * @param checkConfig whether HAProxy's own binary checks haproxy.cfg
+ */
+export function podUpdaterSettings(choices: UpdaterChoices, checkConfig: boolean): UpdaterSettings {
+  return updaterSettings(
+    {
+      haproxy: { ...POD_HAPROXY, updaterSocket: `${PATHS.run}/updater.sock` },
+      configFile: `${PATHS.config}/haproxy.cfg`,
+      masterSocket: `${PATHS.run}/master.sock`,
+      lastGoodFile: `${PATHS.config}/last-good.json`,
+      initialBackendsDir: PATHS.initialBackends,
+      tokenFile: `${PATHS.token}/token`,
+      apiCaFile: POD_HAPROXY.caFile,
+      ...(checkConfig ? { checkCommand: checkCommand(PATHS.binary) } : {}),
     },
-    configFile: `${PATHS.config}/haproxy.cfg`,
-    masterSocket: `${PATHS.run}/master.sock`,
-    lastGoodFile: `${PATHS.config}/last-good.json`,
-    seedDir: PATHS.seed,
-    tokenFile: `${PATHS.token}/token`,
-    apiCaFile: `${PATHS.ca}/ca.crt`,
-    apiPort,
-    apiServerName: "kubernetes",
-    localAddress: "${HOST_IP}",
-    drainSeconds,
-    retainSeconds,
-    ...(checkConfig ? { checkCommand: checkCommand(PATHS.binary) } : {}),
-  };
+    choices,
+  );
 }

@@ -3,7 +3,7 @@ import type { ForwardKind, OwnAddress } from "../host/forward/forward-settings";
 import type { KubeadmFragments } from "../host/kubeadm/kubeadm-settings";
 import type { TokenDelivery } from "../host/service/updater-part";
 import type { SshTarget } from "../components/ssh/ssh-target";
-import type { DiscoveryMode } from "../updater/settings";
+import type { DiscoveryMode, UpdaterTuning } from "../updater/settings";
 import { assemble } from "./assemble";
 import { conflicts } from "./conflicts";
 import type { ContainerResources } from "../pod/pod";
@@ -82,11 +82,9 @@ export interface Settings {
     readonly timeouts: HaproxyTimeouts;
     readonly checks: HaproxyChecks;
   };
-  readonly updater: {
+  readonly updater: UpdaterTuning & {
     readonly image: string;
     readonly resources: ContainerResources;
-    readonly drainSeconds: number;
-    readonly retainSeconds: number;
     /** A copy of HAProxy's own binary checks haproxy.cfg. */
     readonly checkConfig: boolean;
   };

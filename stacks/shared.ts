@@ -5,6 +5,7 @@ import { Host } from "../components/ssh/host";
 import { formatBackend } from "../haproxy/model";
 import type { ExistingCluster } from "../host/preflight/preflight-script";
 import { NAMESPACE, PRODUCT } from "../names";
+import type { UpdaterChoices } from "../updater/settings";
 import { caOfKubeconfig } from "./kubeconfig";
 import type { NodeSettings, Settings } from "./settings";
 
@@ -26,7 +27,8 @@ export function outputsOf(settings: Settings, kubeconfig: pulumi.Output<string>)
  * Settings of HAProxy and its updater that both topologies share; a flat setting of the updater
  * passes through.
  */
-export function haproxySettings({ ports, allow, haproxy, discovery, updater }: Settings) {
+export function haproxySettings(settings: Settings): UpdaterChoices {
+  const { ports, allow, haproxy, discovery, updater } = settings;
   const { maxConnections, timeouts, checks } = haproxy;
   return {
     ...updater,

@@ -1,5 +1,5 @@
 import { parseServerStates, type SeenBackend } from "../haproxy/server-metrics";
-import type { BackendState } from "../updater/apply/health";
+import type { BackendState } from "../haproxy/model";
 import type { UpdaterStatus } from "../updater/report/status-server";
 
 /** Process that answers on the LB port of a host. */
@@ -150,7 +150,7 @@ function parseUpdater(text: string): UpdaterStatus | undefined {
 function updaterProblems(updater: UpdaterStatus | undefined): string[] {
   if (updater === undefined) return ["the updater does not answer"];
   // while pods roll, an older updater may answer, which reports less
-  const { lastSyncSeconds, waitingForToken, backends, refused, outOfSlice } = updater;
+  const { lastSyncSeconds, waitingForToken, backends, outOfSlice } = updater;
   const { problems: reported = [] } = updater as Partial<UpdaterStatus>;
   const problems: string[] = [];
   if (waitingForToken) problems.push("the updater waits for its token");
@@ -160,7 +160,6 @@ function updaterProblems(updater: UpdaterStatus | undefined): string[] {
   }
   problems.push(...stateProblems(backends, outOfSlice));
   problems.push(...reported);
-  for (const { key, reason } of refused) problems.push(`entry ${key} is refused: ${reason}`);
   return problems;
 }
 

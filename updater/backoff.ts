@@ -1,9 +1,9 @@
-/** Pauses between attempts: doubling, with jitter, so that three updaters do not knock in step. */
+/** Pauses between attempts: doubling, with jitter, so that updaters do not retry in lockstep. */
 
 const FIRST_MS = 200;
 const LONGEST_MS = 5000;
 
-/** The pause before attempt number `attempt` (from 1): between half and the whole of min(5 s, 200 ms * 2^(attempt-1)). */
+/** Pause before an attempt, counted from 1: 50 to 100 % of min(5 s, 200 ms * 2^(attempt-1)). */
 export function backoffMs(attempt: number, random: () => number = Math.random): number {
   const whole = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(20, Math.max(0, attempt - 1)));
   return Math.round(whole * (0.5 + random() / 2));

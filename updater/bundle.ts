@@ -1,13 +1,13 @@
-/** Bundles the updater into the one file that is shipped to hosts and pods. */
+/** Bundles the updater into one file for hosts and pods. */
 import { join } from "node:path";
 import { buildSync } from "esbuild";
 
-/** The limit of a bundle: it travels in a ConfigMap, which may hold 1 MiB. */
+/** Limit of the bundle: it travels in a ConfigMap, which holds at most 1 MiB. */
 export const MAX_BUNDLE_BYTES = 100_000;
 
 /**
- * The updater as one CommonJS script for Node >= 18: `node updater.js prepare|run SETTINGS.json`. Deterministic.
- * @throws Error when it does not build, or is larger than MAX_BUNDLE_BYTES.
+ * The updater as one CommonJS script for Node >= 18; equal sources give equal bytes.
+ * @throws Error when it does not build, or is larger than MAX_BUNDLE_BYTES
  */
 export function bundleUpdater(): string {
   const result = buildSync({

@@ -1,10 +1,10 @@
 /**
- * Keeps the heap small: a busy updater stays below 75 MB. The collector's helper threads would cost more than they save with so little to
- * collect. Options of V8 that every Node since 18 knows.
+ * Options of V8 for a small heap: a busy updater stays below 75 MB. Its garbage collector's helper
+ * threads would cost more than they save. Every Node since 18 has them.
  */
 const NODE_OPTIONS = ["--max-semi-space-size=1", "--optimize-for-size", "--single-threaded-gc"];
 
-/** The updater's command line, apart from the path of node. Pure. */
+/** The updater's command line after `node`. Pure. */
 export function updaterArguments(
   script: string,
   word: "prepare" | "run",

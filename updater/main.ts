@@ -1,7 +1,7 @@
 /** `node updater.js prepare|run SETTINGS.json`: see prepare.ts and run.ts. */
-import { loadSettings } from "./load-settings";
+import { prepare } from "./prepare";
 import { createLog, errorText } from "./report/log";
-import { prepare } from "./apply/prepare";
+import { readSettings } from "./read-settings";
 import { run } from "./run";
 
 const USAGE = "usage: node updater.js prepare|run SETTINGS.json";
@@ -11,11 +11,11 @@ async function main(args: readonly string[]): Promise<void> {
   const [command, file] = args;
   if (file === undefined || args.length !== 2) throw new Error(USAGE);
   if (command === "prepare") {
-    await prepare(loadSettings(file), log);
+    await prepare(readSettings(file), log);
   } else if (command === "run") {
-    // At once, and HAProxy untouched: files are whole at every moment, and the next start looks at what is there.
+    // Ends at once: files are always whole, and the next start continues from them.
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit(0));
-    await run(loadSettings(file), log, new AbortController().signal);
+    await run(readSettings(file), log, new AbortController().signal);
   } else {
     throw new Error(`${USAGE}; got ${JSON.stringify(command)}`);
   }

@@ -1,38 +1,38 @@
-/** `run`: follows the sources of the backends and keeps HAProxy in agreement with them. */
+/** `run`: follows the sources of the backends, and keeps HAProxy at what they contain. */
 import type { Server } from "node:http";
-import { hostname } from "node:os";
 import { MasterApi } from "../haproxy/master";
-import { parseBackends, type Refused } from "../haproxy/model";
+import { parseBackends, type RefusedEntry } from "../haproxy/model";
 import { RuntimeApi } from "../haproxy/runtime";
 import type { Subscription } from "../haproxy/socket";
-import { Balancer } from "./apply/balancer";
+import { removeLeftovers } from "./apply/atomic-file";
 import { probeCheck } from "./apply/check-config";
 import { CheckToken } from "./apply/check-token";
-import { Discovery } from "./sources/discovery";
-import { orderEndpoints } from "./sources/api-server-order";
+import { CoalescingQueue } from "./apply/coalescing-queue";
+import { REFUSED_PAUSE_MS } from "./apply/config-files";
+import { HaproxyController } from "./apply/haproxy-controller";
+import { FileReloadRequest } from "./apply/reload-request";
+import type { Context } from "./context";
+import { readTrust, type ApiServer } from "./http";
 import { EventReporter } from "./report/events";
-import { removeLeftovers, writeFileAtomically } from "./apply/atomic-file";
-import type { Endpoint, Trust } from "./sources/http";
-import { errorText, type Log } from "./report/log";
+import type { Log } from "./report/log";
 import { Metrics } from "./report/metrics";
-import { Newest } from "./apply/coalescing-queue";
-import { readTrust } from "./apply/prepare";
-import { probeBackend } from "./sources/probe";
-import { readSeed } from "./sources/initial-backends";
+import { PROBLEM_REASONS, Reporter } from "./report/reporter";
 import { serveStatus, type UpdaterStatus } from "./report/status-server";
 import type { UpdaterSettings } from "./settings";
+import { orderApiServers } from "./sources/api-server-order";
+import { Discovery } from "./sources/discovery";
+import { readInitialBackends } from "./sources/initial-backends";
 import type { SourceTimes } from "./sources/object-source";
-import { REFUSED_PAUSE_MS } from "./apply/config-files";
+import { probeBackend } from "./sources/probe";
+import { SyncState } from "./sources/sync-state";
 import { TokenReader } from "./sources/token";
 
-/** HAProxy is looked at so often when it says nothing. */
+/** Interval of looks at HAProxy while it sends no messages. */
 const TICK_MS = 1000;
-/** Its messages come in bursts, some of them answers to our own commands: one look for all within this time. */
+/** HAProxy's messages come in bursts, some caused by our own commands: one look for each burst. */
 const MESSAGE_MS = 100;
-/** A change is applied at once; those that follow within this time are applied together. */
+/** A change is applied at once; further ones within this time are applied together. */
 const MERGE_MS = 200;
-/** Events at most for one change of a source. */
-const MAX_EVENTS = 10;
 
 /** What a test may set. */
 export interface RunOptions {
@@ -40,7 +40,10 @@ export interface RunOptions {
   readonly tickMs?: number;
 }
 
-/** Runs until the signal comes; HAProxy goes on as it is. Throws only when the status socket cannot be opened. */
+/**
+ * Runs until the signal comes; HAProxy stays as it is.
+ * @throws Error when the status socket cannot be opened
+ */
 export async function run(
   settings: UpdaterSettings,
   log: Log,
@@ -52,105 +55,104 @@ export async function run(
 }
 
 class Updater {
-  readonly #settings: UpdaterSettings;
-  readonly #log: Log;
-  readonly #metrics = new Metrics();
+  readonly #context: Context;
   readonly #runtime: RuntimeApi;
-  readonly #balancer: Balancer;
+  readonly #controller: HaproxyController;
   readonly #events: EventReporter;
   readonly #checkToken: CheckToken;
   readonly #discovery: Discovery;
+  readonly #sync = new SyncState();
   readonly #token: TokenReader;
   readonly #tickMs: number;
-  readonly #changes: Newest<undefined>;
-  #refused: readonly Refused[] = [];
+  readonly #changes: CoalescingQueue<undefined>;
+  #waitingForToken = false;
+  #refused: readonly RefusedEntry[] = [];
   #messages: Subscription | undefined;
   #hint: NodeJS.Timeout | undefined;
-  #later: NodeJS.Timeout | undefined;
-  #server: Server | undefined;
-  #looksWaiting = 0;
+  #retry: NodeJS.Timeout | undefined;
+  #pendingTicks = 0;
 
   constructor(settings: UpdaterSettings, log: Log, signal: AbortSignal, options: RunOptions) {
-    this.#settings = settings;
-    this.#log = log;
-    this.#changes = new Newest(() => this.#apply(), MERGE_MS, signal);
+    const metrics = new Metrics(PROBLEM_REASONS);
+    const report = new Reporter({
+      log,
+      metrics,
+      sendEvent: (reason, message) => void this.#events.report(reason, message),
+    });
+    const context = { settings, log, metrics, report, now: () => performance.now() };
+    const trust = () => readTrust(settings);
+    this.#context = context;
+    this.#changes = new CoalescingQueue(() => this.#apply(), MERGE_MS, signal);
     this.#tickMs = options.tickMs ?? TICK_MS;
-    const metrics = this.#metrics;
-    const { namespace, configMap } = settings;
-    const trust = (): Trust => readTrust(settings);
     this.#token = new TokenReader(settings);
     this.#runtime = new RuntimeApi(settings.haproxy.adminSocket);
-    this.#checkToken = new CheckToken({
-      haproxy: settings.haproxy,
-      token: () => this.#token.read(),
-      log,
-      metrics,
-    });
-    this.#balancer = new Balancer({
-      settings,
+    this.#checkToken = new CheckToken(context, () => this.#token.read());
+    this.#controller = new HaproxyController(context, {
       runtime: this.#runtime,
       master: masterOf(settings),
-      metrics,
-      log,
-      onProblem: (reason, message) => void this.#events.report(reason, message),
       probe: async (backend) => probeBackend(backend, trust(), this.#checkToken.write()),
     });
-    this.#discovery = new Discovery({
-      settings,
-      trust,
-      token: () => this.#token.readForSync(),
-      endpoints: () => this.#endpoints(),
-      onChange: () => this.#changes.put(undefined),
-      metrics,
-      log,
-      ...(options.times === undefined ? {} : { times: options.times }),
-    });
-    this.#events = new EventReporter({
-      namespace,
-      configMap,
-      host: hostname(),
-      endpoint: () => this.#discovery.endpoint,
+    this.#discovery = new Discovery(
+      context,
+      {
+        trust,
+        token: () => this.#token.readForSync(),
+        apiServers: () => this.#apiServers(),
+        sync: this.#sync,
+        ...(options.times === undefined ? {} : { times: options.times }),
+      },
+      {
+        onChange: () => this.#changes.put(undefined),
+        serving: () => this.#controller.backends(),
+      },
+    );
+    this.#events = new EventReporter(context, {
+      apiServer: () => this.#discovery.apiServer,
       trust,
       token: () => this.#token.read(),
-      metrics,
-      log,
     });
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { configFile, lastGoodFile, haproxy } = this.#settings;
+    const { settings, log } = this.#context;
+    const { configFile, lastGoodFile, haproxy } = settings;
     for (const file of [configFile, lastGoodFile, haproxy.stateFile]) removeLeftovers(file);
-    // A new configuration may need it.
+    // A new configuration may need the file.
     this.#checkToken.write();
-    this.#server = await serveStatus(
+    const server = await serveStatus(
       haproxy.updaterSocket,
-      () => this.#metrics.render(),
+      () => this.#metrics(),
       () => this.#status(),
     );
-    probeCheck(this.#settings.checkCommand, { log: this.#log, metrics: this.#metrics });
-    this.#log.info("started", { backends: this.#balancer.backends().length });
+    probeCheck(settings.checkCommand, this.#context);
+    log.info("started", { backends: this.#controller.backends().length });
     this.#lookForToken();
     const timer = setInterval(() => this.#look(), this.#tickMs);
     this.#look();
     await this.#discovery.run(signal);
     clearInterval(timer);
+    this.#stop(server);
+  }
+
+  #stop(server: Server): void {
     clearTimeout(this.#hint);
-    clearTimeout(this.#later);
+    clearTimeout(this.#retry);
     this.#messages?.stop();
-    this.#server.close();
-    this.#server.closeAllConnections();
+    server.close();
+    server.closeAllConnections();
   }
 
-  #endpoints(): Endpoint[] {
-    if (this.#metrics.waitingForToken) return [];
-    const { localAddress, apiPort, seedDir } = this.#settings;
-    const known = this.#balancer.states();
-    const endpoints = orderEndpoints(known, { address: localAddress, port: apiPort });
-    if (known.length > 0) return endpoints;
-    return [...endpoints, ...parseBackends(readSeed(seedDir)?.data ?? {}).backends];
+  #apiServers(): ApiServer[] {
+    if (this.#waitingForToken) return [];
+    const { localAddress, apiPort, initialBackendsDir } = this.#context.settings;
+    const known = this.#controller.states();
+    const apiServers = orderApiServers(known, { address: localAddress, port: apiPort });
+    if (known.length > 0) return apiServers;
+    const initial = readInitialBackends(initialBackendsDir)?.data ?? {};
+    return [...apiServers, ...parseBackends(initial).backends];
   }
 
-  /** One look at HAProxy; its messages (server down, server up) bring the next look forward. */
+  /** Looks at HAProxy; its messages (server down, server up) bring the next look forward. */
   #look(): void {
     this.#messages ??= this.#runtime.followEvents(
       () => {
@@ -164,103 +166,100 @@ class Updater {
     void this.#tick();
   }
 
-  /** One look under way and one after it are enough. */
+  /** At most one tick runs and one waits. */
   async #tick(): Promise<void> {
-    if (this.#looksWaiting > 1) return;
+    if (this.#pendingTicks > 1) return;
     this.#lookForToken();
-    this.#looksWaiting += 1;
+    this.#pendingTicks += 1;
     await this.#checkToken.sync(this.#runtime);
-    await this.#balancer.tick();
-    this.#looksWaiting -= 1;
-    // A watch on a server that hangs is silent like any other: HAProxy's checks know first.
-    const [best] = this.#endpoints();
+    await this.#controller.tick();
+    this.#pendingTicks -= 1;
+    // A watch on a hung server is as silent as any other: HAProxy's checks notice it first.
+    const [best] = this.#apiServers();
     if (best === undefined || this.#isDown(best)) return;
     this.#discovery.leave(
-      (endpoint) => this.#isDown(endpoint),
+      (apiServer) => this.#isDown(apiServer),
       "HAProxy's checks get no answer from it",
     );
-    if (this.#token.changed()) this.#discovery.leave(() => true, "there is another token");
+    if (this.#token.changed()) this.#discovery.leave(() => true, "the token has changed");
   }
 
-  /** Without a token nobody is asked: no error is counted, and what is waited for is said once. */
+  /** Without a token the updater asks no API server, counts no error, and logs that once. */
   #lookForToken(): void {
     const waiting = !this.#token.present();
-    if (waiting === this.#metrics.waitingForToken) return;
-    this.#metrics.waitingForToken = waiting;
-    if (waiting) this.#log.info("waiting for the token", { from: this.#token.where });
-    else this.#log.info("there is a token");
+    if (waiting === this.#waitingForToken) return;
+    this.#waitingForToken = waiting;
+    const { log } = this.#context;
+    if (waiting) log.info("waiting for the token", { from: this.#token.where });
+    else log.info("found the token");
   }
 
-  #isDown(endpoint: Endpoint): boolean {
-    const same = ({ address, port }: Endpoint): boolean =>
-      address === endpoint.address && port === endpoint.port;
-    return this.#balancer.states().find(same)?.state === "down";
+  #isDown(apiServer: ApiServer): boolean {
+    const same = ({ address, port }: ApiServer): boolean =>
+      address === apiServer.address && port === apiServer.port;
+    return this.#controller.states().find(same)?.state === "down";
   }
 
   async #apply(): Promise<void> {
-    // Our own file was lost: what HAProxy runs is what is wanted so far.
-    if (this.#balancer.backends().length === 0) await this.#balancer.tick();
-    const { revision, backends, refused, problems } = this.#discovery.found(
-      this.#balancer.backends(),
-    );
+    const { metrics, report } = this.#context;
+    // Our own file was lost: adopt what HAProxy runs.
+    if (this.#controller.backends().length === 0) await this.#controller.tick();
+    const { revision, backends, refused, problems } = this.#discovery.discover();
     this.#events.uid = this.#discovery.uid;
-    this.#metrics.outOfSlice = this.#discovery.outOfSlice(backends).length;
-    this.#tellRefused(refused);
-    for (const problem of problems) {
-      this.#metrics.countError("empty");
-      this.#log.warn(problem, { revision });
-      void this.#events.report("NoBackends", problem);
-    }
+    metrics.outOfSlice = this.#discovery.outOfSlice(backends).length;
+    metrics.refused = refused.length;
+    this.#refused = refused;
+    report.replace(
+      "BackendRefused",
+      refused.map(({ key, value, reason }) => `${key}: "${value}": ${reason}`),
+    );
+    report.replace("NoBackends", problems);
     if (backends.length === 0) return;
     try {
-      if (!(await this.#balancer.want(backends, revision))) this.#applyLater();
+      if (!(await this.#controller.apply(backends, revision))) this.#applyLater();
+      report.end("BackendsNotApplied");
     } catch (error) {
-      this.#log.warn("not applied", { revision, error: errorText(error) });
+      report.begin("BackendsNotApplied", error, `resourceVersion ${revision}`);
     }
   }
 
   #applyLater(): void {
-    this.#later ??= setTimeout(() => {
-      this.#later = undefined;
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
       this.#changes.put(undefined);
     }, REFUSED_PAUSE_MS);
   }
 
-  #tellRefused(refused: readonly Refused[]): void {
-    const before = new Set(this.#refused.map((entry) => JSON.stringify(entry)));
-    this.#refused = refused;
-    this.#metrics.refused = refused.length;
-    const fresh = refused.filter((entry) => !before.has(JSON.stringify(entry)));
-    for (const { key, value, reason } of fresh) {
-      this.#log.warn("refused an entry", { key, value, reason });
-    }
-    for (const { key, value, reason } of fresh.slice(0, MAX_EVENTS)) {
-      void this.#events.report("BackendRefused", `${key}: "${value}": ${reason}`);
-    }
+  #metrics(): string {
+    const { metrics } = this.#context;
+    metrics.secondsSinceSync = this.#sync.seconds;
+    metrics.waitingForToken = this.#waitingForToken;
+    return metrics.render();
   }
 
   #status(): UpdaterStatus {
-    const { secondsSinceSync, revision } = this.#metrics;
+    const { settings, report } = this.#context;
+    const { seconds } = this.#sync;
     return {
-      lastSyncSeconds: secondsSinceSync ?? null,
-      waitingForToken: this.#metrics.waitingForToken,
-      token: this.#token.syncedWith(secondsSinceSync),
-      revision,
-      backends: this.#balancer
+      lastSyncSeconds: seconds ?? null,
+      waitingForToken: this.#waitingForToken,
+      token: this.#token.syncedWith(seconds),
+      revision: this.#controller.revision,
+      backends: this.#controller
         .states()
         .map(({ name, address, port, state }) => ({ name, address, port, state })),
       refused: this.#refused,
-      problems: this.#balancer.problems(),
-      discovery: this.#settings.discovery,
-      outOfSlice: this.#discovery.outOfSlice(this.#balancer.backends()),
+      problems: report.list(),
+      discovery: settings.discovery,
+      outOfSlice: this.#discovery.outOfSlice(this.#controller.backends()),
     };
   }
 }
 
-/** HAProxy's master process; a reload is asked of it, or of root where the settings say so. */
+/**
+ * Reloads through HAProxy's master process, or through root's unit if the settings name its file.
+ */
 function masterOf({ masterSocket, reloadRequestFile }: UpdaterSettings): MasterApi {
   if (reloadRequestFile === undefined) return new MasterApi(masterSocket);
-  return new MasterApi(masterSocket, {
-    askReload: () => writeFileAtomically(reloadRequestFile, `${new Date().toISOString()}\n`),
-  });
+  return new MasterApi(masterSocket, { request: new FileReloadRequest(reloadRequestFile) });
 }

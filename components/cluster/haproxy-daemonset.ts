@@ -6,7 +6,7 @@ import { componentType } from "../types";
 import { mountedPod } from "../../pod/mounted-pod";
 import type { PodArgs } from "../../pod/pod";
 import { sidecarPod, type UpdaterArgs } from "../../pod/sidecar-pod";
-import { UPDATER_SCRIPT, UPDATER_SETTINGS, updaterSettings } from "../../pod/updater-config";
+import { UPDATER_SCRIPT, UPDATER_SETTINGS, podUpdaterSettings } from "../../pod/updater-config";
 
 /** HAProxy on every control-plane node. */
 export interface HaproxyDaemonSetArgs extends PodArgs {
@@ -76,7 +76,7 @@ function updaterConfig(
 ): { readonly resource: pulumi.Resource; readonly annotations: Record<string, string> } {
   const data = {
     [UPDATER_SCRIPT]: script,
-    [UPDATER_SETTINGS]: `${JSON.stringify(updaterSettings(settings, checkConfig), undefined, 2)}\n`,
+    [UPDATER_SETTINGS]: `${JSON.stringify(podUpdaterSettings(settings, checkConfig), undefined, 2)}\n`,
   };
   const resource = new kubernetes.core.v1.ConfigMap(
     `${name}-updater`,

@@ -41,7 +41,7 @@ export class HaproxyView {
     return new Set(used.map(formatBackend));
   }
 
-  /** Waits until the routes are as wanted. @returns performance.now() of the look that saw it @throws after `seconds` */
+  /** Waits until the routes are as desired. @returns performance.now() of the look that saw it @throws after `seconds` */
   async settles(
     desired: (routes: ReadonlySet<string>) => boolean,
     seconds: number,

@@ -1,21 +1,19 @@
 import type { HaproxySpec } from "../../haproxy/config";
+import { HOST_CONFIG_DIR, HOST_LIB_DIR, HOST_RUN_DIR, HOST_UPDATER_DIR } from "../../names";
 import {
-  BACKENDS_CONFIG_MAP,
-  HOST_CONFIG_DIR,
-  HOST_LIB_DIR,
-  HOST_RUN_DIR,
-  HOST_UPDATER_DIR,
-  NAMESPACE,
-} from "../../names";
-import type { DiscoveryMode, UpdaterSettings } from "../../updater/settings";
+  haproxySpec,
+  updaterSettings,
+  type UpdaterChoices,
+  type UpdaterSettings,
+} from "../../updater/settings";
 import type { OwnAddress } from "../forward/forward-settings";
 import { CONFIG_FILE, HAPROXY, MASTER_SOCKET, RELOAD_REQUEST, STATE_FILE } from "./haproxy-paths";
 
-/** How the token reaches the updater: in its environment (it starts anew with another one), or in a file that it reads again and again. */
+/** The token's way to the updater: its environment (another token restarts it), or a file. */
 export type TokenDelivery = "environment" | "file";
 
 /** The updater as a service of one host, outside of the cluster. */
-export interface UpdaterServiceSettings {
+export interface UpdaterServiceSettings extends UpdaterChoices {
   /** The host's address, on which HAProxy listens. Only checks use it. */
   readonly address: string;
   readonly ownAddress: OwnAddress;
@@ -23,16 +21,8 @@ export interface UpdaterServiceSettings {
   readonly script: string;
   /** PEM of the cluster's CA: HAProxy does not start without it. */
   readonly caCert: string;
-  /** The first backends, before any token is there: `ADDRESS:PORT` by name. */
+  /** The initial backends, before there is a token: `ADDRESS:PORT` by name. */
   readonly backends: Readonly<Record<string, string>>;
-  readonly haproxy: Pick<
-    HaproxySpec,
-    "port" | "healthPort" | "allow" | "maxConnections" | "timeouts" | "checks"
-  >;
-  readonly apiPort: number;
-  readonly discovery: DiscoveryMode;
-  readonly drainSeconds: number;
-  readonly retainSeconds: number;
   readonly token: TokenDelivery;
 }
 
@@ -50,38 +40,35 @@ export const TOKEN_VARIABLE = "CONTROL_PLANE_LB_TOKEN";
 /** The token as a file, for root and the updater's group. */
 export const TOKEN_FILE = `${HOST_CONFIG_DIR}/token`;
 
-/** Names in API servers' certificates by which the updater and HAProxy know them. */
-const API_SERVER_NAME = "kubernetes";
+const HAPROXY_PLACE = {
+  caFile: CA_FILE,
+  adminSocket: `${HOST_RUN_DIR}/admin.sock`,
+  updaterSocket: `${HOST_RUN_DIR}/updater.sock`,
+  stateFile: STATE_FILE,
+} as const;
 
-/** settings.json of a host: the same text on all, `${HOST_IP}` is the host's own address. */
+/** haproxy.cfg of a host, apart from the backends. */
+export function hostHaproxySpec(haproxy: UpdaterChoices["haproxy"]): HaproxySpec {
+  return haproxySpec(HAPROXY_PLACE, haproxy);
+}
+
+/** settings.json: the same text on all hosts. */
 export function hostUpdaterSettings(settings: UpdaterServiceSettings): UpdaterSettings {
-  return {
-    namespace: NAMESPACE,
-    configMap: BACKENDS_CONFIG_MAP,
-    discovery: settings.discovery,
-    haproxy: {
-      listen: ["${HOST_IP}"],
-      caFile: CA_FILE,
-      adminSocket: `${HOST_RUN_DIR}/admin.sock`,
-      updaterSocket: `${HOST_RUN_DIR}/updater.sock`,
-      stateFile: STATE_FILE,
-      ...settings.haproxy,
+  return updaterSettings(
+    {
+      haproxy: HAPROXY_PLACE,
+      configFile: CONFIG_FILE,
+      masterSocket: MASTER_SOCKET,
+      lastGoodFile: `${HOST_UPDATER_DIR}/last-good.json`,
+      initialBackendsDir: SEED_DIR,
+      tokenFile: TOKEN_FILE,
+      ...(settings.token === "environment" ? { tokenVariable: TOKEN_VARIABLE } : {}),
+      apiCaFile: CA_FILE,
+      // No forward serves meanwhile: HAProxy starts after one probe, and its own checks go on.
+      prepareWaitSeconds: 0,
+      checkCommand: [HAPROXY, "-c", "-q", "-f"],
+      reloadRequestFile: RELOAD_REQUEST,
     },
-    configFile: CONFIG_FILE,
-    masterSocket: MASTER_SOCKET,
-    lastGoodFile: `${HOST_UPDATER_DIR}/last-good.json`,
-    seedDir: SEED_DIR,
-    tokenFile: TOKEN_FILE,
-    ...(settings.token === "environment" ? { tokenVariable: TOKEN_VARIABLE } : {}),
-    apiCaFile: CA_FILE,
-    apiPort: settings.apiPort,
-    apiServerName: API_SERVER_NAME,
-    localAddress: "${HOST_IP}",
-    drainSeconds: settings.drainSeconds,
-    retainSeconds: settings.retainSeconds,
-    // no forward serves meanwhile: one look, and HAProxy's own checks do the rest
-    prepareWaitSeconds: 0,
-    checkCommand: [HAPROXY, "-c", "-q", "-f"],
-    reloadRequestFile: RELOAD_REQUEST,
-  };
+    settings,
+  );
 }

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { UPDATER_UNIT, UPDATER_USER } from "../../names";
+import { tokenFingerprint } from "../../updater/sources/token";
 import { installFiles, removeFiles } from "../files";
 import { NEED_SYSTEMD, SERVICE_FUNCTIONS } from "../services";
 import { hostScript } from "../shell";
@@ -69,9 +69,4 @@ say "the updater syncs with its token, changed: $changed"`,
     },
     options,
   );
-}
-
-/** How the updater's status names a token without showing it. The same as in updater/token.ts. */
-export function tokenFingerprint(token: string): string {
-  return createHash("sha256").update(token).digest("hex").slice(0, 12);
 }

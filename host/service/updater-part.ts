@@ -10,6 +10,7 @@ import { digestIn, NEED_SYSTEMD, SERVICE_FUNCTIONS } from "../services";
 import { hostScript } from "../shell";
 import {
   CA_FILE,
+  hostHaproxySpec,
   hostUpdaterSettings,
   SEED_DIR,
   UPDATER_SCRIPT_FILE,
@@ -117,7 +118,7 @@ fi`,
 
 function probes({ address, haproxy }: UpdaterServiceSettings): string {
   const host = address.includes(":") ? `[${address}]` : address;
-  const spec = fingerprintSpec(hostUpdaterSettings({ haproxy } as UpdaterServiceSettings).haproxy);
+  const spec = fingerprintSpec(hostHaproxySpec(haproxy));
   // JSON is JavaScript: the question stands in the program, with its line ends written out
   const ask = (socket: string, question: string) =>
     `node -e 's=require("net").connect("${HOST_RUN_DIR}/${socket}");s.on("error",()=>process.exit(1));s.setTimeout(3000,()=>process.exit(1));s.end(${JSON.stringify(question)});s.pipe(process.stdout)'`;

@@ -1,105 +1,105 @@
 import assert from "node:assert/strict";
-import { BINARIES, Bench } from "./support/bench";
+import { BINARIES, Rig } from "./support/rig";
 import { Namespace } from "./support/namespace";
 import { waitFor } from "./support/wait";
 
-/** The promise: so long after it stopped answering, a server gets no new connection. */
+/** A server that does not answer gets no new connection after this. */
 const OUT_WITHIN_MS = 3000;
 
 for (const binary of BINARIES) {
   describe(`the health of servers on HAProxy ${binary.version}`, function () {
     this.timeout(180_000);
-    let bench: Bench;
+    let rig: Rig;
     const namespaces: Namespace[] = [];
 
     beforeEach(async () => {
-      bench = await Bench.create(binary);
-      for (const name of ["m1", "m2"]) await bench.addServer(name);
+      rig = await Rig.create(binary);
+      for (const name of ["m1", "m2"]) await rig.addServer(name);
     });
     afterEach(async function () {
-      await bench.stop(this.currentTest);
+      await rig.stop(this.currentTest);
       for (const namespace of namespaces.splice(0)) namespace.remove();
     });
 
     const start = async (): Promise<void> => {
-      bench.writeConfig(
-        [...bench.servers.values()].map(({ backend }) => backend),
+      rig.writeConfig(
+        [...rig.servers.values()].map(({ backend }) => backend),
         () => true,
       );
-      await bench.startHaproxy();
-      await bench.ready(...bench.servers.keys());
+      await rig.startHaproxy();
+      await rig.ready(...rig.servers.keys());
     };
     const blackHole = async (name: string): Promise<Namespace> => {
       const namespace = new Namespace();
       namespaces.push(namespace);
-      await bench.addServer(name, {}, undefined, namespace);
+      await rig.addServer(name, {}, undefined, namespace);
       return namespace;
     };
-    /** Milliseconds until the fault of m3 has taken it out; then every connection is served. */
+    /** Milliseconds until m3 is out after its fault; then every connection is served. */
     const timeOut = async (fault: () => unknown): Promise<void> => {
       const began = performance.now();
       await fault();
-      await bench.ready("m1", "m2");
+      await rig.ready("m1", "m2");
       const took = performance.now() - began;
       for (let i = 0; i < 20; i++) {
-        assert.match(await bench.ask(), /m[12]/);
+        assert.match(await rig.ask(), /m[12]/);
       }
       console.log(`      out after ${Math.round(took)} ms`);
       assert.ok(took < OUT_WITHIN_MS, `${took} ms`);
     };
 
-    it("takes a hung server out in less than 3 s: connections are taken, TLS never begins", async () => {
-      await bench.addServer("m3");
+    it("takes a server out in less than 3 s that accepts connections and begins no TLS", async () => {
+      await rig.addServer("m3");
       await start();
-      await timeOut(() => bench.server("m3").hang());
+      await timeOut(() => rig.server("m3").hang());
     });
 
-    it("takes a half-dead server out in less than 3 s: TLS is there, /readyz never answers", async () => {
-      await bench.addServer("m3");
+    it("takes a server out in less than 3 s that never answers /readyz", async () => {
+      await rig.addServer("m3");
       await start();
-      await timeOut(() => bench.server("m3").order({ readyz: 0 }));
+      await timeOut(() => rig.server("m3").order({ readyz: 0 }));
     });
 
-    it("takes a black-holed server out in less than 3 s, cuts its sessions, and takes it back", async () => {
+    it("takes an unreachable server out in less than 3 s, and back when it is reachable", async () => {
       const namespace = await blackHole("m3");
-      await bench.startAll("m1", "m2", "m3");
-      const watch = await bench.watch("m3");
+      await rig.startAll("m1", "m2", "m3");
+      const watch = await rig.watch("m3");
       await timeOut(() => namespace.swallow());
       await waitFor("its session is cut", () => watch.closedAt);
       namespace.restore();
-      await bench.ready("m1", "m2", "m3");
+      await rig.ready("m1", "m2", "m3");
     });
 
-    it("loses no new connection to a black-holed server", async () => {
+    it("loses no new connection to an unreachable server", async () => {
       const namespace = await blackHole("m3");
       await start();
       namespace.swallow();
-      const load = bench.load(5);
-      await bench.ready("m1", "m2");
+      const load = rig.load(5);
+      await rig.ready("m1", "m2");
       await load.stop();
       assert.deepEqual(load.failures, []);
     });
 
-    it("loses no new connection when the last ready server dies: those that live take over", async () => {
-      for (const name of ["m1", "m2"]) await bench.server(name).order({ readyz: 500 });
-      await bench.addServer("m3");
-      bench.writeConfig(
-        [...bench.servers.values()].map(({ backend }) => backend),
+    it("loses no new connection when the last ready server dies and others are alive", async () => {
+      for (const name of ["m1", "m2"]) await rig.server(name).order({ readyz: 500 });
+      await rig.addServer("m3");
+      rig.writeConfig(
+        [...rig.servers.values()].map(({ backend }) => backend),
         () => true,
       );
-      await bench.startHaproxy();
-      await bench.ready("m3");
-      await bench.server("m3").order({ listening: false });
-      // HAProxy does not know yet
-      const asked = await Promise.allSettled(Array.from({ length: 10 }, () => bench.ask()));
+      await rig.startHaproxy();
+      await rig.ready("m3");
+      await rig.server("m3").order({ listening: false });
+      // HAProxy has not noticed yet.
+      const asked = await Promise.allSettled(Array.from({ length: 10 }, () => rig.ask()));
       const answers = asked.map((it) => (it.status === "fulfilled" ? it.value : String(it.reason)));
-      // 503 is the word of m1 and m2: they were reached
+      // m1 and m2 answer 503: the connection reached them.
       assert.deepEqual([...new Set(answers)], ["Error: status 503"]);
     });
 
-    it("takes a server back each of 20 times that it goes", async () => {
-      const { checks } = bench.settings.haproxy;
-      const quick = await Bench.create(binary, {
+    it("takes a server back after each of 20 outages", async () => {
+      const { checks } = rig.settings.haproxy;
+      const quick = await Rig.create(binary, {
         checks: { ...checks, intervalMs: 100, fastIntervalMs: 50 },
       });
       try {
@@ -108,7 +108,7 @@ for (const binary of BINARIES) {
         await quick.startHaproxy();
         const load = quick.load();
         for (let flap = 0; flap < 20; flap++) {
-          // As an API server goes: first not ready, then not there.
+          // As an API server stops: first not ready, then away.
           await m2.order({ readyz: 500 });
           await quick.ready("m1");
           await m2.order({ listening: false });
@@ -116,7 +116,7 @@ for (const binary of BINARIES) {
           await quick.ready("m1", "m2");
         }
         await load.stop();
-        // Until a check has seen it, a server that is not ready still serves: with 503, the stand-in's own word.
+        // Until a check fails, a server that is not ready still serves: the fake answers 503.
         const failures = load.failures.filter((failure) => failure !== "Error: status 503");
         assert.deepEqual(failures, []);
       } finally {
@@ -124,18 +124,18 @@ for (const binary of BINARIES) {
       }
     });
 
-    it("gives a server that has just come back a small share, which grows", async () => {
-      await bench.addServer("m3", { readyz: 500 });
-      const backends = [...bench.servers.values()].map(({ backend }) => backend);
-      bench.writeConfig(backends, (_, slot) => slot < 2);
-      await bench.startHaproxy();
-      await bench.server("m3").order({ readyz: 200 });
-      await bench.ready("m1", "m2", "m3");
+    it("ramps up the share of a server that has come back", async () => {
+      await rig.addServer("m3", { readyz: 500 });
+      const backends = [...rig.servers.values()].map(({ backend }) => backend);
+      rig.writeConfig(backends, (_, slot) => slot < 2);
+      await rig.startHaproxy();
+      await rig.server("m3").order({ readyz: 200 });
+      await rig.ready("m1", "m2", "m3");
       const share = async (): Promise<number> => {
         let count = 0;
         const began = performance.now();
         for (let i = 0; i < 100 && performance.now() - began < 3000; i++) {
-          if ((await bench.ask()) === "m3") count += 1;
+          if ((await rig.ask()) === "m3") count += 1;
         }
         return count / 100;
       };
@@ -145,26 +145,26 @@ for (const binary of BINARIES) {
       assert.ok(first < 0.2, String(first));
     });
 
-    it("stays as it is when etcd has no quorum: sessions and the updater's watch go on, nothing is listed again", async () => {
-      await bench.addServer("m3");
-      await bench.startAll("m1", "m2", "m3");
-      const watches = await Promise.all(Array.from({ length: 10 }, () => bench.watch()));
+    it("keeps sessions and the updater's watch when etcd has no quorum", async () => {
+      await rig.addServer("m3");
+      await rig.startAll("m1", "m2", "m3");
+      const watches = await Promise.all(Array.from({ length: 10 }, () => rig.watch()));
       const counts = async () => {
-        const reports = await Promise.all([...bench.servers.values()].map((it) => it.report()));
+        const reports = await Promise.all([...rig.servers.values()].map((it) => it.report()));
         return reports.map(({ lists, watches: opened }) => [lists, opened]);
       };
       const before = await counts();
-      for (const server of bench.servers.values()) await server.order({ readyz: 500 });
-      await bench.states({ m1: "alive", m2: "alive", m3: "alive" });
-      // An API server that is not ready still answers: the stand-in says 503 to what is no check.
-      await assert.rejects(bench.ask(), /status 503/);
-      for (const server of bench.servers.values()) await server.order({ readyz: 200 });
-      await bench.ready("m1", "m2", "m3");
+      for (const server of rig.servers.values()) await server.order({ readyz: 500 });
+      await rig.states({ m1: "alive", m2: "alive", m3: "alive" });
+      // An API server that is not ready still answers: the fake one with 503, apart from checks.
+      await assert.rejects(rig.ask(), /status 503/);
+      for (const server of rig.servers.values()) await server.order({ readyz: 200 });
+      await rig.ready("m1", "m2", "m3");
       assert.ok(watches.every((watch) => watch.open));
       for (const watch of watches) watch.close();
       assert.deepEqual(await counts(), before);
-      assert.equal(await bench.metric("watch_restarts_total"), 0);
-      assert.equal(await bench.metric("sessions_cut_total"), 0);
+      assert.equal(await rig.metric("watch_restarts_total"), 0);
+      assert.equal(await rig.metric("sessions_cut_total"), 0);
     });
   });
 }

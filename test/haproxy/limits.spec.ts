@@ -2,59 +2,59 @@ import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import type { HaproxySpec } from "../../haproxy/config";
 import { HAPROXY_DEFAULTS } from "../support/haproxy-defaults";
-import { BINARIES, Bench } from "./support/bench";
+import { BINARIES, Rig } from "./support/rig";
 import { timeUntilClosed } from "./support/client";
 import { sleep, waitFor } from "./support/wait";
 
 for (const binary of BINARIES) {
   describe(`limits of HAProxy ${binary.version}`, function () {
     this.timeout(120_000);
-    let bench: Bench;
+    let rig: Rig;
     const sockets: Socket[] = [];
 
     afterEach(async () => {
       for (const socket of sockets.splice(0)) socket.destroy();
-      await bench.stop();
+      await rig.stop();
     });
 
     const create = async (changes: Partial<HaproxySpec>): Promise<void> => {
-      bench = await Bench.create(binary, changes);
-      const { backend } = await bench.addServer("m1");
-      bench.writeConfig([backend], () => true);
+      rig = await Rig.create(binary, changes);
+      const { backend } = await rig.addServer("m1");
+      rig.writeConfig([backend], () => true);
     };
     const timeouts = (changes: Partial<HaproxySpec["timeouts"]>): Partial<HaproxySpec> => ({
       timeouts: { ...HAPROXY_DEFAULTS.timeouts, ...changes },
     });
-    /** Connections that say nothing, ever. */
+    /** Connections that never send a byte. */
     const connectSilently = (count: number): void => {
       for (let i = 0; i < count; i++) {
-        const socket = connect({ host: "127.0.0.1", port: bench.port });
+        const socket = connect({ host: "127.0.0.1", port: rig.port });
         socket.on("error", () => undefined);
         sockets.push(socket);
       }
     };
 
-    it("keeps its health port, metrics and sessions through a flood that fills the LB port, and serves when it is over", async () => {
+    it("keeps health port and sessions through a flood of the LB port, and serves after it", async () => {
       await create({ maxConnections: 20, ...timeouts({ helloMs: 3000 }) });
-      await bench.startHaproxy();
-      const watch = await bench.watch();
+      await rig.startHaproxy();
+      const watch = await rig.watch();
       connectSilently(60);
       await waitFor("the LB port is full", async () =>
-        (await bench.health("/metrics")).body.includes(
+        (await rig.health("/metrics")).body.includes(
           'haproxy_frontend_current_sessions{proxy="endpoint"} 20',
         ),
       );
-      assert.deepEqual(await bench.health("/healthz"), { status: 200, body: "ok" });
-      // It waits in the kernel until silent ones have lost their places.
-      assert.equal(await bench.ask(30_000), "m1");
+      assert.deepEqual(await rig.health("/healthz"), { status: 200, body: "ok" });
+      // It waits in the kernel until silent ones are closed.
+      assert.equal(await rig.ask(30_000), "m1");
       assert.ok(watch.open);
       watch.close();
-      assert.equal((await bench.health("/metrics")).body.includes('proxy="ready"'), true);
+      assert.equal((await rig.health("/metrics")).body.includes('proxy="ready"'), true);
     });
 
-    it("closes a client that says nothing after helloMs, and no server hears of it", async () => {
+    it("closes a silent client after helloMs without a connection to a server", async () => {
       await create(timeouts({ helloMs: 500 }));
-      await bench.startHaproxy();
+      await rig.startHaproxy();
       const began = performance.now();
       connectSilently(1);
       const [socket] = sockets;
@@ -62,55 +62,55 @@ for (const binary of BINARIES) {
       await new Promise((resolve) => socket?.once("close", resolve));
       const took = performance.now() - began;
       assert.ok(took >= 450, `${took} ms`);
-      const { stats } = await bench.runtime.snapshot();
+      const { stats } = await rig.runtime.snapshot();
       assert.ok(stats.every(({ sessions }) => sessions === 0));
-      // One that speaks is served, however late.
-      assert.equal(await bench.ask(), "m1");
+      // A client that sends a byte late is served.
+      assert.equal(await rig.ask(), "m1");
     });
 
-    it("cuts a silent session after idleMs and for no other reason", async () => {
-      // All the other times are far shorter than the silence.
+    it("closes an idle session after idleMs, and not before", async () => {
+      // All other timeouts are far shorter than the idle time.
       await create(
         timeouts({ idleMs: 4000, helloMs: 300, connectMs: 300, checkMs: 300, queueMs: 300 }),
       );
-      await bench.startHaproxy();
+      await rig.startHaproxy();
       const began = performance.now();
-      const watch = await bench.watch();
+      const watch = await rig.watch();
       await waitFor("it is cut", () => watch.closedAt);
       const took = performance.now() - began;
       assert.ok(took >= 3900, `${took} ms`);
     });
 
-    it("starts under a low limit of open files, takes what it allows, and says so", async () => {
-      bench = await Bench.create(binary, { maxConnections: 4000 });
-      for (const name of ["m1", "m2"]) await bench.addServer(name);
-      await bench.publish(bench.data("m1", "m2"));
-      await bench.prepare();
-      await bench.startHaproxy(400);
-      await bench.startUpdater();
-      const { maxConnections } = await bench.runtime.snapshot();
+    it("takes fewer connections under a low limit of open files, and reports that", async () => {
+      rig = await Rig.create(binary, { maxConnections: 4000 });
+      for (const name of ["m1", "m2"]) await rig.addServer(name);
+      await rig.publish(rig.data("m1", "m2"));
+      await rig.prepare();
+      await rig.startHaproxy(400);
+      await rig.startUpdater();
+      const { maxConnections } = await rig.runtime.snapshot();
       assert.ok(maxConnections > 100 && maxConnections < 200, String(maxConnections));
-      await waitFor("it is said", () =>
-        /open files allows \d+ of .* 4000/.test(bench.log("updater")),
+      await waitFor("the log line", () =>
+        /open files allows \d+ of .* 4000/.test(rig.log("updater")),
       );
-      await waitFor("it is told to HAProxy", async () =>
-        (await bench.health("/metrics")).body.includes(
+      await waitFor("HAProxy has the limit", async () =>
+        (await rig.health("/metrics")).body.includes(
           `haproxy_frontend_limit_sessions{proxy="endpoint"} ${maxConnections - 50}`,
         ),
       );
       connectSilently(300);
       await sleep(300);
-      assert.deepEqual(await bench.health("/healthz"), { status: 200, body: "ok" });
-      await waitFor("the Event", async () => (await bench.events()).includes("FewOpenFiles"));
+      assert.deepEqual(await rig.health("/healthz"), { status: 200, body: "ok" });
+      await waitFor("the Event", async () => (await rig.events()).includes("FewOpenFiles"));
     });
 
-    it("closes at once when there is no server, also while it waits for the client to speak", async () => {
+    it("closes at once without a server, also while it waits for the client's first byte", async () => {
       await create(timeouts({ helloMs: 5000 }));
-      await bench.server("m1").kill();
-      bench.writeConfig([bench.server("m1").backend], () => false);
-      await bench.startHaproxy();
+      await rig.server("m1").kill();
+      rig.writeConfig([rig.server("m1").backend], () => false);
+      await rig.startHaproxy();
       const times = [];
-      for (let i = 0; i < 10; i++) times.push(await timeUntilClosed(bench.port));
+      for (let i = 0; i < 10; i++) times.push(await timeUntilClosed(rig.port));
       assert.ok(Math.min(...times) < 100, times.join(" "));
     });
   });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { BINARIES, Bench } from "./support/bench";
+import { BINARIES, Rig } from "./support/rig";
 import { MountedPod, type Shell } from "./support/mounted";
 import { sleep, waitFor } from "./support/wait";
 
@@ -37,20 +37,20 @@ const VARIANTS = [
 for (const { binary, shell } of VARIANTS) {
   describe(`HAProxy ${binary.version} with a mounted configuration, under ${shell.name}`, function () {
     this.timeout(180_000);
-    let bench: Bench;
+    let rig: Rig;
     let pod: MountedPod;
 
     beforeEach(async () => {
-      bench = await Bench.create(binary, {
+      rig = await Rig.create(binary, {
         checks: { ...HAPROXY_DEFAULTS.checks, slowStartMs: 1000 },
       });
-      for (const name of ["m1", "m2", "m3"]) await bench.addServer(name);
-      pod = new MountedPod(bench, binary, shell);
+      for (const name of ["m1", "m2", "m3"]) await rig.addServer(name);
+      pod = new MountedPod(rig, binary, shell);
     });
     afterEach(async function () {
-      if (this.currentTest?.state === "failed") console.error(pod.said);
+      if (this.currentTest?.state === "failed") console.error(pod.output);
       await pod.kill();
-      await bench.stop();
+      await rig.stop();
     });
 
     const lastGood = (): string => readFileSync(pod.configFile, "utf8");
@@ -61,10 +61,10 @@ for (const { binary, shell } of VARIANTS) {
       await pod.ready(...names);
     };
 
-    it("loads a change without a failed connection, and keeps open ones", async () => {
+    it("loads a change without a failed or broken connection", async () => {
       await start("m1", "m2");
-      const watch = await bench.watch("m1");
-      const load = bench.load(5);
+      const watch = await rig.watch("m1");
+      const load = rig.load(5);
       const served = (more: number): Promise<true> => {
         const then = load.answers.length;
         return waitFor(`${more} connections`, () => load.answers.length >= then + more);
@@ -73,7 +73,7 @@ for (const { binary, shell } of VARIANTS) {
       await served(20);
       pod.mount(pod.config("m1", "m3"));
       await pod.ready("m1", "m3");
-      await waitFor("m3 serves", async () => (await bench.ask()) === "m3");
+      await waitFor("m3 serves", async () => (await rig.ask()) === "m3");
       assert.notEqual(await pod.worker(), former);
       await served(20);
       await load.stop();
@@ -83,7 +83,7 @@ for (const { binary, shell } of VARIANTS) {
       assert.equal(lastGood(), pod.config("m1", "m3"));
     });
 
-    it("does not reload for a file that says the same", async () => {
+    it("does not reload for an equal file", async () => {
       await start("m1", "m2");
       const worker = await pod.worker();
       pod.mount(pod.config("m1", "m2"));
@@ -109,56 +109,56 @@ for (const { binary, shell } of VARIANTS) {
       ],
     ];
     for (const [title, spoil, reason] of bad) {
-      it(`refuses a file ${title}: says so once, serves on, and takes the next good one`, async () => {
+      it(`refuses a file ${title} with one log line, and loads the next valid one`, async () => {
         await start("m1", "m2");
         const [before, worker] = [lastGood(), await pod.worker()];
         pod.mount(spoil(pod.config("m3")));
-        await waitFor("it is said", () => refusals()[0]);
+        await waitFor("it is output", () => refusals()[0]);
         await sleep(2500);
-        assert.equal(refusals().length, 1, pod.said);
+        assert.equal(refusals().length, 1, pod.output);
         assert.match(refusals()[0] ?? "", /the key haproxy\.cfg is refused/);
         assert.match(refusals()[0] ?? "", reason);
         assert.equal(lastGood(), before);
         assert.equal(await pod.worker(), worker);
-        assert.match(await bench.ask(), /m[12]/);
+        assert.match(await rig.ask(), /m[12]/);
         pod.mount(pod.config("m3"));
         await pod.ready("m3");
-        assert.equal(refusals().length, 1, pod.said);
+        assert.equal(refusals().length, 1, pod.output);
       });
     }
 
-    it("comes up on the last good file when the mounted one is bad after a power cut", async () => {
+    it("starts with the last good file when the mounted one is invalid after a power cut", async () => {
       await start("m1", "m2");
       const before = lastGood();
       pod.mount(`${pod.config("m3")}nonsense\n`);
       await waitFor("it is refused", () => refusals()[0]);
       await pod.kill();
       await pod.start();
-      assert.equal(refusals().length, 1, pod.said);
+      assert.equal(refusals().length, 1, pod.output);
       assert.equal(lastGood(), before);
       await pod.ready("m1", "m2");
-      assert.match(await bench.ask(), /m[12]/);
+      assert.match(await rig.ask(), /m[12]/);
     });
 
-    it("starts with the changed file when it changed while HAProxy was away", async () => {
+    it("starts with a file that changed while HAProxy was down", async () => {
       await start("m1", "m2");
       await pod.kill();
       pod.mount(pod.config("m3"));
       await pod.start();
-      assert.equal(await bench.ask(), "m3");
+      assert.equal(await rig.ask(), "m3");
     });
 
-    it("does not start, nor listen, with a bad file and no last good one", async () => {
+    it("does not start with an invalid file and no last good one", async () => {
       pod.mount(pod.config("m1").replace("connect 700ms", "connect soon"));
       pod.run();
       assert.equal(await pod.end(), 1);
-      assert.match(pod.said, /is refused.*timeout/);
+      assert.match(pod.output, /is refused.*timeout/);
       assert.match(pod.lines.at(-1) ?? "", /no good configuration to start with/);
       assert.equal(existsSync(pod.configFile), false);
-      await assert.rejects(bench.ask(), /ECONNREFUSED/);
+      await assert.rejects(rig.ask(), /ECONNREFUSED/);
     });
 
-    // busybox may take its own tools instead of those on the PATH
+    // busybox may use its own tools instead of those on the PATH.
     const cuts: [string, string, string][] = !shell.perl
       ? []
       : [
@@ -173,33 +173,33 @@ for (const { binary, shell } of VARIANTS) {
         pod.cut();
         pod.mount(pod.config("m3"));
         await pod.hangs();
-        assert.match(await bench.ask(), /m[12]/);
+        assert.match(await rig.ask(), /m[12]/);
         pod.mount(`${pod.config("m3")}nonsense\n`);
         await pod.kill();
         assert.equal(lastGood(), before);
         pod.repair();
         await pod.start();
         assert.equal(lastGood(), before);
-        assert.match(await bench.ask(), /m[12]/);
+        assert.match(await rig.ask(), /m[12]/);
       });
     }
 
     if (shell.perl) {
-      it("goes back to the former file when HAProxy cannot start with one that passed the check", async () => {
+      it("restores the previous file when HAProxy cannot start with one that passed the check", async () => {
         await start("m1", "m2");
         const [before, worker] = [lastGood(), await pod.worker()];
-        // Somebody else has this port: only a start can find that out.
-        const { healthPort } = bench.settings.haproxy;
+        // Another process has this port: only a start detects that.
+        const { healthPort } = rig.settings.haproxy;
         const taken = (config: string): string =>
-          config.replace(`bind "\${HOST_IP}:${healthPort}"`, `bind ${bench.server("m1").address}`);
+          config.replace(`bind "\${HOST_IP}:${healthPort}"`, `bind ${rig.server("m1").address}`);
         pod.mount(taken(pod.config("m3")));
-        await waitFor("it is said", () => refusals()[0]);
+        await waitFor("it is output", () => refusals()[0]);
         assert.match(refusals()[0] ?? "", /does not start with it/);
         assert.equal(lastGood(), before);
         assert.equal(await pod.worker(), worker);
-        assert.match(await bench.ask(), /m[12]/);
+        assert.match(await rig.ask(), /m[12]/);
         await pod.kill();
-        // The same after a restart, and with a change that came while HAProxy was away.
+        // The same after a restart, with a change from while HAProxy was down.
         await pod.start();
         assert.equal(lastGood(), before);
         await pod.kill();
@@ -209,51 +209,51 @@ for (const { binary, shell } of VARIANTS) {
         assert.match(refusals()[0] ?? "", /does not start with it/);
         await pod.start();
         assert.equal(lastGood(), before);
-        assert.match(await bench.ask(), /m[12]/);
+        assert.match(await rig.ask(), /m[12]/);
       });
 
-      it("knows after a reload which servers were not ready: nothing is sent to them", async () => {
+      it("sends nothing after a reload to servers that were not ready before it", async () => {
         await start("m1", "m2");
-        await bench.server("m2").order({ readyz: 500 });
+        await rig.server("m2").order({ readyz: 500 });
         await pod.ready("m1");
-        const reached = (await bench.server("m2").report()).requests.length;
+        const reached = (await rig.server("m2").report()).requests.length;
         const former = await pod.worker();
         pod.mount(pod.config("m1", "m2", "m3"));
         await waitFor("a new worker", async () => (await pod.worker()) !== former);
-        for (let i = 0; i < 60; i++) assert.match(await bench.ask(), /m[13]/);
-        const requests = (await bench.server("m2").report()).requests.slice(reached);
+        for (let i = 0; i < 60; i++) assert.match(await rig.ask(), /m[13]/);
+        const requests = (await rig.server("m2").report()).requests.slice(reached);
         assert.deepEqual(requests, []);
       });
     } else {
-      it("says that health is not known after a reload", async () => {
+      it("logs that health is unknown after a reload", async () => {
         await start("m1", "m2");
         pod.mount(pod.config("m1"));
-        await waitFor("it is said", () => pod.lines.at(-1)?.includes("until their first check"));
+        await waitFor("it is output", () => pod.lines.at(-1)?.includes("until their first check"));
         await pod.ready("m1");
       });
     }
 
-    it("stops softly on SIGUSR1: no new connection, open ones end by themselves", async () => {
+    it("stops softly on SIGUSR1: open connections end by themselves", async () => {
       await start("m1", "m2");
-      const watch = await bench.watch("m1");
+      const watch = await rig.watch("m1");
       await pod.signal("SIGUSR1");
-      await waitFor("nobody listens", () =>
-        bench.ask().then(
+      await waitFor("nothing listens", () =>
+        rig.ask().then(
           () => false,
           (error: Error) => /ECONNREFUSED/.test(error.message),
         ),
       );
-      // A change now must not bring it back.
+      // A change now must not restart it.
       pod.mount(pod.config("m3"));
       await sleep(2000);
-      await assert.rejects(bench.ask(), /ECONNREFUSED/);
+      await assert.rejects(rig.ask(), /ECONNREFUSED/);
       assert.ok(watch.open);
       assert.equal(pod.ended, undefined);
       watch.close();
       await pod.end();
     });
 
-    it("ends at once on SIGTERM, and when HAProxy dies", async () => {
+    it("ends on SIGTERM, and when HAProxy dies", async () => {
       await start("m1");
       await pod.signal("SIGTERM");
       await pod.end();

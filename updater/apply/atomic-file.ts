@@ -1,4 +1,4 @@
-/** Files that are whole at every moment: a reader or a killed writer never sees half of one. */
+/** Atomic writes: a reader never sees half a file, nor does a killed writer leave one. */
 import {
   closeSync,
   fsyncSync,
@@ -14,9 +14,9 @@ const SUFFIX = ".new";
 
 /** Options of writeFileAtomically. */
 export interface WriteOptions {
-  /** Looks at the finished temporary file; when it throws, the old file stays. */
+  /** Called with the finished temporary file; when it throws, the old file stays. */
   readonly check?: (temporaryFile: string) => void;
-  /** False for files that a power cut may take back, as they are only hints. @default true */
+  /** False for hints, which a power cut may lose: no fsync. @default true */
   readonly durable?: boolean;
   /** @default 0o644 */
   readonly mode?: number;
@@ -29,7 +29,7 @@ export function writeFileAtomically(file: string, text: string, options: WriteOp
   try {
     const descriptor = openSync(temporary, "w", options.mode ?? 0o644);
     try {
-      // all of it or an error: a disk that is nearly full takes the beginning of a text without one
+      // writeFileSync writes all or throws: on a nearly full disk a plain write may be short.
       writeFileSync(descriptor, text);
       if (durable) fsyncSync(descriptor);
     } finally {
@@ -44,7 +44,7 @@ export function writeFileAtomically(file: string, text: string, options: WriteOp
   if (durable) syncFolder(dirname(file));
 }
 
-/** Removes what a killed writer of this file left behind. */
+/** Removes temporary files that a killed writer left. */
 export function removeLeftovers(file: string): void {
   const folder = dirname(file);
   for (const name of readdirSync(folder)) {

@@ -1,50 +1,44 @@
 /**
- * The token that HAProxy's own checks carry (`checks.authentication: token`).
+ * The token of HAProxy's own checks (`checks.authentication: token`).
  *
- * HAProxy reads it from a file when it starts, and the runtime API changes it while it runs: no reload, and it is not in
- * haproxy.cfg. An expired or refused token takes no server out of service: /readyz answers 401, so none is ready, and all that are
- * alive serve.
+ * HAProxy reads it from a file when it starts, and the runtime API changes it later: no reload, and
+ * haproxy.cfg does not contain it. With an expired token /readyz answers 401: no server is ready,
+ * and all that are alive serve.
  */
 import { existsSync } from "node:fs";
-import {
-  CHECK_TOKEN_KEY,
-  checkTokenFile,
-  NO_CHECK_TOKEN,
-  type HaproxySpec,
-} from "../../haproxy/spec";
 import type { RuntimeApi } from "../../haproxy/runtime";
+import { CHECK_TOKEN_KEY, checkTokenFile, NO_CHECK_TOKEN } from "../../haproxy/spec";
+import type { Context } from "../context";
+import { errorText } from "../report/log";
 import { writeFileAtomically } from "./atomic-file";
-import { errorText, type Log } from "../report/log";
-import type { Metrics } from "../report/metrics";
 
-/** What the check token works with. */
-export interface CheckTokenParts {
-  readonly haproxy: HaproxySpec;
-  /** @throws Error without the token's text */
-  readonly token: () => string;
-  readonly log: Log;
-  readonly metrics?: Metrics;
-}
+type CheckTokenContext = Pick<Context, "settings" | "log" | "report">;
 
-/** Keeps file and HAProxy at the present token. */
+/** Keeps the file and HAProxy at the current token. */
 export class CheckToken {
-  readonly #parts: CheckTokenParts;
+  readonly #context: CheckTokenContext;
+  readonly #token: () => string;
   readonly #file: string;
   #written = "";
-  #failure = "";
 
-  constructor(parts: CheckTokenParts) {
-    this.#parts = parts;
-    this.#file = checkTokenFile(parts.haproxy);
+  /** @param token throws an Error without the token's text when there is none */
+  constructor(context: CheckTokenContext, token: () => string) {
+    this.#context = context;
+    this.#token = token;
+    this.#file = checkTokenFile(context.settings.haproxy);
   }
 
-  /** The token, now also in the file. Undefined: anonymous checks, or none can be read (then the file keeps the last one). Never throws. */
+  /**
+   * Writes the token into the file, and returns it. Undefined: checks are anonymous, or there is no
+   * token (then the file keeps the last one). Never throws.
+   */
   write(): string | undefined {
-    if (this.#parts.haproxy.checks.authentication === "anonymous") return undefined;
+    const { settings, report } = this.#context;
+    if (settings.haproxy.checks.authentication === "anonymous") return undefined;
     try {
-      const token = this.#parts.token();
+      const token = this.#token();
       this.#put(token);
-      this.#failure = "";
+      report.end("CheckTokenMissing");
       return token;
     } catch (error) {
       this.#failed(error);
@@ -52,16 +46,17 @@ export class CheckToken {
     }
   }
 
-  /** The same for the running HAProxy. Never throws. */
+  /** Writes the token, and sets it in the running HAProxy. Never throws. */
   async sync(runtime: RuntimeApi): Promise<void> {
     const token = this.write();
     if (token === undefined) return;
     try {
       if (await runtime.hasMapValue(this.#file, CHECK_TOKEN_KEY, token)) return;
       await runtime.setMapValue(this.#file, CHECK_TOKEN_KEY, token);
-      this.#parts.log.info("told HAProxy the token of its checks");
+      this.#context.log.info("set the token of HAProxy's checks");
     } catch {
-      // It is away, or still runs a configuration with anonymous checks: there is a next time.
+      // HAProxy is away, or still runs a configuration with anonymous checks: the next sync
+      // follows.
     }
   }
 
@@ -73,19 +68,15 @@ export class CheckToken {
   }
 
   #failed(error: unknown): void {
-    const { log, metrics } = this.#parts;
-    const text = errorText(error);
-    if (text !== this.#failure) {
-      log.warn("HAProxy's checks have no token: no server is ready, all that live serve", {
-        error: text,
-      });
-      metrics?.countError("token");
-    }
-    this.#failure = text;
+    this.#context.report.begin(
+      "CheckTokenMissing",
+      `HAProxy's checks have no token, so no server is ready and all that are alive serve: ` +
+        errorText(error),
+    );
     try {
       if (!existsSync(this.#file)) this.#put(NO_CHECK_TOKEN);
     } catch {
-      // Said above already: the folder cannot be written.
+      // The folder cannot be written: the problem above has the same cause.
     }
   }
 }

@@ -1,8 +1,11 @@
-/** Changes that come faster than they can or should be applied: the newest counts, and none waits for the stream to pause. */
+/** For changes that come faster than they can or should be applied. */
 import { pause } from "../backoff";
 
-/** Applies values one at a time: the first at once, then the newest after a gap, however many came meanwhile. */
-export class Newest<T> {
+/**
+ * Applies values one at a time: the first at once, then after a gap only the newest. No value waits
+ * for the stream to pause.
+ */
+export class CoalescingQueue<T> {
   readonly #apply: (value: T) => Promise<void>;
   readonly #gapMs: number;
   readonly #signal: AbortSignal;
@@ -11,8 +14,8 @@ export class Newest<T> {
 
   /**
    * @param apply never rejects
-   * @param gapMs between the starts of two applications at least
-   * @param signal ends it: what waits then is dropped
+   * @param gapMs least time between the starts of two applications
+   * @param signal ends it: a waiting value is dropped
    */
   constructor(apply: (value: T) => Promise<void>, gapMs: number, signal: AbortSignal) {
     this.#apply = apply;

@@ -1,171 +1,167 @@
-/** What HAProxy's next start reads, haproxy.cfg and the server-state file, and beside them the last good backends for our own. */
+/** The files of HAProxy's next start, haproxy.cfg and server-state, and the last good backends. */
 import { readFileSync } from "node:fs";
 import { isOfSpec, renderHaproxyConfig } from "../../haproxy/config";
 import type { Backend } from "../../haproxy/model";
 import { slotCount, type Snapshot } from "../../haproxy/runtime";
 import { replaceServerLines } from "../../haproxy/server-lines";
 import { renderServerState } from "../../haproxy/server-state";
-import { checkWith, RefusedConfigError } from "./check-config";
+import type { Context } from "../context";
 import { writeFileAtomically } from "./atomic-file";
-import { healthOf } from "./health";
+import { healthOf } from "./backend-states";
+import { checkWith, RefusedConfigError } from "./check-config";
+import type { DesiredSlots } from "./desired-slots";
 import { saveLastGood } from "./last-good";
-import type { Log } from "../report/log";
-import type { Metrics } from "../report/metrics";
-import type { Problems } from "../report/problems";
-import type { UpdaterSettings } from "../settings";
-import type { WantedSlots } from "./desired-slots";
 
-/** A file that HAProxy's own check refused is tried again after this: the reason may have been the host's, not the file's. */
+/**
+ * A file that HAProxy refused is checked again after this: the reason may have been the host's.
+ * The variant `mounted` has the same policy: pod/mounted-script.ts.
+ */
 export const REFUSED_PAUSE_MS = 60_000;
-
-/** What the files are written with. */
-export interface StartFilesParts {
-  readonly settings: UpdaterSettings;
-  readonly metrics: Metrics;
-  readonly log: Log;
-  readonly problems: Problems;
-  /** Milliseconds on a clock that nobody sets. */
-  readonly now: () => number;
-}
 
 type Slots = readonly (Backend | undefined)[];
 
-/** haproxy.cfg, and the slots in it. */
+/** A haproxy.cfg and the slots in it. */
 interface Config {
   readonly text: string;
   readonly slots: Slots;
 }
 
-/** What HAProxy stays with. */
+/** Settings and number of slots that HAProxy keeps after a failed reload. */
 interface Held {
   readonly config: string | undefined;
   readonly slotCount: number;
 }
 
 /**
- * Keeps the files at what is wanted, and at what HAProxy knows of it. HAProxy must be able to start with the file at any moment: other settings
- * come into it for a reload only, and go out of it again when that fails.
+ * Keeps the files at the desired backends and at HAProxy's health. HAProxy must be able to start
+ * with them at any moment: other settings are written for a reload only, and taken back if it
+ * fails.
  */
-export class StartFiles {
-  readonly #parts: StartFilesParts;
-  #behind = false;
+export class ConfigFiles {
+  readonly #context: Context;
+  /** A write failed, and is to be repeated. */
+  #dirty = false;
   #notBeforeMs = 0;
   #stateText = "";
   #held: Held | undefined;
   #slotsInFile: Slots | undefined;
 
   /** @param slotsInFile those of haproxy.cfg; undefined when they are not known */
-  constructor(parts: StartFilesParts, slotsInFile: Slots | undefined) {
-    this.#parts = parts;
+  constructor(context: Context, slotsInFile: Slots | undefined) {
+    this.#context = context;
     this.#slotsInFile = slotsInFile;
   }
 
-  /** Something that is wanted does not stand in the files yet. */
-  get behind(): boolean {
-    return this.#behind;
-  }
-
-  /** haproxy.cfg as it stands there; undefined when it cannot be read. */
+  /** The text of haproxy.cfg; undefined when it cannot be read. */
   get config(): string | undefined {
     try {
-      return readFileSync(this.#parts.settings.configFile, "utf8");
+      return readFileSync(this.#context.settings.configFile, "utf8");
     } catch {
       return undefined;
     }
   }
 
   /**
-   * Writes the wanted backends into the settings that the file has. False when HAProxy itself refuses it: then the last good one stays.
-   * @param change what an operator should read beside HAProxy's own words
+   * Writes the desired backends, with the settings that the file has.
+   * @param change for the error message: the steps of the change
+   * @returns false when HAProxy refuses the file: then the last good one stays
    */
-  write(wanted: WantedSlots, snapshot: Snapshot | undefined, change = ""): boolean {
-    const { haproxy } = this.#parts.settings;
+  write(desired: DesiredSlots, snapshot: Snapshot | undefined, change = ""): boolean {
+    const { haproxy } = this.#context.settings;
     const config = this.#held?.config ?? this.config;
-    const slots = wanted.slots.slice(0, this.#held?.slotCount);
+    const slots = desired.slots.slice(0, this.#held?.slotCount);
     const isOurs = config === undefined || isOfSpec(config, haproxy);
     const text = isOurs ? renderHaproxyConfig(haproxy, slots) : replaceServerLines(config, slots);
-    return this.#put({ text, slots }, wanted, snapshot, change);
+    return this.#put({ text, slots }, desired, snapshot, change);
   }
 
-  /** Writes all that is wanted, for a reload that follows. False when it is not written. */
-  writeForReload(wanted: WantedSlots, snapshot: Snapshot): boolean {
-    return this.#put(this.#wholeConfig(wanted), wanted, snapshot) && !this.#behind;
+  /** Writes desired backends and settings, for a reload. False when they are not written. */
+  writeForReload(desired: DesiredSlots, snapshot: Snapshot): boolean {
+    return this.#put(this.#wholeConfig(desired), desired, snapshot) && !this.#dirty;
   }
 
   /**
-   * HAProxy could not be brought to all that is wanted: until `release`, the file keeps its settings and number of slots.
-   * @param config the file with these settings; at a further attempt it may be the refused one, so the first counts
+   * A reload failed: until `release`, the file keeps HAProxy's settings and number of slots.
+   * @param config the file with these settings; only the first call's counts, as a later attempt
+   *   may find the refused one
    */
   hold(config: string | undefined, snapshot: Snapshot): void {
     this.#held = { config: this.#held?.config ?? config, slotCount: slotCount(snapshot) };
   }
 
-  /** HAProxy has read the file of a reload, or needs none any more. */
+  /** HAProxy has loaded the file, or needs no reload any more. */
   release(): void {
     this.#held = undefined;
   }
 
-  #wholeConfig({ slots }: WantedSlots): Config {
-    return { text: renderHaproxyConfig(this.#parts.settings.haproxy, slots), slots };
+  #wholeConfig({ slots }: DesiredSlots): Config {
+    return { text: renderHaproxyConfig(this.#context.settings.haproxy, slots), slots };
   }
 
-  #put(config: Config, wanted: WantedSlots, snapshot: Snapshot | undefined, change = ""): boolean {
-    const { settings, log, metrics, problems } = this.#parts;
-    const { slots, revision } = wanted;
-    const check = checkWith(settings.checkCommand, { log, metrics });
+  #put(
+    config: Config,
+    desired: DesiredSlots,
+    snapshot: Snapshot | undefined,
+    change = "",
+  ): boolean {
+    const { settings, log, report } = this.#context;
+    const { slots, revision } = desired;
+    const check = checkWith(settings.checkCommand, this.#context);
     try {
       writeFileAtomically(settings.configFile, config.text, {
         check: (file) => {
           check(file);
-          // The last thing before the file is there: its slots and their state belong together.
+          // Last before the rename: the file's slots and their state belong together.
           this.#writeState(config.slots, snapshot);
         },
       });
       this.#slotsInFile = config.slots;
       saveLastGood(settings.lastGoodFile, { savedAtMs: Date.now(), revision, slots });
-      this.#behind = false;
-      if (config.text === this.#wholeConfig(wanted).text) problems.end("ConfigurationNotWritten");
+      this.#dirty = false;
+      if (config.text === this.#wholeConfig(desired).text) report.end("ConfigurationNotWritten");
     } catch (error) {
-      problems.begin("write", "ConfigurationNotWritten", error, change);
+      report.begin("ConfigurationNotWritten", error, change);
       if (error instanceof RefusedConfigError) return false;
-      // A full disk must not keep a dead control-plane node in rotation: go on at run time, and write again later.
-      if (!this.#behind) log.warn("will write again", { file: settings.configFile });
-      this.#behind = true;
+      // A full disk must not keep a dead control-plane node in rotation: the runtime API still
+      // works.
+      if (!this.#dirty) log.warn("will retry the write", { file: settings.configFile });
+      this.#dirty = true;
     }
     return true;
   }
 
-  /** What was refused stays wanted all the same: it is written after a pause. */
+  /** Keeps a refused file desired: `flush` writes it after a pause. */
   writeLater(): void {
-    this.#behind = true;
-    this.#notBeforeMs = this.#parts.now() + REFUSED_PAUSE_MS;
+    this.#dirty = true;
+    this.#notBeforeMs = this.#context.now() + REFUSED_PAUSE_MS;
   }
 
-  /** Writes what is behind, if there is something and its pause is over. */
-  catchUp(wanted: WantedSlots, snapshot: Snapshot | undefined): void {
-    if (!this.#behind || this.#parts.now() < this.#notBeforeMs) return;
-    if (!this.write(wanted, snapshot)) this.writeLater();
+  /** Repeats a write that failed, once its pause is over. */
+  flush(desired: DesiredSlots, snapshot: Snapshot | undefined): void {
+    if (!this.#dirty || this.#context.now() < this.#notBeforeMs) return;
+    if (!this.write(desired, snapshot)) this.writeLater();
   }
 
-  /** A full disk keeps nobody from looking after HAProxy. */
-  keepState(wanted: WantedSlots, snapshot: Snapshot | undefined): void {
-    const { problems } = this.#parts;
+  /** Updates the server-state file. Never throws: a full disk must not stop the work on HAProxy. */
+  keepState(desired: DesiredSlots, snapshot: Snapshot | undefined): void {
+    const { report } = this.#context;
     try {
-      this.#writeState(this.#slotsInFile ?? wanted.slots, snapshot);
-      problems.end("ServerStateNotWritten");
+      this.#writeState(this.#slotsInFile ?? desired.slots, snapshot);
+      report.end("ServerStateNotWritten");
     } catch (error) {
-      problems.begin("write", "ServerStateNotWritten", error);
+      report.begin("ServerStateNotWritten", error);
     }
   }
 
   /**
-   * What HAProxy knows of the health of the servers in haproxy.cfg: it takes a server's state and port from the line with its name, whatever
-   * its address is, and one without a line as up. Only a hint, so not synced to the disk.
+   * HAProxy takes a server's state and port from the line with its name, whatever its address, and
+   * a server without a line as up: so the lines follow the slots in haproxy.cfg. Only a hint: no
+   * fsync.
    */
   #writeState(slots: Slots, snapshot: Snapshot | undefined): void {
     const text = renderServerState(slots, healthOf(slots, snapshot));
     if (text === this.#stateText) return;
-    writeFileAtomically(this.#parts.settings.haproxy.stateFile, text, { durable: false });
+    writeFileAtomically(this.#context.settings.haproxy.stateFile, text, { durable: false });
     this.#stateText = text;
   }
 }

@@ -1,14 +1,14 @@
-/** The last accepted backends with their slots, kept on disk: what serves when nobody can be asked. */
+/** The last accepted backends with their slots, on disk: they serve when no API server answers. */
 import { readFileSync } from "node:fs";
 import { isUsableAddress } from "../../haproxy/address";
 import { MAX_BACKENDS, type Backend } from "../../haproxy/model";
 import { writeFileAtomically } from "./atomic-file";
 
-/** What the file says. */
+/** The file's content. */
 export interface LastGood {
   /** When this set was accepted, milliseconds since 1970. */
   readonly savedAtMs: number;
-  /** resourceVersion of what changed last; empty for a set that did not come from an API server. */
+  /** resourceVersion of the last change; empty for a set that no API server sent. */
   readonly revision: string;
   readonly slots: readonly (Backend | undefined)[];
 }
@@ -21,7 +21,7 @@ export function saveLastGood(file: string, lastGood: LastGood): void {
   writeFileAtomically(file, `${JSON.stringify({ version: VERSION, ...lastGood, slots })}\n`);
 }
 
-/** The file's content; undefined when it is missing, broken, of another version, or holds no backend. */
+/** Undefined when the file is missing, broken, of another version, or has no backend. */
 export function readLastGood(file: string): LastGood | undefined {
   let content: unknown;
   try {

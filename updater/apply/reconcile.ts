@@ -1,55 +1,49 @@
 /**
- * What the running HAProxy must be told so that it does what is wanted. Pure, and looks at the state instead of at changes:
- * it holds after a restart of HAProxy, of the updater, or after somebody's command on the socket.
+ * The actions that bring the running HAProxy to the desired backends. Pure and level-triggered:
+ * right after a restart of HAProxy or the updater, and after an operator's command on the socket.
  */
 import { POOLS } from "../../haproxy/config";
 import { formatBackend, sameBackend, type Backend } from "../../haproxy/model";
 import { ADMIN, type ServerState, type Snapshot, type Stat } from "../../haproxy/runtime";
 import { EMPTY_SLOT_ADDRESS } from "../../haproxy/server-lines";
+import type { Draining } from "./drain-tracker";
 
-/** A slot whose backend has gone and whose sessions may still end by themselves. */
-export interface Draining {
-  readonly backend: Backend;
-  /** Then its sessions are cut, on the clock of `nowMs`. */
-  readonly untilMs: number;
-}
-
-/** What is wanted. */
-export interface Wanted {
+/** The desired slots, and what is known of HAProxy beside its snapshot. */
+export interface PlanInput {
   readonly slots: readonly (Backend | undefined)[];
   readonly draining: ReadonlyMap<number, Draining>;
-  /** Slots whose servers give no answer: their sessions hang. */
+  /** Slots whose servers do not answer: their sessions hang. */
   readonly hung: ReadonlySet<number>;
-  /** Milliseconds on a clock that nobody sets. */
+  /** Milliseconds on a monotonic clock. */
   readonly nowMs: number;
 }
 
-/** One thing to do. */
+/** One change of one slot. */
 export type Action =
-  /** Put this backend into the slot: not used before a check has passed. */
+  /** Put this backend into the slot; it gets no connections until a check passes. */
   | { readonly kind: "fill"; readonly slot: number; readonly backend: Backend }
-  /** The wanted backend was draining. */
+  /** The desired backend drains: end that. */
   | { readonly kind: "reopen"; readonly slot: number }
   /** No new sessions. */
   | { readonly kind: "drain"; readonly slot: number; readonly backend: Backend }
-  /** Drained, or out of time: cut what is left, maintenance. */
+  /** Drained, or past its deadline: shut down its sessions, set maintenance. */
   | { readonly kind: "close"; readonly slot: number }
-  /** The server gives no answer at all: its sessions hang. */
-  | { readonly kind: "cut"; readonly slot: number };
+  /** The server does not answer: its sessions hang. */
+  | { readonly kind: "shutdownSessions"; readonly slot: number };
 
-/** The actions that lead from what HAProxy does to what is wanted; none if they agree. */
-export function planActions(snapshot: Snapshot, wanted: Wanted): Action[] {
+/** None if HAProxy is as desired. */
+export function planActions(snapshot: Snapshot, input: PlanInput): Action[] {
   const serversBySlot = bySlot(snapshot.servers);
   const statsBySlot = bySlot(snapshot.stats);
   const actions: Action[] = [];
   for (let slot = 0; slot < serversBySlot.length; slot++) {
     const servers = serversBySlot[slot] ?? [];
     const stats = statsBySlot[slot] ?? [];
-    const backend = wanted.slots[slot];
+    const backend = input.slots[slot];
     const action =
       backend === undefined
-        ? leave(slot, servers, stats, wanted)
-        : (enter(slot, backend, servers) ?? release(slot, stats, wanted));
+        ? emptySlot(slot, servers, stats, input)
+        : (fillSlot(slot, backend, servers) ?? shutdownSessions(slot, stats, input));
     if (action !== undefined) actions.push(action);
   }
   return actions;
@@ -61,7 +55,7 @@ function bySlot<T extends { readonly slot: number }>(entries: readonly T[]): T[]
   return groups;
 }
 
-function enter(
+function fillSlot(
   slot: number,
   backend: Backend,
   servers: readonly ServerState[],
@@ -73,11 +67,11 @@ function enter(
   return drains ? { kind: "reopen", slot } : undefined;
 }
 
-function leave(
+function emptySlot(
   slot: number,
   servers: readonly ServerState[],
   stats: readonly Stat[],
-  { draining, nowMs }: Wanted,
+  { draining, nowMs }: PlanInput,
 ): Action | undefined {
   const first = servers[0];
   if (first === undefined) return undefined;
@@ -95,15 +89,21 @@ function leave(
   return { kind: "drain", slot, backend: { name, address, port } };
 }
 
-/** Not while the pool that serves still has the server. */
-function release(slot: number, stats: readonly Stat[], { hung }: Wanted): Action | undefined {
+/** For a hung server, once the pool that serves has taken it down. */
+function shutdownSessions(
+  slot: number,
+  stats: readonly Stat[],
+  { hung }: PlanInput,
+): Action | undefined {
   if (!hung.has(slot)) return undefined;
   const ready = stats.find(({ pool }) => pool === "ready");
   if (ready?.status.startsWith("DOWN") !== true) return undefined;
-  return stats.some(({ sessions }) => sessions > 0) ? { kind: "cut", slot } : undefined;
+  return stats.some(({ sessions }) => sessions > 0)
+    ? { kind: "shutdownSessions", slot }
+    : undefined;
 }
 
-/** Without a last good set: what HAProxy runs is what is wanted until an API server says otherwise. Names come with the ConfigMap. */
+/** Without a last good set HAProxy's slots are the desired ones, named by address. */
 export function adoptSlots(snapshot: Snapshot): (Backend | undefined)[] {
   const servers = snapshot.servers.filter(({ pool }) => pool === POOLS[0]);
   return servers

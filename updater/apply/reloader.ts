@@ -1,75 +1,67 @@
-/** Reloads of HAProxy, with proof: only for what cannot be told it while it runs. */
+/** Reloads HAProxy for changes that the runtime API cannot make, and proves each reload. */
 import { describeSpec, type HaproxySpec } from "../../haproxy/config";
 import type { MasterApi } from "../../haproxy/master";
 import { slotCount, type Snapshot } from "../../haproxy/runtime";
-import type { Log } from "../report/log";
-import type { Metrics } from "../report/metrics";
-import type { Problems } from "../report/problems";
-import type { UpdaterSettings } from "../settings";
-import type { StartFiles } from "./config-files";
-import type { WantedSlots } from "./desired-slots";
+import type { Context } from "../context";
+import type { ConfigFiles } from "./config-files";
+import type { DesiredSlots } from "./desired-slots";
 
-/** After a reload that failed the next one waits so long. */
+/**
+ * Pause after a failed reload. The variant `mounted` has the same policy: pod/mounted-script.ts.
+ */
 const PAUSE_MS = 60_000;
 
-/** What a reload is made with. */
-export interface ReloaderParts {
-  readonly settings: UpdaterSettings;
-  readonly master: MasterApi;
-  readonly files: StartFiles;
-  readonly metrics: Metrics;
-  readonly log: Log;
-  readonly problems: Problems;
-  /** Milliseconds on a clock that nobody sets. */
-  readonly now: () => number;
-}
-
-/** Sees whether a reload is due, and makes it. */
+/** Decides whether a reload is due, and makes it. */
 export class Reloader {
-  readonly #parts: ReloaderParts;
+  readonly #context: Context;
+  readonly #master: MasterApi;
+  readonly #files: ConfigFiles;
   #notBeforeMs = 0;
 
-  constructor(parts: ReloaderParts) {
-    this.#parts = parts;
+  constructor(context: Context, master: MasterApi, files: ConfigFiles) {
+    this.#context = context;
+    this.#master = master;
+    this.#files = files;
   }
 
   /** True when a new worker has taken over. */
-  async reloadIfNeeded(wanted: WantedSlots, snapshot: Snapshot): Promise<boolean> {
-    const { metrics, master, files, log, problems } = this.#parts;
-    const reason = this.#reason(wanted, snapshot);
+  async reloadIfNeeded(desired: DesiredSlots, snapshot: Snapshot): Promise<boolean> {
+    const { metrics, log, report, now } = this.#context;
+    const files = this.#files;
+    const reason = this.#reason(desired, snapshot);
     if (reason === undefined) files.release();
-    if (reason === undefined || this.#parts.now() < this.#notBeforeMs) return false;
+    if (reason === undefined || now() < this.#notBeforeMs) return false;
     const former = files.config;
-    const isWritten = files.writeForReload(wanted, snapshot);
+    const isWritten = files.writeForReload(desired, snapshot);
     try {
       if (isWritten) {
-        const pid = await master.reload();
+        const pid = await this.#master.reload();
         metrics.reloads += 1;
         files.release();
-        problems.end("ReloadFailed");
-        log.info("reloaded", { reason, pid });
+        report.end("ReloadFailed");
+        log.info("reloaded HAProxy", { reason, pid });
         return true;
       }
     } catch (error) {
-      problems.begin("reload", "ReloadFailed", error);
+      report.begin("ReloadFailed", error);
     }
-    this.#notBeforeMs = this.#parts.now() + PAUSE_MS;
+    this.#notBeforeMs = now() + PAUSE_MS;
     files.hold(former, snapshot);
-    if (isWritten) files.write(wanted, snapshot);
+    if (isWritten) files.write(desired, snapshot);
     return false;
   }
 
   /** More slots than HAProxy has, or another spec than it runs. */
-  #reason({ slots }: WantedSlots, snapshot: Snapshot): string | undefined {
+  #reason({ slots }: DesiredSlots, snapshot: Snapshot): string | undefined {
     const count = slotCount(snapshot);
     if (count < slots.length) return `HAProxy has ${count} slots, ${slots.length} are needed`;
-    return runsOtherSettings(this.#parts.settings.haproxy, snapshot)
+    return runsOtherSettings(this.#context.settings.haproxy, snapshot)
       ? "the settings changed"
       : undefined;
   }
 }
 
-/** Whether HAProxy, as it was seen, runs another spec than this. */
+/** Whether the HAProxy of this snapshot runs another spec. */
 export function runsOtherSettings(spec: HaproxySpec, snapshot: Snapshot | undefined): boolean {
   return snapshot !== undefined && snapshot.description !== describeSpec(spec);
 }

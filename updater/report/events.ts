@@ -1,68 +1,81 @@
 /**
- * Kubernetes Events on the ConfigMap: `kubectl describe configmap` shows what was refused, and why. Those about the EndpointSlice stand
- * there, too: an Event must be in the namespace of its object, and the updater may write none in the slice's.
+ * Kubernetes Events on the ConfigMap: `kubectl describe configmap` shows problems and their causes.
+ * Problems of the EndpointSlice stand there, too: an Event must be in the namespace of its object,
+ * and the updater may not write into the slice's.
  */
 import { createHash } from "node:crypto";
-import { exchange, type Endpoint, type Trust } from "../sources/http";
-import { errorText, type Log } from "./log";
-import type { Metrics } from "./metrics";
+import { hostname } from "node:os";
+import type { Context } from "../context";
+import { exchange, type ApiServer, type Trust } from "../http";
+import { errorText } from "./log";
 
 const COMPONENT = "control-plane-lb-updater";
 const TIMEOUT_MS = 5000;
-/** Events live an hour by default; a mistake that stays is told again after this. */
+/** Events live an hour by default; a problem that lasts is sent again after this. */
 const REPEAT_MS = 30 * 60_000;
-/** A text of the API is at most 1024 characters (events.k8s.io validation). */
+/** An Event that could not be written is tried again after this. */
+const RETRY_MS = 10_000;
+/** The API accepts at most 1024 characters (events.k8s.io validation). */
 const MAX_MESSAGE = 1000;
 
-/** What the reporter works with. */
-export interface EventParts {
-  readonly namespace: string;
-  readonly configMap: string;
-  /** This host, as in `kubectl get events -o wide`. */
-  readonly host: string;
-  readonly endpoint: () => Endpoint | undefined;
+/** How Events reach an API server. */
+export interface EventConnection {
+  /** The API server to ask; undefined: none is known yet. */
+  readonly apiServer: () => ApiServer | undefined;
   readonly trust: () => Trust;
   readonly token: () => string;
-  readonly metrics: Metrics;
-  readonly log: Log;
+  /** This host, as in `kubectl get events -o wide`. @default the system's host name */
+  readonly host?: string;
+  /** @default 10 s */
+  readonly retryMs?: number;
 }
 
-/** Creates Events; an Event that exists is counted up. Failures are counted and never stop anything. */
+type EventContext = Pick<Context, "settings" | "log" | "metrics">;
+
+/** Creates Events, and counts up those that exist. A failure is counted and stops nothing. */
 export class EventReporter {
-  readonly #parts: EventParts;
-  readonly #told = new Map<string, number>();
+  readonly #context: EventContext;
+  readonly #connection: EventConnection;
+  readonly #host: string;
+  readonly #sentAtMs = new Map<string, number>();
   #uid = "";
 
-  constructor(parts: EventParts) {
-    this.#parts = parts;
+  constructor(context: EventContext, connection: EventConnection) {
+    this.#context = context;
+    this.#connection = connection;
+    this.#host = connection.host ?? hostname();
   }
 
-  /** The ConfigMap's uid: `kubectl describe` finds Events by it. Without it (discovery `endpoints`), `kubectl get events` shows them. */
+  /**
+   * The ConfigMap's uid: `kubectl describe` finds Events by it. Without it (discovery `endpoints`)
+   * `kubectl get events` shows them.
+   */
   set uid(uid: string) {
     if (uid !== "") this.#uid = uid;
   }
 
-  /** Tells about a problem, at most once in half an hour. Never throws. */
+  /** Sends an Event, the same one at most once in half an hour. Never throws. */
   async report(reason: string, message: string): Promise<void> {
     const key = createHash("sha256")
-      .update(JSON.stringify([this.#parts.host, this.#uid, reason, message]))
+      .update(JSON.stringify([this.#host, this.#uid, reason, message]))
       .digest("hex")
       .slice(0, 16);
     const now = performance.now();
-    if (now - (this.#told.get(key) ?? -Infinity) < REPEAT_MS) return;
-    if (this.#told.size > 500) this.#told.clear();
-    this.#told.set(key, now);
+    if (now - (this.#sentAtMs.get(key) ?? -Infinity) < REPEAT_MS) return;
+    if (this.#sentAtMs.size > 500) this.#sentAtMs.clear();
+    this.#sentAtMs.set(key, now);
     try {
       await this.#send(key, reason, message.slice(0, MAX_MESSAGE));
     } catch (error) {
-      this.#told.delete(key);
-      this.#parts.metrics.countError("event");
-      this.#parts.log.warn("Event not written", { reason, error: errorText(error) });
+      this.#sentAtMs.set(key, now - REPEAT_MS + (this.#connection.retryMs ?? RETRY_MS));
+      this.#context.metrics.countError("event");
+      this.#context.log.warn("Event not written", { reason, error: errorText(error) });
     }
   }
 
   async #send(key: string, reason: string, message: string): Promise<void> {
-    const { namespace, configMap, host } = this.#parts;
+    const { namespace, configMap } = this.#context.settings;
+    const host = this.#host;
     const name = `${configMap}.${key}`;
     const time = new Date().toISOString().replace(/\.\d+Z$/, "Z");
     const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`;
@@ -104,14 +117,14 @@ export class EventReporter {
     contentType: string,
     body: unknown,
   ): Promise<number> {
-    const endpoint = this.#parts.endpoint();
-    if (endpoint === undefined) throw new Error("no API server known");
-    const { status } = await exchange(endpoint, this.#parts.trust(), {
+    const apiServer = this.#connection.apiServer();
+    if (apiServer === undefined) throw new Error("no API server known");
+    const { status } = await exchange(apiServer, this.#connection.trust(), {
       method,
       path,
       contentType,
       body: JSON.stringify(body),
-      token: this.#parts.token(),
+      token: this.#connection.token(),
       timeoutMs: TIMEOUT_MS,
     });
     return status;

@@ -1,4 +1,4 @@
-/** Log lines: one JSON object each, on stderr. Secrets never reach a log line: nothing here is given a token. */
+/** Log lines: one JSON object each, on stderr. No caller passes a token here. */
 
 /** Values of a log line's fields. */
 export type LogFields = Readonly<Record<string, string | number | boolean | readonly string[]>>;
@@ -22,7 +22,7 @@ export function createLog(
   };
 }
 
-/** The text of whatever was thrown, without a stack. */
+/** The text of anything thrown, without a stack. */
 export function errorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = (error as NodeJS.ErrnoException).code;

@@ -1,8 +1,8 @@
-/** Counters and gauges of the updater, as Prometheus text (exposition format 0.0.4). */
+/** Counters and gauges as Prometheus text (exposition format 0.0.4). Written only, never read. */
 
 const PREFIX = "control_plane_lb_updater";
 
-/** What can go wrong, as the label `kind`. */
+/** Values of the label `kind`. */
 export const ERROR_KINDS = [
   "api",
   "unauthorized",
@@ -15,7 +15,7 @@ export const ERROR_KINDS = [
 ] as const;
 export type ErrorKind = (typeof ERROR_KINDS)[number];
 
-/** All numbers; read and written by the parts of the updater. */
+/** All numbers of the updater. */
 export class Metrics {
   /** resourceVersion of the object whose change was applied last. */
   revision = "";
@@ -23,32 +23,21 @@ export class Metrics {
   refused = 0;
   outOfSlice = 0;
   waitingForToken = false;
+  /** Age of the last sync; undefined before the first one. */
+  secondsSinceSync: number | undefined;
   applies = 0;
   reloads = 0;
   watchRestarts = 0;
   sessionsCut = 0;
-  /** Whether HAProxy's own binary is there to check files with. */
+  /** HAProxy's own binary is there to check files with. */
   configCheckAvailable = false;
+  /** How many problems there are of each reason. */
+  readonly problems = new Map<string, number>();
   readonly #errors = new Map<ErrorKind, number>(ERROR_KINDS.map((kind) => [kind, 0]));
 
-  /** Each source of the backends by name, and when an API server last confirmed it: on the monotonic clock, somebody may set the other one. */
-  readonly #syncedAtMs = new Map<string, number | undefined>();
-
-  /** From now on the backends are confirmed only when this source is, too. */
-  expectSync(source: string): void {
-    this.#syncedAtMs.set(source, undefined);
-  }
-
-  /** An API server has just told, or confirmed, what this source says. */
-  confirmSync(source: string): void {
-    this.#syncedAtMs.set(source, performance.now());
-  }
-
-  /** Age of the last confirmation, of two sources the older one; undefined before the first one. */
-  get secondsSinceSync(): number | undefined {
-    const times = [...this.#syncedAtMs.values()];
-    if (times.length === 0 || times.includes(undefined)) return undefined;
-    return (performance.now() - Math.min(...(times as number[]))) / 1000;
+  /** @param reasons of problems: each has its line from the start */
+  constructor(reasons: readonly string[] = []) {
+    for (const reason of reasons) this.problems.set(reason, 0);
   }
 
   countError(kind: ErrorKind): void {
@@ -61,77 +50,78 @@ export class Metrics {
 
   /** The text for `/metrics`. */
   render(): string {
-    const lines: string[] = [];
-    const age = this.secondsSinceSync;
-    const add = (name: string, type: string, help: string, samples: [string, number][]): void => {
-      const full = `${PREFIX}_${name}`;
-      lines.push(`# HELP ${full} ${help}`, `# TYPE ${full} ${type}`);
-      for (const [labels, value] of samples) lines.push(`${full}${labels} ${value}`);
-    };
-    const one = (value: number): [string, number][] => [["", value]];
-    add(
-      "last_sync_timestamp_seconds",
-      "gauge",
-      "When an API server last confirmed the backends (Unix time; 0: not yet).",
-      one(age === undefined ? 0 : Date.now() / 1000 - age),
-    );
-    add(
-      "applied_info",
-      "gauge",
-      "The resourceVersion of the object whose change was applied last.",
-      [[`{revision="${this.revision.replace(/[^0-9A-Za-z]/g, "")}"}`, 1]],
-    );
-    add("backends", "gauge", "Accepted backends.", one(this.backends));
-    add(
-      "refused_entries",
-      "gauge",
-      "Entries of the ConfigMap, or endpoints of the EndpointSlice, that were refused.",
-      one(this.refused),
-    );
-    add(
-      "out_of_slice_backends",
-      "gauge",
-      "Backends that have left the EndpointSlice.",
-      one(this.outOfSlice),
-    );
-    add(
-      "waiting_for_token",
-      "gauge",
-      "1: there is no token, so no API server is asked.",
-      one(this.waitingForToken ? 1 : 0),
-    );
-    add(
-      "applies_total",
-      "counter",
-      "Changes of the backends that were applied.",
-      one(this.applies),
-    );
-    add(
-      "config_check_available",
-      "gauge",
-      "1: haproxy.cfg is checked by HAProxy's own binary before it replaces the old one. 0: it is not.",
-      one(this.configCheckAvailable ? 1 : 0),
-    );
-    add("reloads_total", "counter", "Reloads of HAProxy.", one(this.reloads));
-    add(
-      "sessions_cut_total",
-      "counter",
-      "Times that the sessions of a server without any answer were cut.",
-      one(this.sessionsCut),
-    );
-    add("watch_restarts_total", "counter", "Watches that broke.", one(this.watchRestarts));
-    add(
-      "errors_total",
-      "counter",
-      "Errors by kind.",
-      [...this.#errors].map(([kind, count]) => [`{kind="${kind}"}`, count]),
-    );
-    add(
-      "resident_memory_bytes",
-      "gauge",
-      "Resident memory of the updater.",
-      one(process.memoryUsage.rss()),
-    );
-    return `${lines.join("\n")}\n`;
+    return `${[...this.#gauges(), ...this.#counters()].join("\n")}\n`;
   }
+
+  #gauges(): string[] {
+    const age = this.secondsSinceSync;
+    const revision = this.revision.replace(/[^0-9A-Za-z]/g, "");
+    return [
+      gauge(
+        "last_sync_timestamp_seconds",
+        "When an API server last confirmed the backends (Unix time; 0: not yet).",
+        age === undefined ? 0 : Date.now() / 1000 - age,
+      ),
+      metric("applied_info", "gauge", "The resourceVersion of the last applied change.", [
+        [`{revision="${revision}"}`, 1],
+      ]),
+      gauge("backends", "Accepted backends.", this.backends),
+      gauge(
+        "refused_entries",
+        "Refused entries of the ConfigMap and endpoints of the EndpointSlice.",
+        this.refused,
+      ),
+      gauge("out_of_slice_backends", "Backends that have left the EndpointSlice.", this.outOfSlice),
+      gauge(
+        "waiting_for_token",
+        "1: there is no token, so the updater asks no API server.",
+        Number(this.waitingForToken),
+      ),
+      gauge(
+        "config_check_available",
+        "1: HAProxy's own binary checks haproxy.cfg before it is replaced. 0: it does not.",
+        Number(this.configCheckAvailable),
+      ),
+      metric("problems", "gauge", "Problems at the moment, by the reason of their Event.", [
+        ...[...this.problems].map(([reason, count]): Sample => [`{reason="${reason}"}`, count]),
+      ]),
+      gauge("resident_memory_bytes", "Resident memory of the updater.", process.memoryUsage.rss()),
+    ].flat();
+  }
+
+  #counters(): string[] {
+    return [
+      counter("applies_total", "Applied changes of the backends.", this.applies),
+      counter("reloads_total", "Reloads of HAProxy.", this.reloads),
+      counter(
+        "sessions_cut_total",
+        "Times that sessions of an unresponsive server were shut down.",
+        this.sessionsCut,
+      ),
+      counter("watch_restarts_total", "Watches that broke.", this.watchRestarts),
+      metric("errors_total", "counter", "Errors by kind.", [
+        ...[...this.#errors].map(([kind, count]): Sample => [`{kind="${kind}"}`, count]),
+      ]),
+    ].flat();
+  }
+}
+
+/** Labels in braces, or nothing, and the value. */
+type Sample = readonly [labels: string, value: number];
+
+function gauge(name: string, help: string, value: number): string[] {
+  return metric(name, "gauge", help, [["", value]]);
+}
+
+function counter(name: string, help: string, value: number): string[] {
+  return metric(name, "counter", help, [["", value]]);
+}
+
+function metric(name: string, type: string, help: string, samples: readonly Sample[]): string[] {
+  const full = `${PREFIX}_${name}`;
+  return [
+    `# HELP ${full} ${help}`,
+    `# TYPE ${full} ${type}`,
+    ...samples.map(([labels, value]) => `${full}${labels} ${value}`),
+  ];
 }

@@ -1,20 +1,19 @@
-/** `/metrics` and `/status` on a unix socket; HAProxy's health port shows them under `/updater/`. */
+/** `/metrics` and `/status` on a unix socket; HAProxy's health port has them under `/updater/`. */
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { dirname } from "node:path";
-import type { Refused } from "../../haproxy/model";
-import type { BackendState } from "../apply/health";
+import type { BackendState, RefusedEntry } from "../../haproxy/model";
 import type { DiscoveryMode } from "../settings";
 
-/** What `/status` gives. */
+/** The JSON of `/status`. */
 export interface UpdaterStatus {
-  /** Seconds since API servers last confirmed the backends (of two sources the longer time); null: not yet. */
+  /** Seconds since API servers last confirmed all sources of the backends; null: not yet. */
   readonly lastSyncSeconds: number | null;
-  /** There is no token yet: HAProxy goes on with the backends that it has. */
+  /** There is no token: HAProxy serves with the backends that it has. */
   readonly waitingForToken: boolean;
-  /** Fingerprint of the token that the last sync was made with; null: not yet. */
+  /** Fingerprint of the token of the last sync; null: not yet. */
   readonly token: string | null;
-  /** resourceVersion of the object whose change was applied last; empty before the first one. */
+  /** resourceVersion of the last applied change; empty before the first one. */
   readonly revision: string;
   readonly backends: readonly {
     readonly name: string;
@@ -22,16 +21,16 @@ export interface UpdaterStatus {
     readonly port: number;
     readonly state: BackendState;
   }[];
-  readonly refused: readonly Refused[];
-  /** What keeps files or HAProxy from being as wanted, with the reason of its Event. */
+  readonly refused: readonly RefusedEntry[];
+  /** All problems that last, as `REASON: text` with the reason of the Event. */
   readonly problems: readonly string[];
-  /** Where the backends come from. */
+  /** The sources of the backends. */
   readonly discovery: DiscoveryMode;
   /** Backends that have left the EndpointSlice, and how long ago. */
   readonly outOfSlice: readonly { readonly name: string; readonly seconds: number }[];
 }
 
-/** Answers for these two functions. A socket left by a killed updater is replaced. */
+/** Serves both texts. Replaces a killed updater's socket. */
 export function serveStatus(
   socketPath: string,
   metrics: () => string,

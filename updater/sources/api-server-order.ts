@@ -1,17 +1,18 @@
 /** Which API server the updater asks first. Pure. */
-import type { BackendState } from "../apply/health";
-import type { Endpoint } from "./http";
+import type { BackendState } from "../../haproxy/model";
+import type { ApiServer } from "../http";
 
 /**
- * This host's own API server first, then the other backends; those that HAProxy's checks get no answer from come last.
+ * This host's own API server first, then the other backends; those that HAProxy sees down come
+ * last.
  *
- * A host that is none of the backends may have no API server at all, as a host of HAProxy alone: it is asked only after all others,
- * or the updater would lose its watch to a refused connection each time that one ends.
+ * A host that is no backend may have no API server, as a load-balancer host: it is asked after all
+ * others. First in line, it would refuse the connection each time that a watch ends.
  */
-export function orderEndpoints(
-  backends: readonly (Endpoint & { readonly state: BackendState })[],
-  here: Endpoint,
-): Endpoint[] {
+export function orderApiServers(
+  backends: readonly (ApiServer & { readonly state: BackendState })[],
+  here: ApiServer,
+): ApiServer[] {
   const local = backends.filter(({ address }) => address === here.address);
   const others = backends.filter(({ address }) => address !== here.address);
   const known = [...local, ...others];

@@ -1,14 +1,14 @@
-/** The ConfigMap with the backends: one key per control-plane node, kept by the program and by operators. */
+/** The ConfigMap with the backends: one key per node, from the program or from operators. */
 import { parseBackends, type ParsedBackends } from "../../haproxy/model";
-import type { Watched } from "./object-source";
+import type { WatchedObject } from "./object-source";
 
-/** What is read of it. */
+/** The fields that the updater reads. */
 export interface ConfigMap {
   readonly data?: Readonly<Record<string, string>>;
 }
 
-/** Where it stands. */
-export function watchedConfigMap(namespace: string, name: string): Watched {
+/** Its place in the API. */
+export function watchedConfigMap(namespace: string, name: string): WatchedObject {
   return {
     title: `ConfigMap ${namespace}/${name}`,
     path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/configmaps`,
@@ -16,7 +16,7 @@ export function watchedConfigMap(namespace: string, name: string): Watched {
   };
 }
 
-/** Its valid entries by their keys; none if there is no such ConfigMap. */
+/** Its valid entries; none if there is no such ConfigMap. */
 export function readConfigMap(object: ConfigMap | undefined): ParsedBackends {
   return parseBackends(object?.data ?? {});
 }

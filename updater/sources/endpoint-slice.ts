@@ -1,15 +1,15 @@
-/** The EndpointSlice of Service default/kubernetes: the API servers themselves keep it, each by renewing a lease. */
+/** The EndpointSlice of Service default/kubernetes: API servers write it, each renewing a lease. */
 import { canonicalAddress, isUsableAddress } from "../../haproxy/address";
 import {
   formatBackend,
   type Backend,
   type ParsedBackends,
-  type Refused,
+  type RefusedEntry,
 } from "../../haproxy/model";
 import { API_SERVERS_SLICE } from "../../names";
-import type { Watched } from "./object-source";
+import type { WatchedObject } from "./object-source";
 
-/** What is read of it (discovery.k8s.io/v1). */
+/** The fields that the updater reads (discovery.k8s.io/v1). */
 export interface EndpointSlice {
   readonly endpoints?: readonly SliceEndpoint[] | null;
   readonly ports?: readonly SlicePort[] | null;
@@ -25,8 +25,8 @@ interface SlicePort {
   readonly port?: number | null;
 }
 
-/** The one slice that API servers keep has the Service's name; others would be somebody else's. It has the cluster's primary family. */
-export const WATCHED_SLICE: Watched = {
+/** The API servers' slice has the Service's name and the cluster's primary IP family. */
+export const WATCHED_SLICE: WatchedObject = {
   title: `EndpointSlice ${API_SERVERS_SLICE.namespace}/${API_SERVERS_SLICE.name}`,
   path: `/apis/discovery.k8s.io/v1/namespaces/${API_SERVERS_SLICE.namespace}/endpointslices`,
   name: API_SERVERS_SLICE.name,
@@ -34,20 +34,20 @@ export const WATCHED_SLICE: Watched = {
 
 const PORT_NAME = "https";
 
-/** Its ready endpoints, each named by its address; none if there is no such slice. */
+/** Its ready endpoints, named by their addresses; none if there is no such slice. */
 export function readSlice(object: EndpointSlice | undefined): ParsedBackends {
   const port = choosePort(object?.ports ?? []);
   const backends = new Map<string, Backend>();
-  const refused: Refused[] = [];
+  const refused: RefusedEntry[] = [];
   for (const { addresses, conditions } of object?.endpoints ?? []) {
-    // More than one address has no meaning (API reference of EndpointSlice), and unknown readiness counts as ready.
+    // Only the first address counts, and unknown readiness is ready (API of EndpointSlice).
     const [given] = addresses ?? [];
     if (given === undefined || conditions?.ready === false) continue;
     const address = canonicalAddress(given);
     const backend = { name: address, address, port: port ?? 0 };
     const value = formatBackend(backend);
     if (!isUsableAddress(address)) {
-      refused.push({ key: given, value, reason: "no address that other machines can reach" });
+      refused.push({ key: given, value, reason: "other machines cannot reach this address" });
     } else if (port === undefined) {
       refused.push({ key: given, value: "", reason: `the slice has no port named ${PORT_NAME}` });
     } else {

@@ -1,16 +1,18 @@
-/** The ConfigMap as a mounted volume: the backends that are known before any API server answers. */
+/** The backends that are known before any API server answers: a folder with one file per key. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-/** The volume's content. */
-export interface Seed {
+/**
+ * The folder's content: in a pod the ConfigMap as mounted volume, on a host files of the program.
+ */
+export interface InitialBackends {
   readonly data: Record<string, string>;
-  /** When kubelet wrote it, milliseconds since 1970: the time of the `..data` link's target, or of the folder. */
+  /** Milliseconds since 1970: mtime of the target of kubelet's link `..data`, or of the folder. */
   readonly writtenAtMs: number;
 }
 
-/** Reads one file per key. Undefined when the folder is missing or has no key. */
-export function readSeed(folder: string): Seed | undefined {
+/** Undefined when the folder is missing or has no key. */
+export function readInitialBackends(folder: string): InitialBackends | undefined {
   const data: Record<string, string> = {};
   let names: string[];
   try {
@@ -24,7 +26,7 @@ export function readSeed(folder: string): Seed | undefined {
     try {
       data[name] = readFileSync(join(folder, name), "utf8").trim();
     } catch {
-      // Gone since it was listed, or a folder: no key.
+      // Removed since readdir, or a folder: not a key.
     }
   }
   if (Object.keys(data).length === 0) return undefined;

@@ -1,32 +1,35 @@
 /**
- * The backends of all sources together, and the API servers that have left the EndpointSlice. Pure: no I/O, no clock.
+ * Merges the backends of all sources, and remembers API servers that left the EndpointSlice.
+ * Pure: no I/O, no clock.
  *
- * An API server that crashed leaves the slice when its lease ends, about 15 s later, exactly as one that was removed. So whoever
- * leaves stays a backend for a time: HAProxy's checks see faster and better whether it serves, a wrong removal would cut
- * its sessions, and a dead server in a slot costs nothing.
+ * A crashed API server leaves the slice when its lease ends, about 15 s later, exactly as a removed
+ * one does. So a departed member stays a backend for a time: HAProxy's checks know sooner and
+ * better whether it serves, a wrong removal would cut its sessions, and a dead server in a slot
+ * costs nothing.
  */
 import {
   formatBackend,
   MAX_BACKENDS,
   type Backend,
   type ParsedBackends,
-  type Refused,
+  type RefusedEntry,
 } from "../../haproxy/model";
 import type { DiscoveryMode } from "../settings";
 
-/** An API server that stands in the slice, or has stood there. */
+/** An API server that is in the slice, or has been. */
 export interface Member {
   readonly address: string;
   readonly port: number;
   /** When it left, on the clock of `nowMs`; undefined: it is in the slice. */
-  readonly goneSinceMs?: number;
+  readonly departedAtMs?: number;
 }
 
 /**
- * The members after the slice was seen again. Who has been out of it for `retainMs` is forgotten, but never because of a slice without
- * any endpoint: the API server that tells so serves itself, so such a slice says nothing, and every time starts anew after it.
+ * The members after another look at the slice: those out of it for `retainMs` are dropped.
+ * A slice without any endpoint drops none, and restarts all times after it: the API server that
+ * sent it serves itself, so such a slice proves nothing.
  */
-export function followSlice(
+export function trackSlice(
   members: readonly Member[],
   inSlice: readonly Backend[],
   nowMs: number,
@@ -34,35 +37,39 @@ export function followSlice(
 ): Member[] {
   if (inSlice.length === 0) return members.map(place);
   const present = new Set(inSlice.map(formatBackend));
-  const gone = members
+  const departed = members
     .filter((member) => !present.has(formatBackend(member)))
-    // A clock that was set back makes nobody stay longer than from now.
-    .map((member) => ({ ...member, goneSinceMs: Math.min(member.goneSinceMs ?? nowMs, nowMs) }))
-    .filter(({ goneSinceMs }) => nowMs - goneSinceMs < retainMs);
-  return [...inSlice.map(place), ...gone.sort(lastGoneFirst).slice(0, MAX_BACKENDS)];
+    // A clock that was set back keeps no member for longer than retainMs from now.
+    .map((member) => ({ ...member, departedAtMs: Math.min(member.departedAtMs ?? nowMs, nowMs) }))
+    .filter(({ departedAtMs }) => nowMs - departedAtMs < retainMs);
+  return [...inSlice.map(place), ...departed.sort(lastDepartedFirst).slice(0, MAX_BACKENDS)];
 }
 
-/** Whether `followSlice` would forget somebody. */
+/** Whether `trackSlice` would drop a member. */
 export function isOverdue(members: readonly Member[], nowMs: number, retainMs: number): boolean {
   return members.some(
-    ({ goneSinceMs }) => goneSinceMs !== undefined && nowMs - goneSinceMs >= retainMs,
+    ({ departedAtMs }) => departedAtMs !== undefined && nowMs - departedAtMs >= retainMs,
   );
 }
 
 /**
- * Entries and members as one set, by address and port: an entry gives the name, a member without one is named by its address. When
- * there is no room for all, those go first that left the slice first; members in the slice are refused with a reason.
+ * Entries of the ConfigMap and members as one set, by address and port. An entry gives the name;
+ * a member without an entry is named by its address. Beyond MAX_BACKENDS the members that departed
+ * first are left out, and members in the slice are refused with a reason.
  */
-export function unite(entries: readonly Backend[], members: readonly Member[]): ParsedBackends {
+export function mergeSources(
+  entries: readonly Backend[],
+  members: readonly Member[],
+): ParsedBackends {
   const backends = new Map(entries.map((backend) => [formatBackend(backend), backend]));
   const names = new Set(entries.map(({ name }) => name));
-  const refused: Refused[] = [];
-  for (const { address, port, goneSinceMs } of [...members].sort(lastGoneFirst)) {
+  const refused: RefusedEntry[] = [];
+  for (const { address, port, departedAtMs } of [...members].sort(lastDepartedFirst)) {
     const identity = formatBackend({ address, port });
     if (backends.has(identity)) continue;
     if (backends.size >= MAX_BACKENDS) {
       const reason = `more than ${MAX_BACKENDS} backends`;
-      if (goneSinceMs === undefined) refused.push({ key: address, value: identity, reason });
+      if (departedAtMs === undefined) refused.push({ key: address, value: identity, reason });
       continue;
     }
     const name = names.has(address) ? identity : address;
@@ -73,10 +80,10 @@ export function unite(entries: readonly Backend[], members: readonly Member[]): 
 }
 
 /**
- * What each source must have said for these backends to be wanted: the start before any has spoken, after a restart. Nobody
- * knows since when a member is gone that is not in the slice then: its time starts now.
+ * The reverse, after a restart: which backends came from which source. When a member left is
+ * unknown by then, so its time starts now.
  */
-export function divide(
+export function splitBySource(
   mode: DiscoveryMode,
   backends: readonly Backend[],
   nowMs: number,
@@ -87,7 +94,7 @@ export function divide(
     entries: backends.filter((backend) => !isMember(backend)),
     members: backends
       .filter(isMember)
-      .map((backend) => ({ ...place(backend), goneSinceMs: nowMs })),
+      .map((backend) => ({ ...place(backend), departedAtMs: nowMs })),
   };
 }
 
@@ -99,9 +106,9 @@ function place({ address, port }: Member): Member {
   return { address, port };
 }
 
-/** Those in the slice first, then who left last. */
-function lastGoneFirst(a: Member, b: Member): number {
-  const [one, other] = [a.goneSinceMs ?? Infinity, b.goneSinceMs ?? Infinity];
+/** Members in the slice first, then those that departed last. */
+function lastDepartedFirst(a: Member, b: Member): number {
+  const [one, other] = [a.departedAtMs ?? Infinity, b.departedAtMs ?? Infinity];
   if (one !== other) return one > other ? -1 : 1;
   return formatBackend(a) < formatBackend(b) ? -1 : 1;
 }

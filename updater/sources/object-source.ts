@@ -1,12 +1,14 @@
-/** One object as the API servers tell it: list and watch, for ever. */
+/** Follows one object of the API: lists and watches it for ever. */
 import { backoffMs, pause } from "../backoff";
-import { exchange, openRequest, type Endpoint, type Trust } from "./http";
-import { errorText, type Log } from "../report/log";
-import type { Metrics } from "../report/metrics";
+import type { Context } from "../context";
+import { exchange, openRequest, type ApiServer, type Trust } from "../http";
+import { formatBackend } from "../../haproxy/model";
+import { errorText } from "../report/log";
+import type { SyncState } from "./sync-state";
 
-/** An object that is followed. */
-export interface Watched {
-  /** As people call it: `ConfigMap kube-system/haproxy-backends`. */
+/** An object to follow. */
+export interface WatchedObject {
+  /** For messages: `ConfigMap kube-system/haproxy-backends`. */
   readonly title: string;
   /** Of its kind and namespace: `/api/v1/namespaces/kube-system/configmaps`. */
   readonly path: string;
@@ -14,36 +16,43 @@ export interface Watched {
 }
 
 /** The object at one moment. */
-export interface Observed<T> {
+export interface Observation<T> {
   readonly revision: string;
   readonly uid: string;
   /** Undefined: there is no such object. */
   readonly object: T | undefined;
 }
 
-/** What the source works with. */
-export interface SourceParts<T> {
-  readonly watched: Watched;
+/** How sources reach the API servers. */
+export interface ApiAccess {
   readonly trust: () => Trust;
   /** Read for each connection. */
   readonly token: () => string;
   /** API servers, the best first. */
-  readonly endpoints: () => readonly Endpoint[];
-  readonly onObserved: (observed: Observed<T>) => void;
-  /** An API server has just said that what was observed still holds. */
-  readonly onConfirmed?: () => void;
-  readonly metrics: Metrics;
-  readonly log: Log;
+  readonly apiServers: () => readonly ApiServer[];
+  readonly sync: SyncState;
   readonly times?: Partial<SourceTimes>;
 }
 
+/** What a source follows, and what it calls. */
+export interface Subscriber<T> {
+  readonly watched: WatchedObject;
+  readonly onObserved: (observation: Observation<T>) => void;
+  /** An API server has just confirmed the last observation. */
+  readonly onConfirmed?: () => void;
+  /** A whole round of the API servers failed; the error is the last one's. */
+  readonly onFailed?: (error: unknown) => void;
+}
+
+type SourceContext = Pick<Context, "log" | "metrics">;
+
 /** All in milliseconds. */
 export interface SourceTimes {
-  /** A list, or the head of a watch's answer. */
+  /** A list, or the headers of a watch's response. */
   readonly requestMs: number;
-  /** A watch is asked to end after this time to one and a half of it: a hung API server is not noticed later. */
+  /** A watch's timeoutSeconds is 1 to 1.5 times this: a hung API server is noticed after it. */
   readonly watchMs: number;
-  /** A watch that is silent for so long beyond its time is dropped. */
+  /** A watch that is silent for this long beyond its time is dropped. */
   readonly graceMs: number;
 }
 
@@ -58,43 +67,49 @@ interface ApiObject {
   readonly message?: string;
 }
 
-/** Lists, watches, and starts again; API servers in turn, the best first after every success. */
+/** Lists, watches, and starts again: API servers in turn, the best first after every success. */
 export class ObjectSource<T extends object> {
-  readonly #parts: SourceParts<T>;
+  readonly #context: SourceContext;
+  readonly #access: ApiAccess;
+  readonly #subscriber: Subscriber<T>;
   readonly #times: SourceTimes;
   #revision: string | undefined;
-  #endpoint: Endpoint | undefined;
+  #apiServer: ApiServer | undefined;
   #watch: AbortController | undefined;
+  /** Since the last confirmation. */
+  #failures = 0;
 
-  constructor(parts: SourceParts<T>) {
-    this.#parts = parts;
-    parts.metrics.expectSync(parts.watched.title);
-    this.#times = { ...TIMES, ...parts.times };
+  constructor(context: SourceContext, access: ApiAccess, subscriber: Subscriber<T>) {
+    this.#context = context;
+    this.#access = access;
+    this.#subscriber = subscriber;
+    access.sync.expect(subscriber.watched.title);
+    this.#times = { ...TIMES, ...access.times };
   }
 
-  /** The API server that is asked at the moment. */
-  get endpoint(): Endpoint | undefined {
-    return this.#endpoint;
+  /** The API server in use. */
+  get apiServer(): ApiServer | undefined {
+    return this.#apiServer;
   }
 
-  /** Gives up the API server that is being asked, e.g. because HAProxy's checks get no answer from it. */
+  /** Leaves the API server in use, e.g. because HAProxy's checks get no answer from it. */
   leave(reason: string): void {
     this.#watch?.abort(new Error(reason));
   }
 
   /** Runs until the signal comes. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
-    const { metrics, log, endpoints } = this.#parts;
+    const { metrics, log } = this.#context;
     for (let attempt = 0; !signal.aborted;) {
-      const choice = endpoints();
-      const endpoint = choice[attempt % Math.max(1, choice.length)];
-      if (endpoint === undefined) {
+      const choice = this.#access.apiServers();
+      const apiServer = choice[attempt % Math.max(1, choice.length)];
+      if (apiServer === undefined) {
         await pause(1000, signal);
         continue;
       }
-      this.#endpoint = endpoint;
+      this.#apiServer = apiServer;
       try {
-        await this.#follow(endpoint, signal);
+        await this.#follow(apiServer, signal);
         attempt = 0;
       } catch (error) {
         if (signal.aborted) return;
@@ -103,24 +118,29 @@ export class ObjectSource<T extends object> {
         this.#revision = undefined;
         if (!gone) {
           attempt += 1;
-          const server = `${endpoint.address} ${endpoint.port}`;
-          log.warn("API server given up", { server, error: errorText(error), attempt });
+          const server = formatBackend(apiServer);
+          log.warn("lost an API server", { server, error: errorText(error), attempt });
+          this.#failures += 1;
+          // The first one only ends what worked until now; then comes a whole round.
+          if (this.#failures > 1 && (this.#failures - 1) % choice.length === 0) {
+            this.#subscriber.onFailed?.(error);
+          }
         }
-        // Each server gets its first turn soon; the pause grows with each round.
+        // Each server gets its first turn soon: the pause grows with each round.
         await pause(backoffMs(Math.ceil((attempt + 1) / Math.max(1, choice.length))), signal);
       }
     }
   }
 
-  /** List if need be, then one watch to its orderly end. */
-  async #follow(endpoint: Endpoint, signal: AbortSignal): Promise<void> {
-    const revision = this.#revision ?? (await this.#list(endpoint));
+  /** Lists if needed, then watches until the API server ends the watch. */
+  async #follow(apiServer: ApiServer, signal: AbortSignal): Promise<void> {
+    const revision = this.#revision ?? (await this.#list(apiServer));
     this.#revision = revision;
     this.#watch = new AbortController();
     const stop = (): void => this.#watch?.abort(new Error("stopped"));
     signal.addEventListener("abort", stop, { once: true });
     try {
-      await this.#watchFrom(endpoint, revision, this.#watch.signal);
+      await this.#watchFrom(apiServer, revision, this.#watch.signal);
     } finally {
       signal.removeEventListener("abort", stop);
       this.#watch = undefined;
@@ -128,30 +148,30 @@ export class ObjectSource<T extends object> {
   }
 
   #path(parameters: Readonly<Record<string, string>>): string {
-    const { path, name } = this.#parts.watched;
+    const { path, name } = this.#subscriber.watched;
     const query = new URLSearchParams({ fieldSelector: `metadata.name=${name}`, ...parameters });
     return `${path}?${query.toString()}`;
   }
 
   #token(): string {
     try {
-      return this.#parts.token();
+      return this.#access.token();
     } catch (error) {
-      this.#parts.metrics.countError("token");
+      this.#context.metrics.countError("token");
       throw error;
     }
   }
 
-  async #list(endpoint: Endpoint): Promise<string> {
+  async #list(apiServer: ApiServer): Promise<string> {
     const token = this.#token();
     const path = this.#path({});
-    const { status, body } = await exchange(endpoint, this.#parts.trust(), {
+    const { status, body } = await exchange(apiServer, this.#access.trust(), {
       method: "GET",
       path,
       token,
       timeoutMs: this.#times.requestMs,
     }).catch((error: unknown) => {
-      this.#parts.metrics.countError("api");
+      this.#context.metrics.countError("api");
       throw error;
     });
     this.#expectOk(status, body);
@@ -163,10 +183,10 @@ export class ObjectSource<T extends object> {
     return revision;
   }
 
-  async #watchFrom(endpoint: Endpoint, revision: string, signal: AbortSignal): Promise<void> {
+  async #watchFrom(apiServer: ApiServer, revision: string, signal: AbortSignal): Promise<void> {
     const { watchMs, graceMs, requestMs } = this.#times;
     const lengthMs = Math.round(watchMs * (1 + Math.random() / 2));
-    const answer = await openRequest(endpoint, this.#parts.trust(), {
+    const answer = await openRequest(apiServer, this.#access.trust(), {
       method: "GET",
       path: this.#path({
         watch: "1",
@@ -178,7 +198,7 @@ export class ObjectSource<T extends object> {
       timeoutMs: requestMs,
       signal,
     });
-    // Also ends a watch whose API server hangs and never keeps its timeoutSeconds.
+    // Ends a watch whose API server hangs and does not keep its timeoutSeconds.
     const timer = setTimeout(
       () => answer.destroy(new Error("the watch is silent beyond its time")),
       lengthMs + graceMs,
@@ -195,7 +215,7 @@ export class ObjectSource<T extends object> {
         rest = lines.pop() ?? "";
         for (const line of lines) if (line.trim() !== "") this.#event(line);
       }
-      // Orderly end: until now nothing had changed.
+      // An orderly end confirms that nothing else has changed.
       this.#confirm();
     } finally {
       clearTimeout(timer);
@@ -217,18 +237,20 @@ export class ObjectSource<T extends object> {
   }
 
   #observe(object: (T & ApiObject) | undefined, revision: string): void {
-    this.#parts.onObserved({ revision, uid: object?.metadata?.uid ?? "", object });
+    this.#subscriber.onObserved({ revision, uid: object?.metadata?.uid ?? "", object });
   }
 
   #confirm(): void {
-    this.#parts.metrics.confirmSync(this.#parts.watched.title);
-    this.#parts.onConfirmed?.();
+    this.#failures = 0;
+    this.#access.sync.confirm(this.#subscriber.watched.title);
+    this.#subscriber.onConfirmed?.();
   }
 
   #expectOk(status: number, body: string): void {
     if (status === 200) return;
     if (status === 410) throw new GoneError();
-    const { watched, metrics } = this.#parts;
+    const { watched } = this.#subscriber;
+    const { metrics } = this.#context;
     metrics.countError(status === 401 || status === 403 ? "unauthorized" : "api");
     const hint =
       status === 401

@@ -1,24 +1,23 @@
-/** Asks a backend what HAProxy's checks ask, where one must know before they do: HAProxy has not started, or has just learnt of the server. */
+/** Runs HAProxy's two checks itself, before HAProxy does: at its start, and for a new server. */
+import type { Pool } from "../../haproxy/config";
 import type { Backend } from "../../haproxy/model";
-import { exchange, type Trust } from "./http";
+import { exchange, type Trust } from "../http";
 
-/** An API server under load answers within this, or is no good for a start. */
+/** An API server that answers later than this is not fit to start with. */
 const TIMEOUT_MS = 2000;
 
-/** What a backend said. */
-export interface Verdict {
-  /** `GET /readyz` gave 200. */
-  readonly ready: boolean;
-  /** `GET /livez/ping` gave any HTTP answer. */
-  readonly alive: boolean;
-}
+/**
+ * The result for each pool. `ready`: `GET /readyz` gave 200. `alive`: `GET /livez/ping` gave any
+ * HTTP response.
+ */
+export type ProbeResult = Readonly<Record<Pool, boolean>>;
 
-/** The same two questions as HAProxy's pools `ready` and `alive`, the first with the token if there is one. Never throws. */
+/** @param token for `/readyz`. Never throws. */
 export async function probeBackend(
   backend: Backend,
   trust: Trust,
   token?: string,
-): Promise<Verdict> {
+): Promise<ProbeResult> {
   const ask = (path: string, credentials: { readonly token?: string } = {}): Promise<number> =>
     exchange(backend, trust, { method: "GET", path, timeoutMs: TIMEOUT_MS, ...credentials }).then(
       ({ status }) => status,

@@ -1,18 +1,18 @@
-/** The ServiceAccount's token: from the environment, or from a file that is read again for each connection. */
+/** The ServiceAccount's token: from the environment, or from a file, read for each connection. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { UpdaterSettings } from "../settings";
 
 const TOKEN = /^[A-Za-z0-9._~+/=-]+$/;
 
-/** Reads the token, and knows which one was used last. */
+/** Reads the token, and remembers which one the last sync used. */
 export class TokenReader {
   readonly #file: string;
   readonly #fromEnvironment: string | undefined;
   readonly #where: string;
   #used: { readonly fingerprint: string; readonly atMs: number } | undefined;
 
-  /** A token in the environment is taken out of it: the programs that the updater starts need none. */
+  /** Removes a token from the environment: child processes need none. */
   constructor(
     settings: Pick<UpdaterSettings, "tokenFile" | "tokenVariable">,
     environment: Record<string, string | undefined> = process.env,
@@ -26,12 +26,12 @@ export class TokenReader {
     this.#where = variable === undefined ? this.#file : `the environment variable ${variable}`;
   }
 
-  /** Where it comes from, for messages. */
+  /** The file or variable, for messages. */
   get where(): string {
     return this.#where;
   }
 
-  /** Is there one at all? */
+  /** Whether there is a token. */
   present(): boolean {
     try {
       return TOKEN.test(this.#text());
@@ -47,24 +47,24 @@ export class TokenReader {
     return token;
   }
 
-  /** The same, for the connection that syncs. */
+  /** `read` for a sync: remembers the token's fingerprint and since when it is in use. */
   readForSync(): string {
     const token = this.read();
-    const name = fingerprint(token);
-    // since when it is the one: a list is followed by watches with the same token
+    const name = tokenFingerprint(token);
+    // A list and the watches after it use the same token: keep the time of its first use.
     if (this.#used?.fingerprint !== name) {
       this.#used = { fingerprint: name, atMs: performance.now() };
     }
     return token;
   }
 
-  /** Has the token changed since the connection that syncs was opened? */
+  /** Whether there is another token than that of the last sync. */
   changed(): boolean {
     if (this.#used === undefined || !this.present()) return false;
-    return fingerprint(this.read()) !== this.#used.fingerprint;
+    return tokenFingerprint(this.read()) !== this.#used.fingerprint;
   }
 
-  /** Fingerprint of the token with which an API server confirmed the backends so many seconds ago; null: none yet. */
+  /** Fingerprint of the token that made the sync of so many seconds ago; null: none yet. */
   syncedWith(secondsSinceSync: number | undefined): string | null {
     if (this.#used === undefined || secondsSinceSync === undefined) return null;
     const syncedAtMs = performance.now() - 1000 * secondsSinceSync;
@@ -76,7 +76,7 @@ export class TokenReader {
   }
 }
 
-/** Names a token without showing it. */
-export function fingerprint(token: string): string {
+/** Identifies a token without revealing it. */
+export function tokenFingerprint(token: string): string {
   return createHash("sha256").update(token).digest("hex").slice(0, 12);
 }

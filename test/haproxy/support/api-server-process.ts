@@ -1,4 +1,4 @@
-/** The process of ApiServer: a process of its own, so that it can be stopped by SIGSTOP and killed. */
+/** ApiServer's own process, which can be stopped by SIGSTOP and killed. */
 import { createServer } from "node:https";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Orders, Report, StartMessage } from "./api-server";
@@ -12,7 +12,7 @@ const state: Required<Omit<Orders, "token">> & Pick<Orders, "token"> = {
   anonymous: true,
   listening: true,
 };
-const report: Report = { requests: [], events: [], lists: 0, watches: 0, tokens: [] };
+const report: Report = { requests: [], events: [], checks: 0, lists: 0, watches: 0, tokens: [] };
 /** With the path that each watches. */
 const watches = new Map<ServerResponse, string>();
 /** A real API server sends one a minute. */
@@ -43,7 +43,7 @@ function endpointSlice(): unknown {
   };
 }
 
-/** What stands under a path; null: nothing. */
+/** The object under a path; null: none. */
 function objectAt(path: string): unknown {
   if (path.endsWith("/endpointslices")) return state.slice === null ? null : endpointSlice();
   return state.data === null ? null : configMap();
@@ -66,7 +66,7 @@ function answer(response: ServerResponse, status: number, body: unknown): void {
   response.end(JSON.stringify(body));
 }
 
-/** 401 for whom the server does not know. */
+/** Answers 401 to other tokens. */
 function admits(request: IncomingMessage, response: ServerResponse): boolean {
   const expected = state.token ?? start?.token;
   const token = request.headers.authorization?.replace("Bearer ", "") ?? "";
@@ -76,6 +76,7 @@ function admits(request: IncomingMessage, response: ServerResponse): boolean {
 }
 
 function health(request: IncomingMessage, response: ServerResponse, status: number): void {
+  report.checks += 1;
   if (status === 0) return;
   if (state.anonymous || admits(request, response)) answer(response, status, {});
 }
@@ -147,7 +148,7 @@ process.on("message", (message: StartMessage | Orders | "report") => {
   } else {
     const before = { ...state };
     Object.assign(state, message);
-    // Open connections go on, as in an API server that shuts down in good order.
+    // Open connections continue, as in an API server's orderly shutdown.
     if (!state.listening && before.listening) listener?.close();
     if (state.listening && !before.listening) listener?.listen();
     if ("data" in message) sendChange("/configmaps", before.data !== null);

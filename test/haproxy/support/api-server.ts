@@ -16,16 +16,16 @@ export interface StartMessage {
   readonly token?: string;
 }
 
-/** What the server answers from now on. */
+/** Changes of the server's behaviour. */
 export interface Orders {
   /** Status of /readyz; 0: no answer. */
   readyz?: number;
   livez?: number;
-  /** False: the checks' paths want the token too (anonymous-auth=false). */
+  /** False: checks need the token, too (anonymous-auth=false). */
   anonymous?: boolean;
   /** The only accepted token from now on. */
   token?: string;
-  /** False: new connections are refused from now on; true: they are taken again. */
+  /** Whether new connections are accepted. */
   listening?: boolean;
   /** resourceVersion and data of the ConfigMap; null: it does not exist. */
   revision?: number;
@@ -34,17 +34,19 @@ export interface Orders {
   slice?: readonly string[] | null;
 }
 
-/** What the server has seen. */
+/** The requests that the server has got. */
 export interface Report {
   /** Paths other than those of the checks. */
   readonly requests: string[];
   readonly events: unknown[];
+  /** Checks of HAProxy and probes, answered or not. */
+  checks: number;
   lists: number;
   watches: number;
   readonly tokens: string[];
 }
 
-/** A stand-in of an API server: checks, one ConfigMap and one EndpointSlice with list and watch, Events. */
+/** A fake API server: checks, list and watch of one ConfigMap and one EndpointSlice, Events. */
 export class ApiServer {
   readonly backend: Backend;
   readonly #child: ChildProcess;
@@ -88,7 +90,7 @@ export class ApiServer {
     return (await this.#ask("report")) as Report;
   }
 
-  /** SIGSTOP: the kernel still takes connections, nobody answers. */
+  /** SIGSTOP: the kernel accepts connections, and nothing answers. */
   hang(): void {
     this.#child.kill("SIGSTOP");
   }
@@ -106,7 +108,7 @@ export class ApiServer {
 
   #ask(message: StartMessage | Orders | "report"): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const ended = (): void => reject(new Error("the API server stand-in has ended"));
+      const ended = (): void => reject(new Error("the fake API server has ended"));
       this.#child.once("exit", ended);
       this.#child.once("message", (answer) => {
         this.#child.off("exit", ended);

@@ -3,7 +3,10 @@ import { request } from "node:https";
 import { connect as connectTcp } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 
-/** Which API server answered over a new TLS connection. Rejects when the connection fails or the status is not 200. */
+/**
+ * The API server that answers a new TLS connection.
+ * @throws Error when the connection fails, or the status is not 200
+ */
 export function whoAnswers(port: number, caFile: string, timeoutMs = 10_000): Promise<string> {
   return new Promise((resolve, reject) => {
     const outgoing = request(
@@ -31,7 +34,7 @@ export function whoAnswers(port: number, caFile: string, timeoutMs = 10_000): Pr
   });
 }
 
-/** A long request that says which server it reached and then is silent, as a watch is. */
+/** A long request: the response names its server and is then idle, like a watch. */
 export class Watch {
   readonly server: string;
   readonly #socket: TLSSocket;

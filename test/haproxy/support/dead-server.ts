@@ -2,12 +2,12 @@ import { createServer, type Server, type Socket } from "node:net";
 import type { Backend } from "../../../haproxy/model";
 import { freePort, ownAddress } from "./network";
 
-/** The name that HAProxy's checks give; it stands in the clear in their first packet. */
+/** The SNI of HAProxy's checks, in plain text in their first packet. */
 const CHECK_NAME = "kubernetes";
 
-/** Takes connections and never answers: a hung API server that counts who was sent to it. */
+/** A hung API server: it accepts connections, never answers, and counts them. */
 export class DeadServer {
-  /** Connections that began with something else than a check does. */
+  /** Connections that do not begin like a check. */
   reached = 0;
   checks = 0;
   readonly backend: Backend;
@@ -27,7 +27,7 @@ export class DeadServer {
     });
   }
 
-  /** @param at where nobody listens any more; else an address and a port of its own */
+  /** @param at an address where nothing listens. @default an address and port of its own */
   static async start(name: string, at?: Backend): Promise<DeadServer> {
     const backend = at ?? { name, address: ownAddress(), port: await freePort() };
     const dead = new DeadServer(backend);

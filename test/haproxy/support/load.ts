@@ -1,7 +1,7 @@
 import { whoAnswers } from "./client";
 import { sleep } from "./wait";
 
-/** New connections one after the other, from `begin` to `stop`; which server answered, and what failed. */
+/** New connections one by one, from `begin` to `stop`: which server answered, and what failed. */
 export class Load {
   readonly answers: string[] = [];
   readonly failures: string[] = [];

@@ -4,11 +4,11 @@ import { randomBytes } from "node:crypto";
 /** Where an API server runs, so that several can have the same port. */
 export interface Machine {
   readonly address: string;
-  /** What runs a program there. */
+  /** Command that runs a program there. */
   readonly command: readonly string[];
 }
 
-/** A network namespace with several addresses, linked to this computer: from here they are machines of their own. */
+/** A network namespace with several addresses: from here each is a separate machine. */
 export class Machines {
   readonly #name: string;
   readonly #subnet: string;
@@ -50,7 +50,7 @@ export class Machines {
     };
   }
 
-  /** Takes the link with it. */
+  /** Removes the link, too. */
   remove(): void {
     ip("netns", "delete", this.#name);
   }

@@ -1,4 +1,4 @@
-/** HAProxy's container of the variant `mounted`: the script as pid 1 of a namespace of its own, and kubelet's side of the volume. */
+/** HAProxy's container of the variant `mounted`: the script as pid 1, and kubelet's volume. */
 import { spawn, type ChildProcess } from "node:child_process";
 import {
   existsSync,
@@ -15,35 +15,35 @@ import { mountedScript } from "../../../pod/mounted-script";
 import { renderMountedConfig } from "../../../haproxy/mounted";
 import { parseServerStates } from "../../../haproxy/server-metrics";
 import { ask } from "../../../haproxy/socket";
-import type { Bench, Binary } from "./bench";
+import type { Rig, Binary } from "./rig";
 import { waitFor } from "./wait";
 
-/** A shell with the tools that its image has. */
+/** A shell with its image's tools. */
 export interface Shell {
   readonly name: string;
   readonly command: readonly string[];
   /** Folders with its tools. */
   readonly path: (folder: string) => string;
-  /** Health is carried over a reload. */
+  /** A reload keeps the servers' health. */
   readonly perl: boolean;
 }
 
 export class MountedPod {
   readonly configFile: string;
-  readonly #bench: Bench;
+  readonly #rig: Rig;
   readonly #binary: Binary;
   readonly #shell: Shell;
   readonly #mounted: string;
   #child: ChildProcess | undefined;
-  #said = "";
+  #output = "";
   #version = 0;
 
-  constructor(bench: Bench, binary: Binary, shell: Shell) {
-    this.#bench = bench;
+  constructor(rig: Rig, binary: Binary, shell: Shell) {
+    this.#rig = rig;
     this.#binary = binary;
     this.#shell = shell;
-    this.#mounted = join(bench.folder, "mounted");
-    this.configFile = join(bench.folder, "etc/haproxy.cfg");
+    this.#mounted = join(rig.folder, "mounted");
+    this.configFile = join(rig.folder, "etc/haproxy.cfg");
     mkdirSync(dirname(this.configFile));
     mkdirSync(this.#mounted);
   }
@@ -51,12 +51,12 @@ export class MountedPod {
   /** haproxy.cfg with these servers as its backends. */
   config(...names: string[]): string {
     return renderMountedConfig(
-      this.#bench.settings.haproxy,
-      names.map((name) => this.#bench.server(name).backend),
+      this.#rig.settings.haproxy,
+      names.map((name) => this.#rig.server(name).backend),
     );
   }
 
-  /** As kubelet does it: a new folder, and the link `..data` swapped to it at once. Undefined: the key is gone. */
+  /** As kubelet does it: swaps the link `..data` to a new folder. Undefined: removes the key. */
   mount(text: string | undefined): void {
     const former = `..${this.#version}`;
     this.#version += 1;
@@ -71,17 +71,17 @@ export class MountedPod {
     rmSync(join(this.#mounted, former), { recursive: true, force: true });
   }
 
-  /** Starts the container; it need not come up. */
+  /** Starts the container; it may fail. */
   run(): void {
-    const { adminSocket, stateFile } = this.#bench.settings.haproxy;
+    const { adminSocket, stateFile } = this.#rig.settings.haproxy;
     const { configFile } = this;
     const script = mountedScript({ mounted: this.#mounted, configFile, stateFile, adminSocket });
     const path = [
-      join(this.#bench.folder, "first"),
+      join(this.#rig.folder, "first"),
       dirname(this.#binary.command[0] ?? ""),
-      this.#shell.path(this.#bench.folder),
+      this.#shell.path(this.#rig.folder),
     ];
-    this.#said = "";
+    this.#output = "";
     const child = spawn(
       "/usr/bin/unshare",
       ["--pid", "--fork", "--kill-child", "--mount-proc", ...this.#shell.command, "-c", script],
@@ -90,7 +90,7 @@ export class MountedPod {
         env: { PATH: path.join(":"), HOST_IP: "127.0.0.1" },
       },
     );
-    child.stderr.on("data", (chunk: Buffer) => (this.#said += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (this.#output += chunk.toString()));
     this.#child = child;
   }
 
@@ -98,19 +98,19 @@ export class MountedPod {
   async start(): Promise<void> {
     this.run();
     await waitFor("HAProxy answers", async () => {
-      if (this.ended !== undefined) throw new Error(`ended: ${this.#said}`);
-      return (await this.#bench.health("/healthz")).status === 200;
+      if (this.ended !== undefined) throw new Error(`ended: ${this.#output}`);
+      return (await this.#rig.health("/healthz")).status === 200;
     });
   }
 
-  /** What the container has written to stderr, since its start. */
-  get said(): string {
-    return this.#said;
+  /** The container's stderr since its start. */
+  get output(): string {
+    return this.#output;
   }
 
-  /** The lines of the script itself. */
+  /** The script's own lines. */
   get lines(): string[] {
-    return this.#said.split("\n").filter((line) => line.startsWith("control-plane-lb: "));
+    return this.#output.split("\n").filter((line) => line.startsWith("control-plane-lb: "));
   }
 
   /** Exit code, or signal; undefined while it runs. */
@@ -126,7 +126,7 @@ export class MountedPod {
     process.kill(pid, name);
   }
 
-  /** kill -9 of pid 1: all its processes go with it. */
+  /** kill -9 of pid 1 kills all its processes. */
   async kill(): Promise<void> {
     if (this.#child === undefined || this.ended !== undefined) return;
     await this.signal("SIGKILL");
@@ -140,28 +140,31 @@ export class MountedPod {
     }).then(({ ended }) => ended);
   }
 
-  /** Pid of the worker that serves, in the container's own numbers. */
+  /** Pid of the serving worker, in the container's namespace. */
   async worker(): Promise<string | undefined> {
-    const info = await ask(this.#bench.settings.haproxy.adminSocket, "show info", 5000);
+    const info = await ask(this.#rig.settings.haproxy.adminSocket, "show info", 5000);
     return /^Pid: (\d+)$/m.exec(info)?.[1];
   }
 
   /** Waits until these servers, and no others, are ready. */
   async ready(...names: string[]): Promise<void> {
     await waitFor(`ready: ${names.join(" ")}`, async () => {
-      const states = parseServerStates((await this.#bench.health("/metrics")).body);
+      const states = parseServerStates((await this.#rig.health("/metrics")).body);
       const up = states.filter(({ state }) => state === "ready").map(({ name }) => name);
       if (up.sort().join() !== names.join()) throw new Error(JSON.stringify(states));
       return true;
     });
   }
 
-  /** After `cut`, this tool does only `half` and then hangs. To be called before the start: shells remember where tools are. */
+  /**
+   * After `cut`, this tool does only `half`, then hangs. Call it before the start: shells hash
+   * paths.
+   */
   makeCuttable(tool: string, half: string): void {
-    const at = (name: string): string => join(this.#bench.folder, name);
+    const at = (name: string): string => join(this.#rig.folder, name);
     mkdirSync(at("first"), { recursive: true });
     const script = `#!/bin/sh
-PATH=${this.#shell.path(this.#bench.folder)}
+PATH=${this.#shell.path(this.#rig.folder)}
 [ -e ${at("cut")} ] || exec ${tool} "$@"
 ${half}
 : >${at("hangs")}
@@ -171,14 +174,14 @@ exec sleep 1000
   }
 
   cut(): void {
-    writeFileSync(join(this.#bench.folder, "cut"), "");
+    writeFileSync(join(this.#rig.folder, "cut"), "");
   }
 
   repair(): void {
-    rmSync(join(this.#bench.folder, "cut"));
+    rmSync(join(this.#rig.folder, "cut"));
   }
 
   async hangs(): Promise<void> {
-    await waitFor("the tool hangs", () => existsSync(join(this.#bench.folder, "hangs")));
+    await waitFor("the tool hangs", () => existsSync(join(this.#rig.folder, "hangs")));
   }
 }

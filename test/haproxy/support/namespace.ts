@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { randomInt } from "node:crypto";
 import type { Machine } from "./machines";
 
-/** A network namespace with a link to this computer, which can begin to swallow everything that is sent to it. */
+/** A network namespace that can begin to drop all packets that it gets. */
 export class Namespace implements Machine {
   readonly name: string;
   readonly address: string;
@@ -25,7 +25,7 @@ export class Namespace implements Machine {
     ip("-n", this.name, "link", "set", "eth0", "up");
   }
 
-  /** Packets come in and are dropped: no reset, no answer. */
+  /** Drops incoming packets: no reset, no answer. */
   swallow(): void {
     this.#nft(
       "add table inet hole; add chain inet hole input { type filter hook input priority 0 ; policy drop ; }",

@@ -3,8 +3,8 @@ import { createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 
 /**
- * An own address that is no loopback address: the updater refuses those. The interface of the default route, as others may
- * come and go during a test.
+ * An own address that is not a loopback address, which the updater refuses. Of the default route's
+ * interface: others may come and go during a test.
  */
 export function ownAddress(): string {
   const route = readFileSync("/proc/net/route", "utf8")
@@ -21,7 +21,7 @@ export function ownAddress(): string {
 
 const given = new Set<number>();
 
-/** A free TCP port below the ports that the kernel gives to outgoing connections; each is given once. */
+/** A free TCP port below the ephemeral ports; each call gives another. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = 15_000 + Math.floor(Math.random() * 15_000);

@@ -1,4 +1,6 @@
-/** Waits until the condition gives something; `what` stands in the error. */
+/**
+ * Waits until the condition is neither false, undefined nor an error; `what` is for the message.
+ */
 export async function waitFor<T>(
   what: string,
   condition: () => Promise<T | undefined | false> | T | undefined | false,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { tokenFingerprint } from "../../../host/service/token-part";
+import { tokenFingerprint } from "../../../updater/sources/token";
 import { ask, Identity } from "../../../e2e/load/request";
 import { BACKENDS_CONFIG_MAP, NAMESPACE, UPDATER_UNIT } from "../../../names";
 import {

@@ -1,23 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { fingerprintSpec, renderHaproxyConfig, type HaproxySpec } from "../../../haproxy/config";
-import { HAPROXY_DEFAULTS } from "../../support/haproxy-defaults";
 import type { Backend } from "../../../haproxy/model";
 import { LAST_LINE, renderMountedConfig } from "../../../haproxy/mounted";
 import { replaceServerLines } from "../../../haproxy/server-lines";
+import { exampleSettings } from "../updater/example-settings";
 import { backendServerName, parseServerName } from "../../../haproxy/server-name";
 
-const SPEC: HaproxySpec = {
-  listen: ["${HOST_IP}"],
-  port: 6444,
-  healthPort: 6445,
-  allow: [],
-  caFile: "/etc/ca.crt",
-  adminSocket: "/run/haproxy/admin.sock",
-  updaterSocket: "/run/haproxy/updater.sock",
-  stateFile: "/run/haproxy/state",
-  ...HAPROXY_DEFAULTS,
-};
+const SPEC: HaproxySpec = { ...exampleSettings("/run/haproxy").haproxy, listen: ["${HOST_IP}"] };
 const M1: Backend = { name: "m1", address: "10.77.0.11", port: 6443 };
 const M2: Backend = { name: "m2", address: "fd00::1", port: 6443 };
 
@@ -42,7 +32,7 @@ describe("renderHaproxyConfig", () => {
     }
   });
 
-  it("has each slot once more as a fallback that follows the liveness check", () => {
+  it("has a fallback for each slot that tracks the liveness check", () => {
     const ready = section(renderHaproxyConfig(SPEC, [M1, undefined]), "backend ready");
     assert.deepEqual(
       ready.filter((line) => line.includes("backup")),
@@ -54,25 +44,25 @@ describe("renderHaproxyConfig", () => {
     );
   });
 
-  it("can be given other slots without its spec", () => {
+  it("has replaceable slots", () => {
     const config = renderHaproxyConfig(SPEC, [M1, undefined, M2]);
     const slots = [undefined, M2, M1, undefined];
     assert.equal(replaceServerLines(config, slots), renderHaproxyConfig(SPEC, slots));
   });
 
-  it("stays as it is where a server line says more than we know of", () => {
+  it("keeps server lines of another format", () => {
     const config = renderHaproxyConfig(SPEC, [M1, M2]).replace("# m2", "weight 3 # m2");
     assert.equal(replaceServerLines(config, [M1]), config);
   });
 
-  it("verifies every server's certificate, and never leaves that out", () => {
+  it("verifies every server's certificate", () => {
     const text = renderHaproxyConfig(SPEC, [M1]);
     for (const pool of ["backend ready", "backend alive"]) {
       const line = section(text, pool).find((it) => it.startsWith("default-server "));
       for (const part of [
         "check-ssl",
         "verify required",
-        "ca-file /etc/ca.crt",
+        "ca-file /run/haproxy/ca.crt",
         "verifyhost kubernetes",
         "check-sni kubernetes",
       ]) {
@@ -82,7 +72,7 @@ describe("renderHaproxyConfig", () => {
     assert.doesNotMatch(text, /verify none/);
   });
 
-  it("is ready only with 200, and alive with any HTTP answer", () => {
+  it("is ready only with 200, and alive with any HTTP response", () => {
     const text = renderHaproxyConfig(SPEC, []);
     assert.ok(section(text, "backend ready").includes("http-check expect status 200"));
     assert.ok(
@@ -90,7 +80,7 @@ describe("renderHaproxyConfig", () => {
     );
   });
 
-  it("uses the ready servers, else those that live, else closes", () => {
+  it("uses ready servers, else alive ones, else closes", () => {
     const lines = section(renderHaproxyConfig(SPEC, []), "frontend endpoint");
     assert.deepEqual(
       lines.filter((line) => !line.startsWith("#")),
@@ -106,7 +96,7 @@ describe("renderHaproxyConfig", () => {
     );
   });
 
-  it("sends a token with the readiness checks only if told so, and holds none itself", () => {
+  it("refers to a token's file for readiness checks with authentication token alone", () => {
     assert.doesNotMatch(renderHaproxyConfig(SPEC, []), /Authorization/);
     const checks = { ...SPEC.checks, authentication: "token" } as const;
     const text = renderHaproxyConfig({ ...SPEC, checks }, []);
@@ -119,7 +109,7 @@ describe("renderHaproxyConfig", () => {
     assert.doesNotMatch(send("alive") ?? "", /Authorization/);
   });
 
-  it("lets the allow-list and the host itself in, and keeps /healthz open", () => {
+  it("accepts the allow-list and the host itself, and any source on /healthz", () => {
     const text = renderHaproxyConfig({ ...SPEC, allow: ["10.0.0.0/8", "fd00::/8"] }, []);
     const endpoint = section(text, "frontend endpoint");
     assert.ok(endpoint.includes("acl allowed src 10.0.0.0/8"));
@@ -131,14 +121,14 @@ describe("renderHaproxyConfig", () => {
     assert.ok(open < health.indexOf("http-request deny if !own !allowed"));
   });
 
-  it("stops HAProxy from starting on the wildcard when a variable is unset", () => {
+  it("keeps HAProxy from starting on the wildcard when a variable is unset", () => {
     assert.match(renderHaproxyConfig(SPEC, []), /\.if streq\("\$\{HOST_IP\}",""\)\n\.alert /);
     const fixed = renderHaproxyConfig({ ...SPEC, listen: ["10.0.0.5", "fd00::5"] }, []);
     assert.doesNotMatch(fixed, /\.alert/);
     assert.match(fixed, /bind "fd00::5:6444"/);
   });
 
-  it("leads nowhere, and names servers after their backends, where there is no updater", () => {
+  it("names servers after their backends without an updater", () => {
     const text = renderMountedConfig(SPEC, [M1, M2]);
     assert.doesNotMatch(text, /updater/);
     assert.ok(
@@ -159,7 +149,7 @@ describe("renderHaproxyConfig", () => {
     assert.equal(parseServerName("s1"), undefined);
   });
 
-  it("is whole for a mounted file, whatever the order of the backends, and never without one", () => {
+  it("is the same mounted file for any order of the backends", () => {
     const text = renderMountedConfig(SPEC, [M2, M1]);
     assert.equal(text, renderMountedConfig(SPEC, [M1, M2]));
     assert.ok(text.endsWith(`\n${LAST_LINE}\n`));

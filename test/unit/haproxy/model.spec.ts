@@ -6,7 +6,7 @@ describe("parseBackends", () => {
   const reasons = (data: Record<string, string>): Record<string, string> =>
     Object.fromEntries(parseBackends(data).refused.map(({ key, reason }) => [key, reason]));
 
-  it("reads IPv4 and IPv6, sorted by name, IPv6 in its canonical form", () => {
+  it("reads IPv4 and IPv6, sorted by name, in canonical form", () => {
     const { backends, refused } = parseBackends({
       m2: "[FD00:0:0::1]:6443",
       m1: "10.77.0.11:6443",
@@ -19,7 +19,7 @@ describe("parseBackends", () => {
     assert.deepEqual(backends.map(formatBackend), ["10.77.0.11:6443", "[fd00::1]:6443"]);
   });
 
-  it("refuses a bad entry with its reason, and the others stand", () => {
+  it("refuses an invalid entry with its reason, and keeps the others", () => {
     const data = { good: "10.0.0.1:6443", bad: "10.0.0.2" };
     assert.deepEqual(
       parseBackends(data).backends.map(({ name }) => name),
@@ -44,7 +44,7 @@ describe("parseBackends", () => {
     "[fe80::1%eth0]:6443",
     "[10.0.0.1]:6443",
   ]) {
-    it(`refuses ${JSON.stringify(value)} as no address and port`, () => {
+    it(`refuses ${JSON.stringify(value)} as address and port`, () => {
       assert.match(reasons({ m1: value })["m1"] ?? "", /expected ADDRESS:PORT/);
     });
   }
@@ -62,17 +62,17 @@ describe("parseBackends", () => {
     "[ff02::1]",
     "[::ffff:10.0.0.1]",
   ]) {
-    it(`refuses ${address}: no other machine has it`, () => {
+    it(`refuses ${address}: other machines cannot reach it`, () => {
       assert.match(reasons({ m1: `${address}:6443` })["m1"] ?? "", /is a loopback/);
     });
   }
 
-  it("refuses an address that another key has already, also in another spelling", () => {
+  it("refuses an address that another key has, also in another spelling", () => {
     const data = { m1: "[fd00::1]:6443", m2: "[fd00:0::1]:6443", m3: "[fd00::1]:6444" };
     assert.deepEqual(reasons(data), { m2: "same address and port as m1" });
   });
 
-  it("refuses keys that are no node names, and long values", () => {
+  it("refuses keys that are not node names, and long values", () => {
     const found = reasons({
       "M 1": "10.0.0.1:6443",
       _x: "10.0.0.2:6443",
@@ -85,7 +85,7 @@ describe("parseBackends", () => {
     assert.equal(entry?.value.length, 80);
   });
 
-  it("takes so many backends and no more", () => {
+  it("accepts MAX_BACKENDS backends", () => {
     const data = Object.fromEntries(
       Array.from({ length: MAX_BACKENDS + 2 }, (_, i) => [
         `m${100 + i}`,
@@ -100,7 +100,7 @@ describe("parseBackends", () => {
     );
   });
 
-  it("accounts for every entry, whatever is in the ConfigMap, in any order", () => {
+  it("accepts or refuses each entry of any ConfigMap, in any order", () => {
     const value = fc.oneof(
       fc.string(),
       fc.tuple(fc.ipV4(), fc.nat(70_000)).map(([ip, port]) => `${ip}:${port}`),

@@ -65,12 +65,12 @@ describe("answers of HAProxy", () => {
     ]);
   });
 
-  it("takes an answer without its header, or without a column, for an error", () => {
+  it("throws for an answer without its header, or without a column", () => {
     assert.throws(() => parseServersState("Permission denied"), RuntimeError);
     assert.throws(() => parseStats("# pxname,svname\nready,s1"), /no column/);
   });
 
-  it("tells workers that serve from old ones, and counts failed reloads", () => {
+  it("distinguishes serving workers from old ones, and counts failed reloads", () => {
     const text = `#<PID>          <type>          <reloads>       <uptime>        <version>
 5061            master          2 [failed: 1]   0d00h00m02s     2.6.12
 # workers
@@ -110,7 +110,7 @@ describe("RuntimeApi and MasterApi", () => {
     rmSync(folder, { recursive: true });
   });
 
-  it("opens a slot in one line in both pools: ready and, before any check, down", async () => {
+  it("opens a slot in one line in both pools, down until a check", async () => {
     const lines: string[] = [];
     answer = (line) => {
       lines.push(line);
@@ -123,7 +123,7 @@ describe("RuntimeApi and MasterApi", () => {
     ]);
   });
 
-  it("closes a slot and cuts its sessions before another address moves in", async () => {
+  it("closes a slot and shuts down its sessions before it changes the address", async () => {
     let seen = "";
     answer = (line) => {
       seen = line;
@@ -138,20 +138,20 @@ describe("RuntimeApi and MasterApi", () => {
     );
   });
 
-  it("throws with HAProxy's words when it refuses a command", async () => {
+  it("throws with HAProxy's message when it refuses a command", async () => {
     answer = () => "\n[3]: No such server.\n\n";
     await assert.rejects(new RuntimeApi(socket).drain(40), /refused .*s41.*No such server/);
   });
 
-  it("does not wait for ever for an answer", async () => {
+  it("gives up without an answer", async () => {
     answer = () => undefined;
     const api = new RuntimeApi(socket, { timeoutMs: 50 });
     await assert.rejects(api.stats(), /no answer within 50 ms/);
-    const nobody = new RuntimeApi(join(folder, "none"));
-    await assert.rejects(nobody.stats(), RuntimeError);
+    const missing = new RuntimeApi(join(folder, "none"));
+    await assert.rejects(missing.stats(), RuntimeError);
   });
 
-  it("passes on each message of HAProxy's, however it is cut", async () => {
+  it("passes on each message of HAProxy, also in pieces", async () => {
     const messages: string[] = [];
     answer = () => "\nServer ready/s1 is DO";
     await new Promise<void>((resolve) => {
@@ -175,7 +175,7 @@ describe("RuntimeApi and MasterApi", () => {
   const processes = (pid: number, reloads: number, failed: number): string =>
     `1 master ${reloads} [failed: ${failed}] 0d 2.6\n# workers\n${pid} worker 0 0d 2.6\n# programs\n`;
 
-  it("takes a new worker as the proof of a reload", async () => {
+  it("proves a reload by a new worker", async () => {
     let asked = 0;
     answer = (line) => {
       if (line === "reload") return "";
@@ -185,7 +185,7 @@ describe("RuntimeApi and MasterApi", () => {
     assert.equal(await new MasterApi(socket).reload(), 11);
   });
 
-  it("knows a failed reload from show proc, and from the answer of newer versions", async () => {
+  it("detects a failed reload from show proc, and from newer versions' answer", async () => {
     let reloaded = false;
     answer = (line) => {
       if (line !== "reload") return processes(10, reloaded ? 1 : 0, reloaded ? 1 : 0);

@@ -11,7 +11,7 @@ const HEADER =
   "# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state srv_agent_state bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord srv_use_ssl srv_check_port srv_check_addr srv_agent_addr srv_agent_port\n";
 
 describe("renderServerState", () => {
-  it("says for each filled slot of both pools whether its server is up", () => {
+  it("has the state of each filled slot's server in both pools", () => {
     const text = renderServerState(SLOTS, (pool, slot) => pool === "alive" && slot === 2);
     assert.ok(text.startsWith("1\n"));
     assert.ok(text.endsWith("\n"));

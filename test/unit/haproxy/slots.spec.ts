@@ -17,7 +17,7 @@ describe("planSlots", () => {
     assert.equal(firstSlots([1, 2, 3, 4, 5, 6].map((i) => backend(i))).length, 12);
   });
 
-  it("leaves everybody in place when one goes, and puts a newcomer into a free slot", () => {
+  it("keeps the other backends in their slots, and puts a new one into a free slot", () => {
     const plan = planSlots([A, B, undefined], [A, C]);
     assert.deepEqual(plan.slots, [A, undefined, C]);
     assert.deepEqual(steps(plan), ["drain s2=m2(10.0.0.2:6443)", "open s3=m3(10.0.0.3:6443)"]);
@@ -37,13 +37,13 @@ describe("planSlots", () => {
     assert.deepEqual(plan.slots, [undefined, moved]);
   });
 
-  it("gives a backend back the slot where it still drains", () => {
+  it("returns a backend to the slot where it drains", () => {
     const plan = planSlots([A, undefined, undefined], [A, B], new Map([[2, B]]));
     assert.deepEqual(plan.slots, [A, undefined, B]);
     assert.deepEqual(steps(plan), ["reopen s3=m2(10.0.0.2:6443)"]);
   });
 
-  it("takes a draining slot only when no other is free, the oldest first", () => {
+  it("uses a draining slot only when no other is free, the oldest first", () => {
     const draining = new Map([
       [2, backend(8)],
       [1, backend(9)],
@@ -53,7 +53,7 @@ describe("planSlots", () => {
     assert.equal(plan.needsReload, false);
   });
 
-  it("wants a reload only when there are more backends than slots", () => {
+  it("needs a reload only when there are more backends than slots", () => {
     const full = [1, 2, 3, 4, 5, 6, 7, 8].map((i) => backend(i));
     assert.equal(planSlots(firstSlots([A]), full).needsReload, false);
     const plan = planSlots(full, [...full, backend(9)]);
@@ -62,7 +62,7 @@ describe("planSlots", () => {
     assert.deepEqual(plan.slots.slice(0, 9), [...full, backend(9)]);
   });
 
-  it("holds through any changes: each wanted backend has one slot, and who stays keeps it", () => {
+  it("keeps each staying backend in its slot through any changes", () => {
     const desired = fc.uniqueArray(fc.integer({ min: 1, max: 12 }), { minLength: 1 });
     fc.assert(
       fc.property(fc.array(desired, { maxLength: 8 }), (rounds) => {

@@ -106,8 +106,8 @@ describe("status of a host", () => {
   });
 
   it("reports refused entries with their reason", () => {
-    const refused = [{ key: "m9", value: "x", reason: "no address" }];
-    assert.match(problems({ refused }), /entry m9 is refused: no address/);
+    const refused = ['BackendRefused: m9: "x": no address'];
+    assert.match(problems({ problems: refused }), /BackendRefused: m9: "x": no address/);
   });
 
   it("adds to a backend that is down when it left the EndpointSlice", () => {

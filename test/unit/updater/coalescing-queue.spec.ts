@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { Newest } from "../../../updater/apply/coalescing-queue";
+import { CoalescingQueue } from "../../../updater/apply/coalescing-queue";
 import { sleep, waitFor } from "../../haproxy/support/wait";
 
-describe("Newest", () => {
+describe("CoalescingQueue", () => {
   let applied: number[];
   let stop: AbortController;
   beforeEach(() => {
@@ -11,7 +11,7 @@ describe("Newest", () => {
   });
   afterEach(() => stop.abort());
   const collect = (gapMs: number, work: () => Promise<void> = () => Promise.resolve()) =>
-    new Newest<number>(
+    new CoalescingQueue<number>(
       (value) => {
         applied.push(value);
         return work();
@@ -25,14 +25,14 @@ describe("Newest", () => {
     assert.deepEqual(applied, [1]);
   });
 
-  it("makes two of a burst: the first, and the last after the gap", async () => {
+  it("applies the first of a burst, and the last after the gap", async () => {
     const changes = collect(50);
     for (let i = 1; i <= 100; i++) changes.put(i);
     await waitFor("the last", () => applied.includes(100));
     assert.deepEqual(applied, [1, 100]);
   });
 
-  it("goes on applying under changes without end", async () => {
+  it("applies changes while further ones never pause", async () => {
     const changes = collect(30);
     for (let i = 1; applied.length < 5 && i < 1000; i++) {
       changes.put(i);
@@ -41,7 +41,7 @@ describe("Newest", () => {
     assert.equal(applied.length, 5);
   });
 
-  it("never applies two at a time, and waits for a slow one", async () => {
+  it("never applies two at a time", async () => {
     let running = 0;
     const changes = collect(1, async () => {
       running += 1;
@@ -56,7 +56,7 @@ describe("Newest", () => {
     await waitFor("the last", () => applied.includes(5));
   });
 
-  it("drops what waits when it is stopped", async () => {
+  it("drops a waiting change when it is stopped", async () => {
     const changes = collect(20);
     changes.put(1);
     changes.put(2);

@@ -6,11 +6,13 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Backend } from "../../../haproxy/model";
-import { Discovery, type Found } from "../../../updater/sources/discovery";
-import type { Endpoint } from "../../../updater/sources/http";
+import { Discovery, type DiscoveredBackends } from "../../../updater/sources/discovery";
+import type { ApiServer } from "../../../updater/http";
 import { createLog } from "../../../updater/report/log";
 import { Metrics } from "../../../updater/report/metrics";
+import { Reporter } from "../../../updater/report/reporter";
 import type { DiscoveryMode, UpdaterSettings } from "../../../updater/settings";
+import { SyncState } from "../../../updater/sources/sync-state";
 import { makeCertificates, type Certificates } from "../../haproxy/support/certificates";
 import { waitFor } from "../../haproxy/support/wait";
 
@@ -19,7 +21,7 @@ const SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
 const M2: Backend = { name: "m2", address: "10.0.0.2", port: 6443 };
 const HOUR_MS = 3_600_000;
 
-/** An object of the stand-in; null: it does not exist; undefined: nobody may read it. */
+/** An object of the fake API server; null: it does not exist; undefined: reading is forbidden. */
 type Content = object | null | undefined;
 
 const configMap = (data: Record<string, string>) => ({ data });
@@ -27,7 +29,7 @@ const slice = (...addresses: string[]) => ({
   endpoints: addresses.map((address) => ({ addresses: [address], conditions: { ready: true } })),
   ports: [{ name: "https", port: 6443 }],
 });
-const places = ({ backends }: Found): string[] =>
+const places = ({ backends }: DiscoveredBackends): string[] =>
   backends.map(({ name, address }) => (name === address ? name : `${name}=${address}`));
 
 describe("discovery", function () {
@@ -35,7 +37,10 @@ describe("discovery", function () {
   let folder: string;
   let certificates: Certificates;
   let server: Server;
-  let endpoint: Endpoint;
+  let apiServer: ApiServer;
+  let sync: SyncState;
+  let report: Reporter;
+  let serving: readonly Backend[];
   let contents: Record<string, Content>;
   let watches: { path: string; response: ServerResponse }[];
   let asked: Set<string>;
@@ -58,6 +63,9 @@ describe("discovery", function () {
     revision = 10;
     stop = new AbortController();
     metrics = new Metrics();
+    report = new Reporter({ log: createLog(() => undefined), metrics });
+    sync = new SyncState();
+    serving = [];
     changes = 0;
     nowMs = 1_000_000;
     server = createServer(
@@ -76,7 +84,7 @@ describe("discovery", function () {
       },
     );
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    endpoint = { address: "127.0.0.1", port: (server.address() as AddressInfo).port };
+    apiServer = { address: "127.0.0.1", port: (server.address() as AddressInfo).port };
   });
   afterEach(async () => {
     stop.abort();
@@ -93,16 +101,17 @@ describe("discovery", function () {
       discovery,
       retainSeconds: HOUR_MS / 1000,
     } as UpdaterSettings;
-    const it = new Discovery({
-      settings,
-      trust: () => ({ ca: readFileSync(certificates.caFile, "utf8"), serverName: "kubernetes" }),
-      token: () => "token",
-      endpoints: () => [endpoint],
-      onChange: () => (changes += 1),
-      metrics,
-      log: createLog(() => undefined),
-      now: () => nowMs,
-    });
+    const log = createLog(() => undefined);
+    const it = new Discovery(
+      { settings, log, metrics, report, now: () => nowMs },
+      {
+        trust: () => ({ ca: readFileSync(certificates.caFile, "utf8"), serverName: "kubernetes" }),
+        token: () => "token",
+        apiServers: () => [apiServer],
+        sync,
+      },
+      { onChange: () => (changes += 1), serving: () => serving },
+    );
     running = it.run(stop.signal);
     return it;
   };
@@ -121,9 +130,9 @@ describe("discovery", function () {
   };
   const bookmark = (path: string): void => send(path, "BOOKMARK", {});
   const watching = (count: number) =>
-    waitFor("the watches", () => watches.length >= count && metrics.secondsSinceSync !== undefined);
+    waitFor("the watches", () => watches.length >= count && sync.seconds !== undefined);
 
-  it("reads the one object that it is told to, and asks for no other", async () => {
+  it("asks for the object of its mode alone", async () => {
     for (const [mode, paths] of [
       ["configMap", [`${CONFIG_MAPS} metadata.name=haproxy-backends`]],
       ["endpoints", [`${SLICES} metadata.name=kubernetes`]],
@@ -133,96 +142,100 @@ describe("discovery", function () {
       await watching(1);
       assert.deepEqual([...asked], paths);
       assert.deepEqual(
-        places(discovery.found([])),
+        places(discovery.discover()),
         mode === "endpoints" ? ["10.0.0.2"] : ["m1=10.0.0.1"],
       );
       assert.equal(discovery.uid, mode === "endpoints" ? "" : "u1");
       stop.abort();
       await running;
-      [stop, asked, watches, metrics] = [new AbortController(), new Set(), [], new Metrics()];
+      [stop, asked, watches, sync] = [new AbortController(), new Set(), [], new SyncState()];
     }
   });
 
-  it("puts both together, and says which object changed last", async () => {
+  it("merges both sources, with the revision of the last change", async () => {
     contents = {
       [CONFIG_MAPS]: configMap({ m1: "10.0.0.1:6443", m4: "10.0.0.4:6443", m5: "nonsense" }),
       [SLICES]: slice("10.0.0.1", "10.0.0.2"),
     };
     const discovery = start("both");
     await watching(2);
-    const found = discovery.found([]);
+    const found = discovery.discover();
     assert.deepEqual(places(found), ["10.0.0.2", "m1=10.0.0.1", "m4=10.0.0.4"]);
     assert.deepEqual(
       found.refused.map(({ key }) => key),
       ["m5"],
     );
     await change(SLICES, slice("10.0.0.1", "10.0.0.2", "10.0.0.3"));
-    assert.equal(discovery.found([]).revision, "11");
-    // Its key is gone, but it stands in the slice.
+    assert.equal(discovery.discover().revision, "11");
+    // Its key is gone, but the slice has it.
     await change(CONFIG_MAPS, configMap({ m4: "10.0.0.4:6443" }));
-    const after = discovery.found([]);
+    const after = discovery.discover();
     assert.equal(after.revision, "12");
     assert.deepEqual(places(after), ["10.0.0.1", "10.0.0.2", "10.0.0.3", "m4=10.0.0.4"]);
   });
 
-  it("keeps an API server that has left the slice, until its time is over and an API server says so", async () => {
+  it("drops a departed API server when retention is over and an API server confirms the slice", async () => {
     contents = { [SLICES]: slice("10.0.0.1", "10.0.0.2") };
     const discovery = start("endpoints");
     await watching(1);
-    discovery.found([]);
+    discovery.discover();
     await change(SLICES, slice("10.0.0.1"));
-    assert.deepEqual(places(discovery.found([])), ["10.0.0.1", "10.0.0.2"]);
+    assert.deepEqual(places(discovery.discover()), ["10.0.0.1", "10.0.0.2"]);
     nowMs += HOUR_MS;
     const before = changes;
     assert.deepEqual(discovery.outOfSlice([M2]), [{ name: "m2", seconds: HOUR_MS / 1000 }]);
     bookmark(SLICES);
-    await waitFor("it has something new to say", () => changes > before);
-    assert.deepEqual(places(discovery.found([])), ["10.0.0.1"]);
+    await waitFor("it reports a change", () => changes > before);
+    assert.deepEqual(places(discovery.discover()), ["10.0.0.1"]);
   });
 
-  it("never ends with an empty slice, and says what is wrong", async () => {
+  it("keeps the backends of an empty slice as a problem", async () => {
     contents = { [SLICES]: slice("10.0.0.1", "10.0.0.2") };
     const discovery = start("endpoints");
     await watching(1);
-    discovery.found([]);
+    discovery.discover();
     for (const [object, type, what] of [
       [slice(), "MODIFIED", /has no ready endpoint: the last good/],
       [slice("10.0.0.2"), "DELETED", /does not exist: the last good/],
     ] as const) {
       await change(SLICES, object, type);
       nowMs += 2 * HOUR_MS;
-      const { backends, problems } = discovery.found([]);
+      const { backends, problems } = discovery.discover();
       assert.equal(backends.length, 2);
       assert.match(problems.join(), what);
     }
   });
 
-  it("keeps what was wanted before a restart, as if it had just left the slice", async () => {
+  it("retains the backends of before a restart as if they had just departed", async () => {
     contents = { [SLICES]: slice("10.0.0.1") };
+    serving = [M2];
     const discovery = start("endpoints");
     await watching(1);
-    assert.deepEqual(places(discovery.found([M2])), ["10.0.0.1", "10.0.0.2"]);
+    assert.deepEqual(places(discovery.discover()), ["10.0.0.1", "10.0.0.2"]);
     nowMs += HOUR_MS;
-    assert.deepEqual(places(discovery.found([])), ["10.0.0.1"]);
+    assert.deepEqual(places(discovery.discover()), ["10.0.0.1"]);
   });
 
-  it("goes on with one source while the other may not be read, and does not call that in sync", async () => {
+  it("is not in sync while one of two sources is forbidden", async () => {
     contents = { [CONFIG_MAPS]: configMap({ m1: "10.0.0.1:6443" }), [SLICES]: undefined };
     const discovery = start("both");
     await waitFor("it is refused", () => metrics.errors("unauthorized") > 0 && watches.length > 0);
-    const serving = [M2, { ...M2, name: "10.0.0.3", address: "10.0.0.3" }];
-    // m2's key is gone; 10.0.0.3 was known from the slice, and nobody says that it has left.
-    assert.deepEqual(places(discovery.found(serving)), ["10.0.0.3", "m1=10.0.0.1"]);
-    assert.equal(metrics.secondsSinceSync, undefined);
+    serving = [M2, { ...M2, name: "10.0.0.3", address: "10.0.0.3" }];
+    // m2's key is gone; 10.0.0.3 came from the slice, which no API server has sent yet.
+    assert.deepEqual(places(discovery.discover()), ["10.0.0.3", "m1=10.0.0.1"]);
+    assert.equal(sync.seconds, undefined);
+    await waitFor("a problem", () => report.list().length > 0);
+    assert.match(report.list().join(), /^SyncFailed: EndpointSlice .* may not list or watch/);
     contents[SLICES] = slice("10.0.0.1", "10.0.0.3");
-    await waitFor("it may be read", () => metrics.secondsSinceSync !== undefined);
+    await waitFor("it may be read", () => sync.seconds !== undefined);
+    assert.deepEqual(report.list(), []);
   });
 
-  it("says when the ConfigMap has nothing, and what counts then", async () => {
+  it("names what serves instead of a missing ConfigMap", async () => {
     contents = { [CONFIG_MAPS]: null, [SLICES]: slice("10.0.0.1") };
     const discovery = start("both");
     await watching(2);
-    const { backends, problems } = discovery.found([]);
+    const { backends, problems } = discovery.discover();
     assert.equal(backends.length, 1);
     assert.match(
       problems.join(),
@@ -230,14 +243,14 @@ describe("discovery", function () {
     );
   });
 
-  it("leaves only those API servers that are dead", async () => {
+  it("leaves only the API servers that match the condition", async () => {
     contents = { [CONFIG_MAPS]: configMap({}), [SLICES]: slice("10.0.0.1") };
     const discovery = start("both");
     await watching(2);
-    assert.deepEqual(discovery.endpoint, endpoint);
+    assert.deepEqual(discovery.apiServer, apiServer);
     discovery.leave(() => false, "nothing");
     assert.equal(metrics.watchRestarts, 0);
-    discovery.leave(({ port }) => port === endpoint.port, "it hangs");
+    discovery.leave(({ port }) => port === apiServer.port, "it hangs");
     await waitFor("both start again", () => metrics.watchRestarts === 2);
   });
 });

@@ -13,7 +13,7 @@ const names = (object: EndpointSlice | undefined): string[] =>
   readSlice(object).backends.map(({ name, port }) => `${name} ${port}`);
 
 describe("readSlice", () => {
-  it("takes every endpoint with the port https, named by its address", () => {
+  it("reads each endpoint with the port https, named by its address", () => {
     assert.deepEqual(readSlice(slice(["10.0.0.2", "10.0.0.1"])), {
       backends: [
         { name: "10.0.0.1", address: "10.0.0.1", port: 6443 },
@@ -23,11 +23,11 @@ describe("readSlice", () => {
     });
   });
 
-  it("writes IPv6 addresses in one way, and the same server once", () => {
+  it("has an IPv6 server once, in canonical form", () => {
     assert.deepEqual(names(slice(["FD00:0::1", "fd00::1"])), ["fd00::1 6443"]);
   });
 
-  it("takes those that are not ready for absent, and unknown readiness for ready", () => {
+  it("omits endpoints that are not ready; unknown readiness is ready", () => {
     const endpoints = [
       { addresses: ["10.0.0.1"], conditions: { ready: false } },
       { addresses: ["10.0.0.2"], conditions: {} },
@@ -40,7 +40,7 @@ describe("readSlice", () => {
     assert.deepEqual(names(object), ["10.0.0.2 6443", "10.0.0.3 6443", "10.0.0.4 6443"]);
   });
 
-  it("takes the port named https among several, and the only one whatever its name", () => {
+  it("chooses the port named https, or the only one", () => {
     const other = { name: "metrics", port: 9090 };
     assert.deepEqual(names(slice(["10.0.0.1"], [other, HTTPS])), ["10.0.0.1 6443"]);
     assert.deepEqual(names(slice(["10.0.0.1"], [{ name: "", port: 7443 }])), ["10.0.0.1 7443"]);
@@ -51,7 +51,7 @@ describe("readSlice", () => {
     }
   });
 
-  it("refuses what no other machine can reach, and takes the others", () => {
+  it("refuses addresses that other machines cannot reach", () => {
     const { backends, refused } = readSlice(slice(["127.0.0.1", "10.0.0.1", "m3.example", "::1"]));
     assert.deepEqual(
       backends.map(({ address }) => address),

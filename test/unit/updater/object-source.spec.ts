@@ -6,13 +6,15 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { EventReporter } from "../../../updater/report/events";
-import type { Endpoint, Trust } from "../../../updater/sources/http";
+import type { ApiServer, Trust } from "../../../updater/http";
 import { createLog } from "../../../updater/report/log";
 import { Metrics } from "../../../updater/report/metrics";
 import { watchedConfigMap, type ConfigMap } from "../../../updater/sources/config-map";
 import { ObjectSource, type SourceTimes } from "../../../updater/sources/object-source";
+import { SyncState } from "../../../updater/sources/sync-state";
 import { makeCertificates, type Certificates } from "../../haproxy/support/certificates";
 import { waitFor } from "../../haproxy/support/wait";
+import { exampleSettings } from "./example-settings";
 
 type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) => void;
 
@@ -22,7 +24,7 @@ const object = (revision: string, data: Record<string, string>) => ({
 });
 const event = (type: string, it: object): string => `${JSON.stringify({ type, object: it })}\n`;
 
-describe("the source of the backends", function () {
+describe("ObjectSource", function () {
   this.timeout(120_000);
   let folder: string;
   let certificates: Certificates;
@@ -31,6 +33,7 @@ describe("the source of the backends", function () {
   let observed: { revision: string; uid: string; data: ConfigMap["data"] | undefined }[];
   let lines: string[];
   let metrics: Metrics;
+  let sync: SyncState;
   let stop: AbortController;
   let running: Promise<void>;
 
@@ -44,6 +47,7 @@ describe("the source of the backends", function () {
     observed = [];
     lines = [];
     metrics = new Metrics();
+    sync = new SyncState();
     stop = new AbortController();
     running = Promise.resolve();
   });
@@ -57,7 +61,7 @@ describe("the source of the backends", function () {
   });
 
   const serve = (handler: Handler, tls: { cert: string; key: string } = certificates) =>
-    new Promise<Endpoint>((resolve) => {
+    new Promise<ApiServer>((resolve) => {
       const { cert, key } = tls;
       const server = createServer({ cert, key }, (request, response) =>
         handler(request, response, new URL(request.url ?? "/", "https://kubernetes")),
@@ -71,27 +75,25 @@ describe("the source of the backends", function () {
     response.end(JSON.stringify({ metadata: { resourceVersion: revision }, items }));
   };
   const start = (
-    endpoints: readonly Endpoint[],
+    apiServers: readonly ApiServer[],
     times: Partial<SourceTimes> = {},
     token = () => "secret-token",
   ): ObjectSource<ConfigMap> => {
-    const source = new ObjectSource<ConfigMap>({
-      watched: watchedConfigMap("kube-system", "haproxy-backends"),
-      trust: () => trust,
-      token,
-      endpoints: () => endpoints,
-      onObserved: ({ revision, uid, object }) =>
-        observed.push({ revision, uid, data: object?.data }),
-      metrics,
-      log: createLog((line) => lines.push(line)),
-      times,
-    });
+    const source = new ObjectSource<ConfigMap>(
+      { log: createLog((line) => lines.push(line)), metrics },
+      { trust: () => trust, token, apiServers: () => apiServers, sync, times },
+      {
+        watched: watchedConfigMap("kube-system", "haproxy-backends"),
+        onObserved: ({ revision, uid, object }) =>
+          observed.push({ revision, uid, data: object?.data }),
+      },
+    );
     running = source.run(stop.signal);
     return source;
   };
   const revisions = (): string[] => observed.map(({ revision }) => revision);
 
-  it("lists, then watches from there, one ConfigMap only", async () => {
+  it("lists one ConfigMap, then watches it from there", async () => {
     const queries: string[] = [];
     const server = await serve((request, response, url) => {
       queries.push(`${url.pathname} ${[...url.searchParams].map(String).join(" ")}`);
@@ -117,10 +119,10 @@ describe("the source of the backends", function () {
       queries[1] ?? "",
       /watch,1 allowWatchBookmarks,true resourceVersion,10 timeoutSeconds,/,
     );
-    assert.ok(metrics.secondsSinceSync !== undefined);
+    assert.ok(sync.seconds !== undefined);
   });
 
-  it("watches again from the last revision after an orderly end, without a list", async () => {
+  it("watches again from the last revision after an orderly end", async () => {
     const asked: (string | null)[] = [];
     const server = await serve((_, response, url) => {
       asked.push(url.searchParams.get("resourceVersion"));
@@ -158,7 +160,7 @@ describe("the source of the backends", function () {
     });
   }
 
-  it("drops a watch that is silent beyond its time, and lists again", async () => {
+  it("drops a watch that is silent beyond its time", async () => {
     let lists = 0;
     const server = await serve((_, response, url) => {
       if (url.searchParams.has("watch")) return response.writeHead(200).flushHeaders();
@@ -170,7 +172,7 @@ describe("the source of the backends", function () {
     assert.match(lines.join(""), /silent beyond its time/);
   });
 
-  it("turns to the next API server when one hangs, and when it is told that one does", async () => {
+  it("uses the next API server when one hangs, or is left", async () => {
     const hung = await serve(() => undefined);
     const watching = await serve((_, response, url) => {
       if (url.searchParams.has("watch")) return response.writeHead(200).flushHeaders();
@@ -182,17 +184,14 @@ describe("the source of the backends", function () {
     });
     const source = start([hung, watching, third], { requestMs: 100 });
     await waitFor("the second answers", () => revisions().includes("2"));
-    await waitFor(
-      "it watches",
-      () => metrics.secondsSinceSync !== undefined && source.endpoint === watching,
-    );
+    await waitFor("it watches", () => sync.seconds !== undefined && source.apiServer === watching);
     await waitFor("the third answers", () => {
       source.leave("it hangs");
       return revisions().includes("3");
     });
   });
 
-  it("never talks to a server with a certificate of another CA", async () => {
+  it("refuses a server whose certificate has another CA", async () => {
     let asked = 0;
     const other = mkdtempSync(join(folder, "other-"));
     const example = makeCertificates(other, "example");
@@ -205,7 +204,7 @@ describe("the source of the backends", function () {
     assert.match(lines.join(""), /does not match certificate's altnames/);
   });
 
-  it("says what a 401 and a 403 mean, counts them, and never logs the token", async () => {
+  it("logs the meaning of 401 and 403, without the token", async () => {
     let status = 401;
     const server = await serve((_, response) => {
       response.writeHead(status).end("{}");
@@ -219,7 +218,7 @@ describe("the source of the backends", function () {
     assert.doesNotMatch(text, /secret-token/);
   });
 
-  it("reads the token again for each connection", async () => {
+  it("reads the token for each connection", async () => {
     const seen: (string | undefined)[] = [];
     const server = await serve((request, response, url) => {
       seen.push(request.headers.authorization);
@@ -232,7 +231,7 @@ describe("the source of the backends", function () {
     assert.deepEqual(seen.slice(0, 3), ["Bearer t1", "Bearer t2", "Bearer t3"]);
   });
 
-  it("goes on when the token cannot be read", async () => {
+  it("keeps trying when the token cannot be read", async () => {
     start([{ address: "127.0.0.1", port: 1 }], {}, () => {
       throw new Error("no token");
     });
@@ -240,17 +239,21 @@ describe("the source of the backends", function () {
   });
 
   describe("Events", () => {
-    const reporter = (endpoint: Endpoint): EventReporter =>
-      new EventReporter({
-        namespace: "kube-system",
-        configMap: "haproxy-backends",
-        host: "m1",
-        endpoint: () => endpoint,
-        trust: () => trust,
-        token: () => "secret-token",
-        metrics,
-        log: createLog((line) => lines.push(line)),
-      });
+    const reporter = (apiServer: ApiServer): EventReporter =>
+      new EventReporter(
+        {
+          settings: exampleSettings(folder),
+          metrics,
+          log: createLog((line) => lines.push(line)),
+        },
+        {
+          host: "m1",
+          apiServer: () => apiServer,
+          trust: () => trust,
+          token: () => "secret-token",
+          retryMs: 0,
+        },
+      );
     const collect = async (statuses: number[]) => {
       const calls: { method: string; url: string; body: Record<string, unknown> }[] = [];
       const server = await serve((request, response) => {
@@ -265,7 +268,7 @@ describe("the source of the backends", function () {
       return { calls, server };
     };
 
-    it("stand on the ConfigMap, once for the same problem", async () => {
+    it("belong to the ConfigMap, once for the same problem", async () => {
       const { calls, server } = await collect([]);
       const events = reporter(server);
       events.uid = "u1";
@@ -293,7 +296,7 @@ describe("the source of the backends", function () {
       );
     });
 
-    it("are patched when they exist", async () => {
+    it("are counted up when they exist", async () => {
       const { calls, server } = await collect([409, 200]);
       await reporter(server).report("NoBackends", "none");
       assert.deepEqual(
@@ -304,7 +307,7 @@ describe("the source of the backends", function () {
       assert.equal(metrics.errors("event"), 0);
     });
 
-    it("stop nothing when they cannot be written, and are tried again", async () => {
+    it("are tried again when they cannot be written", async () => {
       const { calls, server } = await collect([403]);
       const events = reporter(server);
       await events.report("NoBackends", "none");

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../../haproxy/model";
 import type { ServerState, Snapshot, Stat } from "../../../haproxy/runtime";
-import { planActions, type Action, type Draining } from "../../../updater/apply/reconcile";
+import type { Draining } from "../../../updater/apply/drain-tracker";
+import { planActions, type Action } from "../../../updater/apply/reconcile";
 
 const M1: Backend = { name: "m1", address: "10.0.0.1", port: 6443 };
 const M2: Backend = { name: "m2", address: "10.0.0.2", port: 6443 };
@@ -42,7 +43,7 @@ const plan = (
 ): Action[] => planActions(seen, { slots, draining: new Map(draining), hung: new Set(), nowMs });
 
 describe("planActions", () => {
-  it("does nothing when HAProxy does what is wanted", () => {
+  it("does nothing when HAProxy is as desired", () => {
     const seen = snapshot(
       { backend: M1 },
       { backend: M2, admin: OPENED_AFTER_DISABLED },
@@ -51,7 +52,7 @@ describe("planActions", () => {
     assert.deepEqual(plan(seen, [M1, M2, undefined]), []);
   });
 
-  it("fills an empty slot, and one that has another address", () => {
+  it("fills an empty slot, and one with another address", () => {
     const seen = snapshot({ admin: DISABLED_IN_FILE }, { backend: M1 });
     assert.deepEqual(plan(seen, [M1, M2]), [
       { kind: "fill", slot: 0, backend: M1 },
@@ -59,7 +60,7 @@ describe("planActions", () => {
     ]);
   });
 
-  it("opens a wanted server again that somebody put into maintenance or drain", () => {
+  it("opens a desired server that an operator put into maintenance or drain", () => {
     assert.deepEqual(plan(snapshot({ backend: M1, admin: 1 }), [M1]), [
       { kind: "fill", slot: 0, backend: M1 },
     ]);
@@ -68,7 +69,7 @@ describe("planActions", () => {
     ]);
   });
 
-  it("drains what is no longer wanted, also if it does not know where that came from", () => {
+  it("drains a server that is not desired, also an unknown one", () => {
     const known: [number, Draining][] = [[0, { backend: M1, untilMs: 100 }]];
     assert.deepEqual(plan(snapshot({ backend: M1 }), [undefined], known), [
       { kind: "drain", slot: 0, backend: M1 },
@@ -78,7 +79,7 @@ describe("planActions", () => {
     ]);
   });
 
-  it("closes a drained slot when its sessions are gone, or its time is up", () => {
+  it("closes a draining slot when its sessions have ended, or at its deadline", () => {
     const draining: [number, Draining][] = [[0, { backend: M1, untilMs: 100 }]];
     const busy = snapshot({ backend: M1, admin: DRAIN, sessions: 1 });
     assert.deepEqual(plan(busy, [undefined], draining, 99), []);
@@ -87,12 +88,12 @@ describe("planActions", () => {
     assert.deepEqual(plan(quiet, [undefined], draining, 0), [{ kind: "close", slot: 0 }]);
   });
 
-  it("starts the time of a drain again after its own restart", () => {
+  it("gives a draining slot a new deadline after the updater's restart", () => {
     const busy = snapshot({ backend: M1, admin: DRAIN, sessions: 1 });
     assert.equal(plan(busy, [undefined])[0]?.kind, "drain");
   });
 
-  describe("of a slot whose server hangs", () => {
+  describe("for a slot whose server hangs", () => {
     const cuts = (slot: Slot): Action[] =>
       planActions(snapshot({ backend: M1, ...slot }), {
         slots: [M1],
@@ -101,11 +102,13 @@ describe("planActions", () => {
         nowMs: 0,
       });
 
-    it("cuts the sessions", () => {
-      assert.deepEqual(cuts({ sessions: 2, ready: "DOWN" }), [{ kind: "cut", slot: 0 }]);
+    it("shuts down the sessions", () => {
+      assert.deepEqual(cuts({ sessions: 2, ready: "DOWN" }), [
+        { kind: "shutdownSessions", slot: 0 },
+      ]);
     });
 
-    it("cuts nothing where there is none, or while the server is in use", () => {
+    it("shuts down nothing without sessions, or while the server is up", () => {
       assert.deepEqual(cuts({ sessions: 0, ready: "DOWN" }), []);
       assert.deepEqual(cuts({ sessions: 2 }), []);
       assert.deepEqual(cuts({ sessions: 2, ready: "UP 1/2" }), []);

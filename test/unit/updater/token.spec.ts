@@ -3,8 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
-import { tokenFingerprint } from "../../../host/service/token-part";
-import { fingerprint, TokenReader } from "../../../updater/sources/token";
+import { tokenFingerprint, TokenReader } from "../../../updater/sources/token";
 
 describe("the updater's token", () => {
   let folder: string;
@@ -15,7 +14,7 @@ describe("the updater's token", () => {
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  it("comes from a file that is read again and again", () => {
+  it("comes from a file, also after a rotation", () => {
     const reader = new TokenReader({ tokenFile });
     assert.equal(reader.present(), false);
     writeFileSync(tokenFile, "first\n");
@@ -28,14 +27,14 @@ describe("the updater's token", () => {
     assert.equal(reader.changed(), false);
   });
 
-  it("comes from the environment, which then has it no more: other programs need it not", () => {
+  it("comes from the environment, and is removed there", () => {
     const environment: Record<string, string> = { TOKEN: "secret", OTHER: "kept" };
     const reader = new TokenReader({ tokenFile, tokenVariable: "TOKEN" }, environment);
     assert.equal(reader.read(), "secret");
     assert.deepEqual(environment, { OTHER: "kept" });
   });
 
-  it("is not there when the environment has none, whatever a file holds", () => {
+  it("is missing when its variable is, even if the file has one", () => {
     writeFileSync(tokenFile, "first\n");
     const reader = new TokenReader({ tokenFile, tokenVariable: "TOKEN" }, {});
     assert.equal(reader.present(), false);
@@ -55,19 +54,15 @@ describe("the updater's token", () => {
     );
   });
 
-  it("counts as used only after a sync that came later than its reading", () => {
+  it("counts as used only after a sync that followed its reading", () => {
     writeFileSync(tokenFile, "first\n");
     const reader = new TokenReader({ tokenFile });
     assert.equal(reader.syncedWith(undefined), null);
     assert.equal(reader.syncedWith(0), null);
     reader.readForSync();
     assert.equal(reader.syncedWith(1), null);
-    assert.equal(reader.syncedWith(0), fingerprint("first"));
+    assert.equal(reader.syncedWith(0), tokenFingerprint("first"));
     reader.readForSync();
-    assert.equal(reader.syncedWith(0), fingerprint("first"), "another connection later");
-  });
-
-  it("has the same fingerprint for the host's script", () => {
-    assert.equal(tokenFingerprint("first"), fingerprint("first"));
+    assert.equal(reader.syncedWith(0), tokenFingerprint("first"), "another connection later");
   });
 });

@@ -24,7 +24,7 @@ function hangs(...looks: Look[]): boolean[] {
   });
 }
 
-describe("a server without any answer", () => {
+describe("a server without an answer", () => {
   for (const check of ["L4TOUT", "L6TOUT", "L7TOUT"]) {
     it(`hangs when it is down for 2 s (${check})`, () => {
       assert.deepEqual(hangs({ check, seconds: 1 }, { check, seconds: 2 }), [false, true]);
@@ -38,7 +38,7 @@ describe("a server without any answer", () => {
   }
 
   for (const status of ["DOWN", "UP 1/2"]) {
-    it(`has 10 s when a check was refused before (${status}): its next process has the port open before it serves`, () => {
+    it(`hangs only after 10 s when a check was refused before (${status})`, () => {
       const check = "L6TOUT";
       const seen = hangs(
         { check: "L4CON", status },
@@ -50,12 +50,12 @@ describe("a server without any answer", () => {
     });
   }
 
-  it("hangs after 2 s when its host goes dark after it has refused: nobody starts there", () => {
+  it("hangs after 2 s when its host becomes unreachable after a refusal", () => {
     const seen = hangs({ check: "L4CON" }, { check: "L4TOUT", seconds: 2 });
     assert.deepEqual(seen, [false, true]);
   });
 
-  it("hangs after 2 s when it was well since it has refused", () => {
+  it("hangs after 2 s when it was up after a refusal", () => {
     const seen = hangs(
       { check: "L4CON" },
       { check: "L7OK", status: "UP" },
@@ -65,7 +65,7 @@ describe("a server without any answer", () => {
     assert.deepEqual(seen, [false, false, false, true]);
   });
 
-  it("does not hang while a single check is without an answer, or in maintenance", () => {
+  it("does not hang after a single check without an answer, or in maintenance", () => {
     for (const status of ["UP", "UP 1/2", "MAINT"]) {
       assert.deepEqual(hangs({ check: "L7TOUT", status, seconds: 9 }), [false]);
     }

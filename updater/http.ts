@@ -1,19 +1,29 @@
-/** One HTTPS request to an API server, verified against the cluster's CA. */
+/** HTTPS requests to an API server, verified against the cluster's CA. */
 import { request as httpsRequest, type RequestOptions } from "node:https";
 import type { IncomingMessage } from "node:http";
+import { readFileSync } from "node:fs";
+import type { UpdaterSettings } from "./settings";
 
 /** An API server. */
-export interface Endpoint {
+export interface ApiServer {
   readonly address: string;
   readonly port: number;
 }
 
-/** How to reach and verify API servers. */
+/** How API servers are verified. */
 export interface Trust {
   /** PEM text of the cluster's CA. */
   readonly ca: string;
-  /** Name that the certificate must have. */
+  /** A name in the API server's certificate. */
   readonly serverName: string;
+}
+
+/** @throws Error when the CA certificate is missing */
+export function readTrust({
+  apiCaFile,
+  apiServerName,
+}: Pick<UpdaterSettings, "apiCaFile" | "apiServerName">): Trust {
+  return { ca: readFileSync(apiCaFile, "utf8"), serverName: apiServerName };
 }
 
 /** One request. */
@@ -23,23 +33,23 @@ export interface Request {
   readonly token?: string;
   readonly contentType?: string;
   readonly body?: string;
-  /** From the start until the answer's head is there. */
+  /** From the start to the response's headers. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
 }
 
-/** More than any answer about one ConfigMap (1 MiB) has. */
+/** Larger than any response about one ConfigMap (1 MiB). */
 const MAX_BODY_BYTES = 4_000_000;
 
-/** Resolves with the answer's head; the body is still to be read, and the caller must see to its end. */
+/** Resolves with the response's headers; the caller must read or destroy the body. */
 export function openRequest(
-  endpoint: Endpoint,
+  apiServer: ApiServer,
   trust: Trust,
   request: Request,
 ): Promise<IncomingMessage> {
   const options: RequestOptions = {
-    host: endpoint.address,
-    port: endpoint.port,
+    host: apiServer.address,
+    port: apiServer.port,
     method: request.method,
     path: request.path,
     ca: trust.ca,
@@ -102,13 +112,13 @@ export function readBody(answer: IncomingMessage, timeoutMs: number): Promise<st
   });
 }
 
-/** A whole exchange. */
+/** Sends a request and reads the whole response. */
 export async function exchange(
-  endpoint: Endpoint,
+  apiServer: ApiServer,
   trust: Trust,
   request: Request,
 ): Promise<{ status: number; body: string }> {
-  const answer = await openRequest(endpoint, trust, request);
+  const answer = await openRequest(apiServer, trust, request);
   const body = await readBody(answer, request.timeoutMs);
   return { status: answer.statusCode ?? 0, body };
 }

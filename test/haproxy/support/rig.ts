@@ -1,19 +1,10 @@
-/** A folder with HAProxy, the updater and API servers of one test; `stop` ends and removes it all. */
-import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import {
-  createWriteStream,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+/** HAProxy, the updater and fake API servers in one folder; `stop` ends and removes all of it. */
+import { spawnSync, type ChildProcess } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { renderHaproxyConfig } from "../../../haproxy/config";
-import { HAPROXY_DEFAULTS } from "../../support/haproxy-defaults";
 import { MasterApi } from "../../../haproxy/master";
 import { formatBackend, type Backend } from "../../../haproxy/model";
 import { RuntimeApi } from "../../../haproxy/runtime";
@@ -24,86 +15,69 @@ import { bundleUpdater } from "../../../updater/bundle";
 import { updaterArguments } from "../../../updater/command";
 import type { UpdaterStatus } from "../../../updater/report/status-server";
 import type { UpdaterSettings } from "../../../updater/settings";
-import { ApiServer, type Orders } from "./api-server";
+import { exampleSettings } from "../../unit/updater/example-settings";
+import type { ApiServer, Orders } from "./api-server";
 import { makeCertificates, type Certificates } from "./certificates";
 import { Watch, whoAnswers } from "./client";
+import { FakeControlPlane, TOKEN } from "./control-plane";
 import { Load } from "./load";
 import type { Machine } from "./machines";
 import { freePort, ownAddress } from "./network";
+import { end, isRunning, Processes } from "./processes";
 import { waitFor } from "./wait";
 
 /** The HAProxy versions that this machine has. */
 export const BINARIES = haproxyBinaries();
 export type Binary = (typeof BINARIES)[number];
 
-export const TOKEN = "test-token";
-
-export class Bench {
+export class Rig {
   readonly folder: string;
   readonly certificates: Certificates;
   readonly settings: UpdaterSettings;
   readonly runtime: RuntimeApi;
-  readonly controlPlaneNode: MasterApi;
-  readonly servers = new Map<string, ApiServer>();
+  readonly master: MasterApi;
+  readonly controlPlane: FakeControlPlane;
   readonly #binary: Binary;
-  readonly #processes = new Set<ChildProcess>();
+  readonly #processes: Processes;
   #haproxy: ChildProcess | undefined;
   #updater: ChildProcess | undefined;
-  #revision = 1;
-  #data: Record<string, string> | null = null;
-  #slice: readonly string[] | null = null;
 
   private constructor(folder: string, binary: Binary, settings: UpdaterSettings) {
     this.folder = folder;
     this.#binary = binary;
+    this.#processes = new Processes(folder, this.#env());
     this.certificates = makeCertificates(folder);
+    this.controlPlane = new FakeControlPlane(this.certificates);
     this.settings = settings;
     this.runtime = new RuntimeApi(settings.haproxy.adminSocket, { timeoutMs: 20_000 });
-    this.controlPlaneNode = new MasterApi(settings.masterSocket, { deadlineMs: 40_000 });
+    this.master = new MasterApi(settings.masterSocket, { deadlineMs: 40_000 });
   }
 
   static async create(
     binary: Binary,
     changes: Partial<UpdaterSettings["haproxy"]> = {},
-  ): Promise<Bench> {
+  ): Promise<Rig> {
     const folder = mkdtempSync(join(tmpdir(), "control-plane-lb-haproxy-"));
-    const at = (name: string): string => join(folder, name);
-    const haproxy: UpdaterSettings["haproxy"] = {
-      listen: ["${HOST_IP}"],
-      port: await freePort(),
-      healthPort: await freePort(),
-      allow: [],
-      caFile: at("ca.crt"),
-      adminSocket: at("admin.sock"),
-      updaterSocket: at("updater.sock"),
-      stateFile: at("state"),
-      ...HAPROXY_DEFAULTS,
-      maxConnections: 500,
-      ...changes,
-    };
-    const settings: UpdaterSettings = {
-      namespace: "kube-system",
-      configMap: "haproxy-backends",
-      discovery: "configMap",
-      haproxy,
-      configFile: at("haproxy.cfg"),
-      masterSocket: at("master.sock"),
-      lastGoodFile: at("last-good.json"),
-      seedDir: at("seed"),
-      tokenFile: at("token"),
-      apiCaFile: at("ca.crt"),
+    const example = exampleSettings(folder);
+    const rig = new Rig(folder, binary, {
+      ...example,
+      haproxy: {
+        ...example.haproxy,
+        listen: ["${HOST_IP}"],
+        port: await freePort(),
+        healthPort: await freePort(),
+        maxConnections: 500,
+        ...changes,
+      },
       apiPort: 1,
-      apiServerName: "kubernetes",
       localAddress: ownAddress(),
       drainSeconds: 1,
-      retainSeconds: 3600,
       prepareWaitSeconds: 30,
-    };
-    const bench = new Bench(folder, binary, settings);
-    writeFileSync(at("token"), TOKEN);
-    writeFileSync(at("updater.js"), bundleUpdater());
-    bench.writeSettings();
-    return bench;
+    });
+    writeFileSync(rig.settings.tokenFile, TOKEN);
+    writeFileSync(join(folder, "updater.js"), bundleUpdater());
+    rig.writeSettings();
+    return rig;
   }
 
   get port(): number {
@@ -121,69 +95,46 @@ export class Bench {
     );
   }
 
-  async addServer(
-    name: string,
-    orders: Orders = {},
-    port?: number,
-    machine?: Machine,
-  ): Promise<ApiServer> {
-    const now: Orders = {
-      revision: this.#revision,
-      data: this.#data,
-      slice: this.#slice,
-      ...orders,
-    };
-    const server = await ApiServer.start(name, this.certificates, {
-      token: TOKEN,
-      orders: now,
-      ...(port === undefined ? {} : { port }),
-      ...(machine === undefined ? {} : { machine }),
-    });
-    this.servers.set(name, server);
-    return server;
+  get servers(): Map<string, ApiServer> {
+    return this.controlPlane.servers;
+  }
+
+  addServer(name: string, orders?: Orders, port?: number, machine?: Machine): Promise<ApiServer> {
+    return this.controlPlane.add(name, orders, port, machine);
   }
 
   server(name: string): ApiServer {
-    const server = this.servers.get(name);
-    if (server === undefined) throw new Error(`no server ${name}`);
-    return server;
+    return this.controlPlane.server(name);
   }
 
-  /** The data that the ConfigMap has when these servers are its backends. */
   data(...names: string[]): Record<string, string> {
-    return Object.fromEntries(names.map((name) => [name, this.server(name).address]));
+    return this.controlPlane.data(...names);
   }
 
-  /** Changes the ConfigMap on all API servers. */
-  async setConfigMap(data: Record<string, string> | null): Promise<void> {
-    this.#data = data;
-    this.#revision += 1;
-    for (const server of this.servers.values()) {
-      await server.order({ data, revision: this.#revision });
-    }
+  setConfigMap(data: Record<string, string> | null): Promise<void> {
+    return this.controlPlane.setConfigMap(data);
   }
 
-  /** Changes the EndpointSlice on all API servers; null: there is none. */
-  async setSlice(addresses: readonly string[] | null): Promise<void> {
-    this.#slice = addresses;
-    this.#revision += 1;
-    for (const server of this.servers.values()) {
-      await server.order({ slice: addresses, revision: this.#revision });
-    }
+  setSlice(addresses: readonly string[] | null): Promise<void> {
+    return this.controlPlane.setSlice(addresses);
+  }
+
+  events(): Promise<string> {
+    return this.controlPlane.events();
   }
 
   /** The ConfigMap as a mounted volume. */
-  writeSeed(data: Record<string, string>): void {
-    mkdirSync(this.settings.seedDir, { recursive: true });
+  writeInitialBackends(data: Record<string, string>): void {
+    mkdirSync(this.settings.initialBackendsDir, { recursive: true });
     for (const [key, value] of Object.entries(data)) {
-      writeFileSync(join(this.settings.seedDir, key), value);
+      writeFileSync(join(this.settings.initialBackendsDir, key), value);
     }
   }
 
   /** The ConfigMap on all API servers, and as a mounted volume. */
   async publish(data: Record<string, string>): Promise<void> {
     await this.setConfigMap(data);
-    this.writeSeed(data);
+    this.writeInitialBackends(data);
   }
 
   /** A configuration without the updater. */
@@ -193,14 +144,14 @@ export class Bench {
     writeFileSync(this.settings.configFile, renderHaproxyConfig(this.settings.haproxy, slots));
   }
 
-  /** `haproxy -c`: exit code and what it said. */
-  checkConfig(env: NodeJS.ProcessEnv = {}): { code: number | null; said: string } {
+  /** `haproxy -c`: exit code and output. */
+  checkConfig(env: NodeJS.ProcessEnv = {}): { code: number | null; output: string } {
     const [program = "", ...args] = this.#binary.command;
     const run = spawnSync(program, [...args, "-c", "-f", this.settings.configFile], {
       encoding: "utf8",
       env: { ...this.#env(), ...env },
     });
-    return { code: run.status, said: `${run.stdout}${run.stderr}` };
+    return { code: run.status, output: `${run.stdout}${run.stderr}` };
   }
 
   /** @param openFiles limit of open files, hard and soft. */
@@ -208,7 +159,7 @@ export class Bench {
     const { masterSocket, configFile } = this.settings;
     const limit = openFiles === undefined ? [] : ["prlimit", `--nofile=${openFiles}:${openFiles}`];
     const [program = "", ...args] = [...limit, ...this.#binary.command];
-    this.#haproxy = this.#spawn("haproxy", program, [
+    this.#haproxy = this.#processes.start("haproxy", program, [
       ...args,
       ...["-W", "-db", "-S", masterSocket, "-f", configFile],
     ]);
@@ -216,14 +167,14 @@ export class Bench {
   }
 
   async killHaproxy(): Promise<void> {
-    const pids = await this.controlPlaneNode.workers();
+    const pids = await this.master.workers();
     await end(this.#haproxy, "SIGKILL");
-    // The worker follows its control-plane node; nothing may hold the port when the next one starts.
+    // The worker follows its master process; the next one needs the port.
     for (const pid of pids) await waitFor(`worker ${pid} is gone`, () => !isRunning(pid));
   }
 
   async prepare(): Promise<void> {
-    const run = this.#spawn("updater", process.execPath, this.#updaterArgs("prepare"));
+    const run = this.#processes.start("updater", process.execPath, this.#updaterArgs("prepare"));
     const code = await new Promise((resolve) => run.once("exit", resolve));
     if (code !== 0) throw new Error(`prepare ended with ${String(code)}: ${this.log("updater")}`);
   }
@@ -234,7 +185,7 @@ export class Bench {
     env: NodeJS.ProcessEnv = {},
   ): Promise<void> {
     const args = [...nodeArguments, ...this.#updaterArgs("run")];
-    this.#updater = this.#spawn("updater", process.execPath, args, env);
+    this.#updater = this.#processes.start("updater", process.execPath, args, env);
     await waitFor("the updater is in touch", async () => {
       const { lastSyncSeconds } = await this.status();
       return lastSyncSeconds !== null;
@@ -276,7 +227,7 @@ export class Bench {
     });
   }
 
-  /** A number of the updater's metrics. */
+  /** A value of the updater's metrics. */
   async metric(name: string): Promise<number> {
     const { body } = await this.health("/updater/metrics");
     const line = body.split("\n").find((it) => it.startsWith(`control_plane_lb_updater_${name} `));
@@ -284,22 +235,23 @@ export class Bench {
     return Number(line.split(" ")[1]);
   }
 
-  /** The Events that the updater has written to any API server, as JSON. */
-  async events(): Promise<string> {
-    const reports = await Promise.all([...this.servers.values()].map((server) => server.report()));
-    return JSON.stringify(reports.flatMap(({ events }) => events));
-  }
-
   /** Which API server answers a new connection to the endpoint; rejects when none does. */
   ask(timeoutMs?: number): Promise<string> {
     return whoAnswers(this.port, this.caFile, timeoutMs);
   }
 
-  /** An open watch through the endpoint. @param server where it shall end */
+  /** An open watch through the endpoint. @param server that it must reach */
   watch(server?: string): Promise<Watch> {
     return server === undefined
       ? Watch.open(this.port, this.caFile)
       : Watch.openOn(server, this.port, this.caFile);
+  }
+
+  /** Waits for this many more checks of an API server. */
+  async checked(name: string, count: number): Promise<void> {
+    const checks = async (): Promise<number> => (await this.server(name).report()).checks;
+    const before = await checks();
+    await waitFor(`${count} checks of ${name}`, async () => (await checks()) >= before + count);
   }
 
   /** New connections to the endpoint, one after the other. */
@@ -316,7 +268,7 @@ export class Bench {
       .sort();
   }
 
-  /** Seed, prepare, HAProxy, updater: as a pod starts. */
+  /** Initial backends, prepare, HAProxy, updater: in a pod's order. */
   async startAll(...names: string[]): Promise<void> {
     await this.publish(this.data(...names));
     await this.prepare();
@@ -325,7 +277,7 @@ export class Bench {
     await this.ready(...names);
   }
 
-  /** Waits until exactly these servers have these states, as the updater's status says. */
+  /** Waits until the updater's status has exactly these servers in these states. */
   async states(expected: Record<string, string>): Promise<void> {
     const text = (states: Record<string, string>): string =>
       Object.entries(states)
@@ -360,23 +312,22 @@ export class Bench {
   }
 
   log(name: "haproxy" | "updater"): string {
-    const file = join(this.folder, `${name}.log`);
-    return existsSync(file) ? readFileSync(file, "utf8") : "";
+    return this.#processes.log(name);
   }
 
-  /** @param test its end; one that failed is told with the ends of the logs */
+  /** @param test prints the ends of the logs if it failed */
   async stop(test?: { readonly state?: string }): Promise<void> {
     if (test?.state === "failed") {
       for (const name of ["haproxy", "updater"] as const)
         console.error(this.log(name).slice(-4000));
     }
-    for (const server of this.servers.values()) await server.kill();
-    for (const child of this.#processes) await end(child, "SIGKILL");
+    await this.controlPlane.killAll();
+    await this.#processes.killAll();
     await this.#killWorkers();
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** Workers whose control-plane node was killed end by themselves; a stopped one does not. */
+  /** A worker ends when its master process is killed, but not while it is stopped. */
   async #killWorkers(): Promise<void> {
     const { pid } = await this.runtime.snapshot().catch(() => ({ pid: undefined }));
     if (pid !== undefined) process.kill(pid, "SIGKILL");
@@ -392,37 +343,5 @@ export class Bench {
 
   #env(): NodeJS.ProcessEnv {
     return { PATH: process.env["PATH"], HOST_IP: "127.0.0.1" };
-  }
-
-  #spawn(
-    name: string,
-    program: string,
-    args: readonly string[],
-    more: NodeJS.ProcessEnv = {},
-  ): ChildProcess {
-    const env = { ...this.#env(), ...more };
-    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env });
-    const log = createWriteStream(join(this.folder, `${name}.log`), { flags: "a" });
-    log.on("error", () => undefined);
-    child.stdout.pipe(log, { end: false });
-    child.stderr.pipe(log, { end: false });
-    this.#processes.add(child);
-    return child;
-  }
-}
-
-async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
-  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((resolve) => child.once("exit", resolve));
-  child.kill(signal);
-  await gone;
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -1,18 +1,15 @@
-/** What HAProxy makes of the backends. Pure. */
-import { formatBackend, type Backend } from "../../haproxy/model";
+/** How HAProxy sees the backends. Pure. */
+import { formatBackend, type Backend, type BackendState } from "../../haproxy/model";
 import type { Snapshot, Stat } from "../../haproxy/runtime";
 import { slotName } from "../../haproxy/server-lines";
 import { ALL_DOWN, type Health } from "../../haproxy/server-state";
-import type { WantedSlots } from "./desired-slots";
-
-/** What HAProxy makes of a backend; `unknown` when it does not answer. */
-export type BackendState = "ready" | "alive" | "down" | "draining" | "unknown";
+import type { DesiredSlots } from "./desired-slots";
 
 function nameOf({ pool, slot }: Pick<Stat, "pool" | "slot">): string {
   return `${pool}/${slotName(slot)}`;
 }
 
-/** Health of the backends in these slots. It counts only for the very address that it was seen at. */
+/** Health of the backends in these slots: up only if HAProxy checks this very address. */
 export function healthOf(
   slots: readonly (Backend | undefined)[],
   snapshot: Snapshot | undefined,
@@ -27,9 +24,10 @@ export function healthOf(
   };
 }
 
-/** Wanted and draining backends with the state that HAProxy sees, sorted by name. */
+/** Desired and draining backends with their states, sorted by name. */
 export function statesOf(
-  { slots, draining }: WantedSlots,
+  { slots }: DesiredSlots,
+  draining: ReadonlyMap<number, Backend>,
   snapshot: Snapshot | undefined,
 ): (Backend & { state: BackendState })[] {
   const isHealthy = healthOf(slots, snapshot);
@@ -38,12 +36,12 @@ export function statesOf(
     if (isHealthy("ready", slot)) return "ready";
     return isHealthy("alive", slot) ? "alive" : "down";
   };
-  const wanted = slots.flatMap((backend, slot) =>
+  const desired = slots.flatMap((backend, slot) =>
     backend === undefined ? [] : [{ ...backend, state: stateOf(slot) }],
   );
-  const leaving = [...draining.values()].map(({ backend }) => ({
+  const leaving = [...draining.values()].map((backend) => ({
     ...backend,
     state: "draining" as const,
   }));
-  return [...wanted, ...leaving].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return [...desired, ...leaving].sort((a, b) => (a.name < b.name ? -1 : 1));
 }

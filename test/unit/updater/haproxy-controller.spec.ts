@@ -7,11 +7,12 @@ import { HAPROXY_DEFAULTS } from "../../support/haproxy-defaults";
 import type { MasterApi } from "../../../haproxy/master";
 import type { Backend } from "../../../haproxy/model";
 import type { RuntimeApi, Snapshot } from "../../../haproxy/runtime";
-import { Balancer } from "../../../updater/apply/balancer";
+import { HaproxyController } from "../../../updater/apply/haproxy-controller";
 import { createLog } from "../../../updater/report/log";
 import { Metrics } from "../../../updater/report/metrics";
-import type { UpdaterSettings } from "../../../updater/settings";
+import { Reporter } from "../../../updater/report/reporter";
 import { REFUSED_PAUSE_MS } from "../../../updater/apply/config-files";
+import { exampleSettings } from "./example-settings";
 
 const M1 = { name: "m1", address: "10.0.0.1", port: 6443 };
 const M2 = { name: "m2", address: "10.0.0.2", port: 6443 };
@@ -25,10 +26,10 @@ interface Slot {
   admin: number;
 }
 
-/** What the balancer tells HAProxy, and what it sees of it then. */
+/** Records the controller's changes, and shows their result. */
 class FakeHaproxy {
-  readonly told: string[] = [];
-  /** It starts no worker with the file. */
+  readonly commands: string[] = [];
+  /** It does not start with the file. */
   refusesReload = false;
   /** It does not answer. */
   isAway = false;
@@ -66,12 +67,12 @@ class FakeHaproxy {
     reopen: (slot: number) => this.#put("reopen", slot, { admin: 0 }),
     drain: (slot: number) => this.#put("drain", slot, { admin: DRAIN }),
     close: (slot: number) => this.#put("close", slot, { admin: MAINTENANCE }),
-    raise: () => Promise.resolve(),
+    markUp: () => Promise.resolve(),
     limitConnections: () => Promise.resolve(),
   } as unknown as RuntimeApi;
 
   #put(word: string, slot: number, change: object): Promise<void> {
-    this.told.push(`${word} s${slot + 1}`);
+    this.commands.push(`${word} s${slot + 1}`);
     Object.assign(this.#slots[slot]!, change);
     return Promise.resolve();
   }
@@ -84,7 +85,7 @@ class FakeHaproxy {
       description: this.description,
       maxConnections: 100_000,
       servers: each((it) => ({ ...it, operational: 2 })),
-      // a session that never ends: what drains is not closed
+      // A session that never ends: a draining slot stays open.
       stats: each(({ address, admin }) => ({
         status: admin === DRAIN ? "DRAIN" : this.#failed.has(address) ? "DOWN" : "UP",
         checkStatus: "L7OK",
@@ -96,126 +97,115 @@ class FakeHaproxy {
   }
 }
 
-describe("the balancer", () => {
+describe("HaproxyController", () => {
   let folder: string;
   let nowMs: number;
   let lines: string[] = [];
   let haproxy: FakeHaproxy;
-  let balancer: Balancer;
+  let controller: HaproxyController;
+  let report: Reporter;
   const at = (name: string): string => join(folder, name);
   const written = (): string => readFileSync(at("haproxy.cfg"), "utf8");
   const hasBackend = ({ address }: Backend): boolean => written().includes(` ${address}:6443 `);
 
   /** The servers of the server-state file, or of a copy of it. */
-  const inState = (name = "run-state"): string[] =>
+  const inState = (name = "state"): string[] =>
     [...readFileSync(at(name), "utf8").matchAll(/ ready \d+ (s\d+) (\S+) (\d)/g)].map(
       ([, slot, address, state]) => `${slot} ${address} ${state === "2" ? "up" : "down"}`,
     );
 
-  /** A new updater; its HAProxy refuses files in which a line of `refused` stands. */
+  /** Starts a new controller; HAProxy's check refuses files that match a line of `refused`. */
   const start = (changes: Partial<HaproxySpec> = {}): void => {
-    const spec = {
-      listen: ["10.0.0.9"],
-      port: 6444,
-      healthPort: 6445,
-      allow: [],
-      caFile: "/ca.crt",
-      adminSocket: "/run/admin.sock",
-      updaterSocket: "/run/updater.sock",
-      stateFile: at("run-state"),
-      ...HAPROXY_DEFAULTS,
-      ...changes,
-    };
+    const example = exampleSettings(folder);
     const settings = {
-      haproxy: spec,
-      configFile: at("haproxy.cfg"),
-      lastGoodFile: at("last-good.json"),
-      drainSeconds: 30,
+      ...example,
+      haproxy: { ...example.haproxy, ...changes },
       checkCommand: [
         "sh",
         "-c",
-        `cp ${at("run-state")} ${at("state-then")} || :; ! grep -f ${at("refused")} "$0"`,
+        `cp ${at("state")} ${at("state-then")} || :; ! grep -f ${at("refused")} "$0"`,
       ],
-    } as unknown as UpdaterSettings;
+    };
     const reload = () => {
       if (haproxy.refusesReload) return Promise.reject(new Error("no new worker"));
       haproxy.load(written());
       return Promise.resolve(1);
     };
-    balancer = new Balancer({
-      settings,
-      runtime: haproxy.runtime,
-      master: { reload } as unknown as MasterApi,
-      metrics: new Metrics(),
-      log: createLog((line) => lines.push(line)),
-      onProblem: () => undefined,
-      probe: () => Promise.resolve({ ready: true, alive: true }),
-      now: () => nowMs,
-    });
+    const log = createLog((line) => lines.push(line));
+    const metrics = new Metrics();
+    report = new Reporter({ log, metrics });
+    controller = new HaproxyController(
+      { settings, log, metrics, report, now: () => nowMs },
+      {
+        runtime: haproxy.runtime,
+        master: { reload } as unknown as MasterApi,
+        probe: () => Promise.resolve({ ready: true, alive: true }),
+      },
+    );
   };
   const refuse = (line: string): void => writeFileSync(at("refused"), line);
   const allow = (): void => refuse("");
 
   beforeEach(async () => {
-    folder = mkdtempSync(join(tmpdir(), "balancer-"));
+    folder = mkdtempSync(join(tmpdir(), "controller-"));
     nowMs = 0;
     haproxy = new FakeHaproxy();
     allow();
     start();
     haproxy.isAway = true;
-    assert.ok(await balancer.want([M1, M2], "1"));
+    assert.ok(await controller.apply([M1, M2], "1"));
     haproxy.load(written());
     haproxy.isAway = false;
     lines = [];
-    await balancer.tick();
+    await controller.tick();
     assert.deepEqual(haproxy.serving, [M1.address, M2.address]);
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  it("takes a change back whose file is refused, opens nothing at the next attempt, and takes it when HAProxy does", async () => {
+  it("takes back a change whose file HAProxy refuses", async () => {
     refuse(M3.address);
-    assert.equal(await balancer.want([M1, M3], "2"), false);
+    assert.equal(await controller.apply([M1, M3], "2"), false);
     assert.deepEqual(haproxy.serving, [M1.address, M2.address]);
-    const told = haproxy.told.length;
-    assert.equal(await balancer.want([M1, M3], "2"), false);
-    assert.deepEqual(haproxy.told.slice(told), []);
+    const before = haproxy.commands.length;
+    assert.equal(await controller.apply([M1, M3], "2"), false);
+    assert.deepEqual(haproxy.commands.slice(before), []);
     assert.ok(hasBackend(M2) && !hasBackend(M3));
     allow();
-    assert.ok(await balancer.want([M1, M3], "2"));
+    assert.ok(await controller.apply([M1, M3], "2"));
     assert.deepEqual(haproxy.serving.sort(), [M1.address, M3.address]);
     assert.ok(hasBackend(M3) && !hasBackend(M2));
   });
 
-  it("replaces a control-plane node at run time when it is other settings that HAProxy refuses, and writes the file later", async () => {
+  it("replaces a backend at run time while HAProxy refuses the file for its other settings", async () => {
     haproxy.description = "spec-of-before";
     refuse("description");
-    assert.ok(await balancer.want([M1, M3], "2"));
+    assert.ok(await controller.apply([M1, M3], "2"));
     assert.deepEqual(haproxy.serving.sort(), [M1.address, M3.address]);
     assert.ok(!hasBackend(M3));
     allow();
     nowMs += REFUSED_PAUSE_MS;
-    await balancer.tick();
-    await balancer.tick();
+    await controller.tick();
+    await controller.tick();
     assert.deepEqual(haproxy.serving.sort(), [M1.address, M3.address]);
     assert.ok(hasBackend(M3));
   });
 
-  it("says in the server-state file how the servers of haproxy.cfg are, also while that is behind", async () => {
-    await balancer.tick();
+  it("writes the health of the servers that haproxy.cfg has, also while the file is out of date", async () => {
+    await controller.tick();
     assert.deepEqual(inState(), ["s1 10.0.0.1 up", "s2 10.0.0.2 up"]);
     haproxy.description = "spec-of-before";
     refuse("description");
-    assert.ok(await balancer.want([M1, M3], "2"));
-    // It drains: a HAProxy that starts now sends it nothing before a check.
+    assert.ok(await controller.apply([M1, M3], "2"));
+    // It drains: a HAProxy that starts now must check it first.
     assert.deepEqual(inState(), ["s1 10.0.0.1 up", "s2 10.0.0.2 down"]);
     allow();
     nowMs += REFUSED_PAUSE_MS;
-    await balancer.tick();
+    await controller.tick();
     assert.deepEqual(inState("state-then"), ["s1 10.0.0.1 up", "s2 10.0.0.2 down"]);
     assert.deepEqual(inState(), ["s1 10.0.0.1 up", "s3 10.0.0.3 up"]);
   });
 
-  describe("leaves a file that HAProxy starts with", () => {
+  describe("leaves a haproxy.cfg that HAProxy starts with", () => {
     const OTHER = { timeouts: { ...HAPROXY_DEFAULTS.timeouts, connectMs: 900 } };
     const hasOther = (): boolean => written().includes("timeout connect 900ms");
     const slots = (): number => written().match(/^ {2}server s\d+ /gm)?.length ?? 0;
@@ -225,63 +215,63 @@ describe("the balancer", () => {
       port: 6443,
     }));
 
-    it("after a reload to other settings that failed: those that it runs, with the newest backends", async () => {
+    it("after a failed reload to other settings: the old settings with the newest backends", async () => {
       const former = written();
       haproxy.refusesReload = true;
       start(OTHER);
-      await balancer.tick();
+      await controller.tick();
       assert.equal(written(), former);
-      assert.ok(await balancer.want([M1, M3], "2"));
+      assert.ok(await controller.apply([M1, M3], "2"));
       assert.ok(!hasOther() && hasBackend(M3) && !hasBackend(M2));
-      assert.match(balancer.problems().join(), /^ReloadFailed/);
+      assert.match(report.list().join(), /^ReloadFailed/);
       haproxy.refusesReload = false;
       nowMs += REFUSED_PAUSE_MS;
-      await balancer.tick();
+      await controller.tick();
       assert.ok(hasOther() && hasBackend(M3) && !hasBackend(M2));
-      assert.deepEqual(balancer.problems(), []);
+      assert.deepEqual(report.list(), []);
     });
 
-    it("after a reload that failed twice, when the former settings could not be written again in between", async () => {
+    it("after two failed reloads between which the old settings could not be written", async () => {
       const former = written();
       haproxy.refusesReload = true;
       refuse("timeout connect 700ms");
       start(OTHER);
-      await balancer.tick();
+      await controller.tick();
       allow();
       nowMs += REFUSED_PAUSE_MS;
-      await balancer.tick();
+      await controller.tick();
       assert.equal(written(), former);
     });
 
-    it("when its check refuses other settings, which stays a problem", async () => {
+    it("while its check refuses other settings: the old settings with the newest backends", async () => {
       refuse("900ms");
       start(OTHER);
-      assert.ok(await balancer.want([M1, M3], "2"));
+      assert.ok(await controller.apply([M1, M3], "2"));
       assert.ok(!hasOther() && hasBackend(M3) && !hasBackend(M2));
-      assert.match(balancer.problems().join(), /^ConfigurationNotWritten/);
+      assert.match(report.list().join(), /^ConfigurationNotWritten/);
       allow();
       nowMs += REFUSED_PAUSE_MS;
-      await balancer.tick();
+      await controller.tick();
       assert.ok(hasOther() && hasBackend(M3));
-      assert.deepEqual(balancer.problems(), []);
+      assert.deepEqual(report.list(), []);
     });
 
-    it("while it does not answer: whether it takes other settings is not known yet", async () => {
+    it("while it does not answer: other settings are not proved yet", async () => {
       start(OTHER);
       haproxy.isAway = true;
-      assert.ok(await balancer.want([M1, M3], "2"));
+      assert.ok(await controller.apply([M1, M3], "2"));
       assert.ok(!hasOther() && hasBackend(M3));
       haproxy.isAway = false;
-      await balancer.tick();
+      await controller.tick();
       assert.ok(hasOther() && hasBackend(M3));
     });
 
-    it("after a reload to more slots that failed: as many as it has, with the newest backends", async () => {
+    it("after a failed reload to more slots: as many slots as it runs, with the newest backends", async () => {
       haproxy.refusesReload = true;
-      assert.ok(await balancer.want([M1, ...many], "2"));
+      assert.ok(await controller.apply([M1, ...many], "2"));
       assert.equal(slots(), 2 * 8);
       assert.equal(haproxy.serving.length, 8);
-      assert.ok(await balancer.want([M1, M3, ...many.slice(1)], "3"));
+      assert.ok(await controller.apply([M1, M3, ...many.slice(1)], "3"));
       assert.equal(slots(), 2 * 8);
       assert.deepEqual(
         haproxy.serving.filter((address) => !written().includes(` ${address}:`)),
@@ -289,20 +279,20 @@ describe("the balancer", () => {
       );
       haproxy.refusesReload = false;
       nowMs += REFUSED_PAUSE_MS;
-      await balancer.tick();
+      await controller.tick();
       assert.equal(slots(), 2 * 22);
       assert.equal(haproxy.serving.length, 11);
     });
   });
 
-  it("goes on looking after HAProxy when its server-state file cannot be written, and says that once", async () => {
-    rmSync(at("run-state"));
-    mkdirSync(at("run-state"));
+  it("works on when the server-state file cannot be written, and logs that once", async () => {
+    rmSync(at("state"));
+    mkdirSync(at("state"));
     haproxy.fail(M2.address);
-    await balancer.tick();
-    await balancer.tick();
+    await controller.tick();
+    await controller.tick();
     assert.deepEqual(
-      balancer.states().map(({ name, state }) => `${name} ${state}`),
+      controller.states().map(({ name, state }) => `${name} ${state}`),
       ["m1 ready", "m2 down"],
     );
     assert.equal(lines.filter((line) => line.includes("ServerStateNotWritten")).length, 1);

@@ -1,0 +1,202 @@
+/**
+ * Keeps HAProxy and its files at the desired backends. Steps run one by one, and can be repeated.
+ */
+import type { MasterApi } from "../../haproxy/master";
+import type { Backend, BackendState } from "../../haproxy/model";
+import type { RuntimeApi, Snapshot } from "../../haproxy/runtime";
+import { describeStep, firstSlots } from "../../haproxy/slots";
+import type { Context } from "../context";
+import { reportHaproxyProblems } from "../report/haproxy-problems";
+import { errorText } from "../report/log";
+import { statesOf } from "./backend-states";
+import { ConfigFiles } from "./config-files";
+import { planSlotChange, type DesiredSlots, type SlotChange } from "./desired-slots";
+import { DrainTracker } from "./drain-tracker";
+import { backendsOf, readLastGood } from "./last-good";
+import { adoptSlots } from "./reconcile";
+import { Reloader, runsOtherSettings } from "./reloader";
+import { RuntimeChanges, type Probe } from "./runtime-changes";
+
+/** HAProxy counts as unreachable after this: a restart takes less. */
+const UNREACHABLE_MS = 3000;
+
+/** HAProxy's sockets, and a check of our own. */
+export interface HaproxyConnections {
+  readonly runtime: RuntimeApi;
+  readonly master: MasterApi;
+  readonly probe: Probe;
+}
+
+/** The updater's side of HAProxy. */
+export class HaproxyController {
+  readonly #context: Context;
+  readonly #runtime: RuntimeApi;
+  readonly #files: ConfigFiles;
+  readonly #reloader: Reloader;
+  readonly #drains = new DrainTracker();
+  readonly #changes: RuntimeChanges;
+  #desired: DesiredSlots;
+  #revision = "";
+  #snapshot: Snapshot | undefined;
+  /** HAProxy refused the file of the last change. */
+  #refused = false;
+  #awaySinceMs: number | undefined;
+  #last: Promise<void> = Promise.resolve();
+
+  /**
+   * Starts with the last good backends; without them it adopts those that HAProxy runs.
+   * Changes nothing yet.
+   */
+  constructor(context: Context, { runtime, master, probe }: HaproxyConnections) {
+    this.#context = context;
+    this.#runtime = runtime;
+    const lastGood = readLastGood(context.settings.lastGoodFile);
+    this.#files = new ConfigFiles(context, lastGood?.slots);
+    this.#reloader = new Reloader(context, master, this.#files);
+    this.#changes = new RuntimeChanges(context, { runtime, probe, drains: this.#drains });
+    this.#desired = {
+      slots: lastGood?.slots ?? firstSlots([]),
+      revision: lastGood?.revision ?? "",
+    };
+    context.metrics.backends = this.backends().length;
+    this.#applied(this.#desired.revision);
+  }
+
+  /** The desired backends, sorted by name. */
+  backends(): Backend[] {
+    return backendsOf(this.#desired.slots);
+  }
+
+  /** resourceVersion of the last applied change; empty before the first one. */
+  get revision(): string {
+    return this.#revision;
+  }
+
+  /** Desired and draining backends with the state that HAProxy sees. */
+  states(): (Backend & { state: BackendState })[] {
+    return statesOf(this.#desired, this.#drains.backends, this.#snapshot);
+  }
+
+  /**
+   * Makes these the desired backends.
+   * @returns false when HAProxy refuses the file with them: the former ones stay
+   * @throws Error for an empty set
+   */
+  apply(backends: readonly Backend[], revision: string): Promise<boolean> {
+    return this.#enqueue(() => this.#apply(backends, revision));
+  }
+
+  /** Compares HAProxy with the desired backends, and corrects it. Never throws. */
+  tick(): Promise<void> {
+    return this.#enqueue(() => this.#tick());
+  }
+
+  #enqueue<T>(step: () => Promise<T>): Promise<T> {
+    const next = this.#last.then(step);
+    this.#last = next.then(
+      () => undefined,
+      () => undefined,
+    );
+    return next;
+  }
+
+  async #apply(backends: readonly Backend[], revision: string): Promise<boolean> {
+    if (backends.length === 0) throw new Error("no backends: an empty set is never applied");
+    const { metrics, log } = this.#context;
+    await this.#adoptIfUnknown();
+    const before = this.#desired;
+    const change = planSlotChange(before, this.#drains.backends, backends, revision);
+    this.#desired = change.desired;
+    if (change.isEmpty) {
+      this.#applied(revision);
+      return true;
+    }
+    const undoDrains = this.#drains.plan(change, this.#changes.drainUntilMs());
+    const steps = change.steps.map(describeStep);
+    if (!(await this.#writeAndApply(change, steps.join(", ")))) {
+      this.#desired = before;
+      undoDrains();
+      await this.#tick();
+      return false;
+    }
+    this.#applied(revision);
+    metrics.applies += 1;
+    metrics.backends = backends.length;
+    log.info("applied", { revision, steps });
+    await this.#tick();
+    return true;
+  }
+
+  #applied(revision: string): void {
+    this.#revision = revision;
+    this.#context.metrics.revision = revision;
+  }
+
+  /** Our own file was lost: a slot that serves must not be given to another backend. */
+  async #adoptIfUnknown(): Promise<void> {
+    if (this.backends().length === 0) await this.#tick();
+  }
+
+  /**
+   * HAProxy first: its check of the file takes longer than the change itself. The file first when
+   * HAProxy refused the last one, as each attempt would open and drain servers, and for a reload.
+   * @returns false when HAProxy refuses the file with the change
+   */
+  async #writeAndApply({ needsReload }: SlotChange, steps: string): Promise<boolean> {
+    if (!needsReload && !this.#refused) await this.#tick();
+    this.#refused = !this.#files.write(this.#desired, this.#snapshot, steps);
+    // HAProxy refuses settings in the file that it does not run: that must not keep a dead
+    // control-plane node in rotation.
+    if (this.#refused && !needsReload && this.#runsOtherSettings()) {
+      this.#files.writeLater();
+      this.#refused = false;
+    }
+    return !this.#refused;
+  }
+
+  #runsOtherSettings(): boolean {
+    return runsOtherSettings(this.#context.settings.haproxy, this.#snapshot);
+  }
+
+  async #tick(): Promise<void> {
+    try {
+      const snapshot = await this.#runtime.snapshot();
+      this.#reachable(snapshot);
+      this.#snapshot = snapshot;
+      if (this.backends().length === 0) {
+        this.#desired = { ...this.#desired, slots: adoptSlots(snapshot) };
+      }
+      if (this.backends().length === 0) return;
+      if (await this.#reloader.reloadIfNeeded(this.#desired, snapshot)) {
+        this.#snapshot = undefined;
+        return;
+      }
+      reportHaproxyProblems(this.#context, snapshot);
+      await this.#changes.limitConnections(snapshot);
+      this.#snapshot = await this.#changes.reconcile(this.#desired, snapshot);
+      this.#files.keepState(this.#desired, this.#snapshot);
+      this.#files.flush(this.#desired, this.#snapshot);
+    } catch (error) {
+      this.#snapshot = undefined;
+      this.#unreachable(error);
+    }
+  }
+
+  #reachable({ pid }: Snapshot): void {
+    const { log, report } = this.#context;
+    if (this.#awaySinceMs !== undefined) log.info("HAProxy answers", { pid });
+    this.#awaySinceMs = undefined;
+    report.end("HaproxyUnreachable");
+  }
+
+  #unreachable(error: unknown): void {
+    const { log, metrics, report, now } = this.#context;
+    metrics.countError("runtime");
+    if (this.#awaySinceMs === undefined) {
+      log.warn("HAProxy does not answer", { error: errorText(error) });
+      this.#awaySinceMs = now();
+    } else if (now() - this.#awaySinceMs >= UNREACHABLE_MS) {
+      report.begin("HaproxyUnreachable", error);
+    }
+  }
+}
