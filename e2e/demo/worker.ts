@@ -4,7 +4,7 @@ import { renderReport, type DemoReport } from "./report";
 import { runDemo, type Topology } from "./run";
 import { renderTimeline } from "./timeline";
 
-// The demo's own process, see superviseDemo. arguments: LAB MACHINES TOPOLOGY
+// The demo's own process, see superviseDemo. Arguments: LAB MACHINES TOPOLOGY
 
 const REPORTS = path.resolve(__dirname, "../../reports");
 
