@@ -17,7 +17,10 @@ const interruption = new AbortController();
 /** Suites that run in parallel: each waits about half of its time. */
 const PARALLEL = 2 * availableParallelism();
 
-/** Where a suite's output goes: straight to the terminal, or, with others in parallel, there when the suite has ended. */
+/**
+ * Where a suite's output goes: straight to the terminal, or, with others in parallel, there when
+ * the suite has ended.
+ */
 type Output = "inherit" | "pipe";
 
 /** How a suite's process ended: its exit code, the signal that ended it, or its time limit. */
@@ -147,7 +150,10 @@ async function runAndLog(suite: Suite, output: Output): Promise<SuiteResult> {
   return result;
 }
 
-/** Prepares all suites first, so that no build disturbs a test; then runs the parallel suites, then the exclusive ones. */
+/**
+ * Prepares all suites first, so that no build disturbs a test; then runs the parallel suites, then
+ * the exclusive ones.
+ */
 async function runAll(suites: readonly Suite[]): Promise<SuiteResult[]> {
   const results: SuiteResult[] = [];
   const ready: Suite[] = [];

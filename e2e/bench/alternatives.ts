@@ -6,7 +6,10 @@ import type { ApiClient } from "./api-client";
 
 const VOLUME_POLL_MS = 100;
 
-/** Another method by which load balancers learn of changes; it observes the same changes as the updater. */
+/**
+ * Another method by which load balancers learn of changes; it observes the same changes as the
+ * updater.
+ */
 export interface Alternative {
   readonly name: string;
   /** For each load balancer, when it read the object, as performance.now(). */
@@ -23,7 +26,10 @@ export class Alternatives {
     private readonly signal: AbortSignal,
   ) {}
 
-  /** A GET of the object every `seconds` for each of `count` load balancers, spread over the interval. */
+  /**
+   * A GET of the object every `seconds` for each of `count` load balancers, spread over the
+   * interval.
+   */
   poll(seconds: number, count: number, object: string): void {
     const reads = Array.from({ length: count }, (): number[] => []);
     this.all.push({ name: `poll each ${seconds} s`, reads });

@@ -8,8 +8,9 @@ const STOPS = 3;
 const MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 
 /**
- * Stops and starts the last control-plane node's API server, as kubelet does. Measures the time until all load
- * balancers route accordingly, from the moment at which a client sees the stop or start.
+ * Stops and starts the last control-plane node's API server, as kubelet does. Measures the time
+ * until all load balancers route accordingly, from the moment at which a client sees the stop or
+ * start.
  */
 export async function apiServerStops(context: ScenarioContext): Promise<Series[]> {
   const { lab, controlPlaneNodes, ports } = context.cluster;
@@ -47,7 +48,10 @@ export async function apiServerStops(context: ScenarioContext): Promise<Series[]
   ];
 }
 
-/** HTTP status of an API server's /readyz, requested on the first control-plane node; 0 without a response. */
+/**
+ * HTTP status of an API server's /readyz, requested on the first control-plane node; 0 without a
+ * response.
+ */
 async function readyz({ cluster }: ScenarioContext, target: string): Promise<number> {
   const { stdout } = await cluster.lab.exec(
     cluster.controlPlaneNodes[0]!.name,

@@ -25,7 +25,10 @@ const SECONDS = 30;
 /** A change not seen by then was undone, or it is an error. */
 const SLICE_SECONDS = 3;
 
-/** Gives a machine more addresses. Its API server answers on each, so each is a backend that really serves. */
+/**
+ * Gives a machine more addresses. Its API server answers on each, so each is a backend that really
+ * serves.
+ */
 export async function addAliases(lab: Lab, machine: string, count: number): Promise<string[]> {
   const base = lab.gateway.split(".").slice(0, 3).join(".");
   const addresses = Array.from({ length: count }, (_, index) => `${base}.${101 + index}`);
@@ -69,7 +72,8 @@ export class Changer {
 
   /**
    * Adds an address to the EndpointSlice of the API's own Service.
-   * @returns undefined when an API server removed it again before it was seen: each writes its own list every 10 s
+   * @returns undefined when an API server removed it again before it was seen: each writes its own
+   * list every 10 s
    */
   async addEndpoint(address: string, endpoints: readonly unknown[]): Promise<Measured | undefined> {
     const more = [...endpoints, { addresses: [address], conditions: { ready: true } }];

@@ -14,7 +14,7 @@ const ALIASES = 100;
 const RELOADS = 10;
 const RESTARTS = 2;
 
-/** Pause between two changes: as short as an impatient operator's, and random so that it does not match any interval. */
+/** Pause between two changes: short, and random so that it matches no other interval. */
 const PAUSE_MS = { least: 100, spread: 400 };
 
 /** Kubelet updates its volumes within this time, so the last changes are measured too. */
@@ -44,7 +44,10 @@ export class Measurements {
     });
   }
 
-  /** Changes of the ConfigMap: nodes removed, put back and moved in turn; the alternatives observe the same changes. */
+  /**
+   * Changes of the ConfigMap: nodes removed, put back and moved in turn; the alternatives observe
+   * the same changes.
+   */
   async configMap(changes: number): Promise<Measurement> {
     const { name, address } = this.last;
     const aliases = await addAliases(this.lab, name, ALIASES);

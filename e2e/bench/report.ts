@@ -96,7 +96,10 @@ const COLOURS = [
   "#666666",
 ];
 
-/** Draws the share of changes that had taken effect after each time, as SVG with a logarithmic axis. Pure. */
+/**
+ * Draws the share of changes that had taken effect after each time, as SVG with a logarithmic axis.
+ * Pure.
+ */
 export function drawConvergence({ series }: ConvergenceReport): string {
   const width = WIDTH - PLOT.left - PLOT.right;
   const height = HEIGHT - PLOT.top - PLOT.bottom;

@@ -28,8 +28,8 @@ export function sort(times: readonly number[]): number[] {
 }
 
 /**
- * For each change the time from its acknowledgement until every reader has read again. Changes that a reader did not
- * read any more are left out.
+ * For each change the time from its acknowledgement until every reader has read again. Changes that
+ * a reader did not read any more are left out.
  * @param acknowledged when each change was acknowledged
  * @param reads for each reader, when it read, ascending
  */

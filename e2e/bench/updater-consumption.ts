@@ -10,7 +10,7 @@ import { BACKENDS_PATH } from "./backend-changes";
 const SECONDS = 60;
 const CHANGES_A_MINUTE = 100;
 
-/** Additional backends beside the real ones; nothing listens there, which HAProxy notices at once. */
+/** Additional backends. Nothing listens there, which HAProxy notices at once. */
 const MANY = { count: 197, firstPort: 20_001 };
 
 /** Resources that a process used over some time. */
@@ -27,7 +27,7 @@ export interface ConsumptionRow extends Consumption {
   readonly changesPerMinute: number;
 }
 
-/** Resources of the updater on the endpoint's machine, idle and busy, with few and with many backends, without a load. */
+/** Resources of one updater, idle and busy, with few and many backends, without a load. */
 export async function consumption(
   context: ScenarioContext,
   api: ApiClient,

@@ -44,7 +44,7 @@ const HEAD = [
   "EXPECTATION",
 ];
 
-/** The table at the end of the demo; below it the failures and what was lost with a measured cause. */
+/** The table at the end of the demo, then failures and requests lost for a measured cause. */
 export function renderReport(report: DemoReport): string {
   const rows = report.phases.map((phase) => [
     phase.name,
@@ -67,14 +67,14 @@ export function renderReport(report: DemoReport): string {
   const failures = report.phases.flatMap(({ name, failures }) =>
     failures.map((failure) => `  ${name}: ${describe(failure)}`),
   );
-  // what a scenario kills has requests in flight: expected, and counted in the table
+  // requests in flight at a kill are expected; the table has their number
   const lost = report.phases.flatMap(({ name, lost, longestStallMs }) =>
     lost
       .filter(({ cause }) => cause !== "in flight")
       .map((request) => {
         const measured =
           request.cause === "stalled"
-            ? `the generator stood still for up to ${longestStallMs} ms`
+            ? `the generator stalled for up to ${longestStallMs} ms`
             : "etcd elected a leader";
         return `  ${name}: ${measured}: ${describe(request)}`;
       }),
@@ -85,9 +85,7 @@ export function renderReport(report: DemoReport): string {
     table([HEAD, ...rows]),
     "",
     ...(failures.length === 0 ? [] : ["failed (the first 20 of each phase):", ...failures, ""]),
-    ...(lost.length === 0
-      ? []
-      : ["not the load balancer's failures, by measurement:", ...lost, ""]),
+    ...(lost.length === 0 ? [] : ["lost outside the load balancer, by measurement:", ...lost, ""]),
     `times: ${steps.join(", ")}`,
     `plugins: ${plugins.join(", ")}`,
     `lag of the load generator: p99 ${report.generatorLag.p99Ms} ms, max ${report.generatorLag.maxMs} ms`,

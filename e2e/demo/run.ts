@@ -80,7 +80,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
       setLoadCredentials(lab, load, ended),
       ...(external ? [] : [openHandover(cluster, load, ended, log)]),
     ]);
-    // the error of `up` says more than that of a wait for its work
+    // if `up` fails, report its error and not the timeout that follows from it
     watching.catch(() => undefined);
     await timed("up", () => engine.up({ signal }));
     await watching;
@@ -90,7 +90,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
     for (const scenario of all(cluster.controlPlaneNodes, cluster.ports.api)) {
       log(`phase: ${scenario.name}`);
       expectations.set(scenario.name, scenario.expectation);
-      // connections from earlier scenarios do not count in this one
+      // no connection from an earlier scenario may affect this one
       await load.phase(scenario.name, { reconnect: true });
       await timed(scenario.name, () => scenario.run(context));
     }

@@ -6,14 +6,17 @@ import { labDir } from "../../lab/src/paths";
 import { processesOf } from "../../pulumi-test-utils/src/engine/processes";
 import { LAB_HOME } from "../../status/stack";
 
-/** After an interruption the demo has this time to end by itself, so that the engine can write its state. */
+/**
+ * After an interruption the demo has this time to end by itself, so that the engine can write its
+ * state.
+ */
 const GRACE_MS = 20_000;
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * Runs the demo in a process of its own that Ctrl-C does not reach. The caller can end it at any moment, however busy
- * it is, and clean up afterwards.
+ * Runs the demo in a process of its own that Ctrl-C does not reach. The caller can end it at any
+ * moment, however busy it is, and clean up afterwards.
  * @returns 0 passed, 1 failed, 130 interrupted; only the demo's lab is left then
  */
 export async function superviseDemo(

@@ -24,7 +24,10 @@ const COLOURS = {
   none: "none",
 };
 
-/** Draws the run as SVG: responses per second, slowest response, phases, and what served each machine. Pure. */
+/**
+ * Draws the run as SVG: responses per second, slowest response, phases, and what served each
+ * machine. Pure.
+ */
 export function renderTimeline(report: TimelineData): string {
   const start = report.firstAnswerAt ?? 0;
   const seconds = Math.max(1, report.timeline.length);

@@ -1,18 +1,18 @@
 import type { Cause, Failure, FailureKind, KillWindow, Period } from "./types";
 
-/** What a kill does to a request under way; everything else is a failure whenever it began. */
+/** What a kill does to a request in flight; any other kind is a failure. */
 const BROKEN_BY_KILL: ReadonlySet<FailureKind> = new Set(["reset", "timeout"]);
 
-/** A client that learns so late of the end of its connection has a busy load balancer, not a broken one. */
+/** A client may notice the end of its connection this late. */
 const RESET_DELAY_MS = 500;
 
-/** The only operation of the load that etcd cannot do without a leader and that nobody repeats. */
+/** The only operation of the load that writes: API servers repeat reads, but not writes. */
 const WRITE = "PATCH";
 
-/** The API server passes etcd's own errors on in a 500. */
+/** An API server passes etcd's own errors on in a 500. */
 const ETCD_ERROR = /"etcdserver: /;
 
-/** Everything measured outside of the load balancer that may have cost the load a request. */
+/** The measured causes, outside the load balancer, of lost requests. */
 export class Causes {
   private readonly kills: KillWindow[] = [];
   private readonly stalls: Period[] = [];
@@ -25,17 +25,17 @@ export class Causes {
     this.kills.push(window);
   }
 
-  /** The load generator itself stood still. */
+  /** A stall of the load generator. */
   addStall(stall: Period): void {
     this.stalls.push(stall);
   }
 
-  /** When etcd had no leader or followed a dead one; replaces those of earlier calls. */
+  /** Periods in which etcd had no leader or a dead one. Replaces those of earlier calls. */
   setElections(elections: readonly Period[]): void {
     this.elections = elections;
   }
 
-  /** The longest measured stall of the generator that reaches into a period, in ms. */
+  /** The longest stall of the generator that overlaps a period, in ms. */
   longestStallMs({ from, to }: Period): number {
     const lengths = this.stalls
       .filter((stall) => stall.from <= to && stall.to >= from)
@@ -43,7 +43,7 @@ export class Causes {
     return Math.max(0, ...lengths);
   }
 
-  /** Undefined: it is a failure. */
+  /** The cause of a lost request. Undefined: the request failed. */
   of(failure: Failure): Cause | undefined {
     if (this.inFlight(failure)) return "in flight";
     if (this.stalled(failure)) return "stalled";
@@ -61,7 +61,7 @@ export class Causes {
     });
   }
 
-  /** The answer may have been there: when the deadline came, the generator could not look. */
+  /** At the deadline the generator could not read a response that may have arrived. */
   private stalled(failure: Failure): boolean {
     const deadline = failure.at + this.deadlineMs;
     return (

@@ -2,7 +2,7 @@ import type { FailureKind } from "./types";
 
 /** A request without a good answer. */
 export class RequestError extends Error {
-  /** When its connection was opened, in ms since 1970. Undefined: with the request. */
+  /** When its connection was opened, in ms since 1970. @default the start of the request */
   connectedAt?: number;
 
   constructor(

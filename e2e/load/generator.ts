@@ -93,7 +93,10 @@ export class Generator {
     return this.firstAnswer;
   }
 
-  /** Turns anonymous requests into the full load; resolves when it runs. Creating the ConfigMap is not counted. */
+  /**
+   * Turns anonymous requests into the full load; resolves when it runs. Creating the ConfigMap is
+   * not counted.
+   */
   async setCredentials(kubeconfig: string): Promise<void> {
     const identity = new Identity(readCredentials(kubeconfig));
     const revision = await this.setUp(identity);
@@ -113,7 +116,10 @@ export class Generator {
     );
   }
 
-  /** Opens a phase; resolves when every request of the previous one has its outcome and clients have reconnected if they must. */
+  /**
+   * Opens a phase; resolves when every request of the previous one has its outcome and all clients
+   * have reconnected, if requested.
+   */
   async phase(name: string, options: PhaseOptions = {}): Promise<void> {
     const settled = this.ledger.openPhase(name);
     const targets = options.through ?? [this.options.endpoint];
@@ -246,8 +252,8 @@ export class Generator {
   private connection(index: number, agent: Agent | false): Connection {
     const target = this.targets[index % this.targets.length]!;
     const { endpoint, deadlineMs } = this.options;
-    // certificates name the endpoint and the API server's own address; another load balancer may reach any API
-    // server, and every certificate names "kubernetes"
+    // certificates name the endpoint and the API server's own address; another load balancer may
+    // reach any API server, and every certificate names "kubernetes"
     const verifyAs = target.host === endpoint.host ? undefined : "kubernetes";
     return { identity: this.identity, target, verifyAs, agent, deadlineMs };
   }

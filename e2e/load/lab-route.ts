@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { BlockList, isIP } from "node:net";
 import { bridgeOf } from "../../lab/src/network";
 
-/** A request would leave this computer: its address is not on the network of a lab that is up. */
+/** A request was refused because its address is not in a running lab. */
 export class NoLabRoute extends Error {
   constructor(address: string, reason: string) {
     super(
@@ -21,7 +21,7 @@ export interface Route {
   readonly via?: unknown;
 }
 
-/** What the guard asks of the kernel. */
+/** The kernel's answers that the guard needs. */
 export interface RouteSource {
   /** @throws where the kernel has no route */
   routes(address: string): readonly Route[];
@@ -48,8 +48,8 @@ LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
 LOOPBACK.addAddress("::1", "ipv6");
 
 /**
- * Keeps requests on loopback and on the bridges of labs. Without a lab its addresses follow the default route, so a load that
- * outlives its lab would send to strangers.
+ * Keeps requests on loopback and on the bridges of labs. When a lab is down, the default route
+ * leads its addresses to other networks, so a load that outlives its lab would send to strangers.
  */
 export class LabRouteGuard {
   private readonly verified = new Map<
@@ -59,7 +59,10 @@ export class LabRouteGuard {
 
   constructor(private readonly source: RouteSource = KERNEL) {}
 
-  /** Cheap enough to precede every request: it asks for a route only at first, and when the bridge is another one. @throws NoLabRoute */
+  /**
+   * Cheap enough for every request: it looks up a route at first and when the bridge has changed.
+   * @throws NoLabRoute
+   */
   require(address: string): void {
     const family = isIP(address);
     if (family === 0) throw new NoLabRoute(address, "is not an IP address");

@@ -14,7 +14,7 @@ import type {
 const SHOWN = 20;
 const CHANNELS: readonly Channel[] = ["new", "reused", "watch"];
 
-/** Two clocks: `wall` in ms since 1970 says when, `steady` in ms says how long. */
+/** Two clocks in ms: `wall` since 1970 for times, `steady` for durations. */
 export interface Clock {
   wall(): number;
   steady(): number;
@@ -59,9 +59,9 @@ export interface PendingRequest {
 }
 
 /**
- * Counts the load: a request in the phase in which it began, a break of a watch in the phase in which it happened,
- * nothing before the first good answer. Causes are looked up when a report is made, so a cause may become known
- * after the failure.
+ * Counts the load: a request in the phase in which it began, a break of a watch in the phase in
+ * which it happened, nothing before the first good answer. Causes are looked up when a report is
+ * made, so a cause may become known after the failure.
  */
 export class Ledger {
   firstAnswerAt: number | undefined;
@@ -141,7 +141,10 @@ export class Ledger {
     this.settle(pending.phase);
   }
 
-  /** Counts a request without a good answer. @param connectedAt start of the connection, if older than the request */
+  /**
+   * Counts a request without a good answer.
+   * @param connectedAt start of the connection, if older than the request
+   */
   fail(
     pending: PendingRequest,
     kind: FailureKind,
@@ -289,7 +292,7 @@ export class Ledger {
 }
 
 function newChannel(lastOk: number): ChannelCounts {
-  // microseconds, three digits: exact enough, and the memory stays the same however long the run is
+  // microseconds with three digits: exact enough, with constant memory
   return { sent: 0, ok: 0, longestGapMs: 0, lastOk, latency: createHistogram() };
 }
 

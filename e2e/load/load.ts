@@ -46,7 +46,10 @@ export class Load {
     if (kubeconfig !== undefined) void this.setCredentials(kubeconfig).catch(() => undefined);
   }
 
-  /** Resolves with the time of the first good answer, in ms since 1970. @throws after `timeoutMs` */
+  /**
+   * Resolves with the time of the first good answer, in ms since 1970.
+   * @throws after `timeoutMs`
+   */
   async waitFirstAnswer(timeoutMs = 600_000): Promise<number> {
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<never>((_, reject) => {
@@ -71,12 +74,18 @@ export class Load {
     return this.call("phase", [name, options]);
   }
 
-  /** Requests in flight in this window that are reset or time out count as `inFlight`, not as `failed`. */
+  /**
+   * Requests in flight in this window that are reset or time out count as `inFlight`, not as
+   * `failed`.
+   */
   markKill(window: KillWindow): Promise<void> {
     return this.call("markKill", [window]);
   }
 
-  /** Writes that fail in a measured election count as `lostInElection`. Replaces the elections of earlier calls. */
+  /**
+   * Writes that fail in a measured election count as `lostInElection`. Replaces the elections of
+   * earlier calls.
+   */
   markElections(elections: readonly Period[]): Promise<void> {
     return this.call("markElections", [elections]);
   }
@@ -158,9 +167,9 @@ function raisePriority(pid: number): void {
 }
 
 /**
- * Starts the load: new TLS connections at a fixed rate over GET, LIST and PATCH of a ConfigMap of its own, clients
- * that keep their connection, and open watches. Nothing counts before the first good answer. Without a kubeconfig it
- * sends anonymous GET /version until `setCredentials`.
+ * Starts the load: new TLS connections at a fixed rate over GET, LIST and PATCH of a ConfigMap of
+ * its own, clients that keep their connection, and open watches. Nothing counts before the first
+ * good answer. Without a kubeconfig it sends anonymous GET /version until `setCredentials`.
  * @throws NoLabRoute when the endpoint is not in a lab that is up
  */
 export function startLoad(options: LoadOptions): Load {

@@ -10,7 +10,9 @@ import type { Target } from "./types";
 /** Options of a request; Node hands `secureContext` on to the TLS connection. */
 export type TlsOptions = RequestOptions & { readonly secureContext: SecureContext };
 
-/** A client's credentials. Without any it is anonymous and does not verify the server's certificate. */
+/**
+ * A client's credentials. Without any it is anonymous and does not verify the server's certificate.
+ */
 export class Identity {
   readonly anonymous: boolean;
   private readonly context: SecureContext;
@@ -67,7 +69,8 @@ type Progress =
   "connecting" | "TLS handshake" | "waiting for the response" | "reading the response";
 
 /**
- * Sends a request once, without retries, and reads the response to its end. The deadline starts with the call.
+ * Sends a request once, without retries, and reads the response to its end. The deadline starts
+ * with the call.
  * @throws RequestError with the kind of the failure; NoLabRoute
  */
 export function sendRequest(request: ApiRequest): Promise<ApiResponse> {
@@ -115,7 +118,10 @@ export function sendRequest(request: ApiRequest): Promise<ApiResponse> {
   });
 }
 
-/** Begins a request; the caller ends it and reads the response, as watches do. @throws NoLabRoute */
+/**
+ * Begins a request; the caller ends it and reads the response, as watches do.
+ * @throws NoLabRoute
+ */
 export function openRequest(
   request: Omit<ApiRequest, "deadlineMs">,
   onResponse: (message: IncomingMessage) => void,

@@ -1,10 +1,10 @@
 import type { Clock } from "./ledger";
 import type { Period } from "./types";
 
-/** A shorter pause of the event loop is not called a stall: it cannot cost a request its deadline of seconds. */
+/** Shorter pauses of the event loop do not matter to deadlines of seconds. */
 export const STALL_MS = 200;
 
-/** Measures when this process did not get on: no timer of it fired for `STALL_MS` or longer. */
+/** Measures stalls of this process: no timer fired for `STALL_MS` or longer. */
 export class StallMeter {
   private last: number;
 

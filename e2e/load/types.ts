@@ -1,4 +1,6 @@
-/** One address at which the control plane is reached: its endpoint, or one load balancer behind it. */
+/**
+ * One address at which the control plane is reached: its endpoint, or one load balancer behind it.
+ */
 export interface Target {
   readonly host: string;
   readonly port: number;
@@ -33,8 +35,9 @@ export interface PhaseOptions {
   /** The only targets of the load during the phase, in turn. @default the endpoint */
   readonly through?: readonly Target[];
   /**
-   * Watches and keep-alive clients open new connections before the phase counts as open. Otherwise they keep theirs,
-   * for example through the forward long after HAProxy has taken over. @default false
+   * Watches and keep-alive clients open new connections before the phase counts as open. Otherwise
+   * they keep theirs, for example through the forward long after HAProxy has taken over.
+   * @default false
    */
   readonly reconnect?: boolean;
 }
@@ -43,8 +46,9 @@ export interface PhaseOptions {
 export type Channel = "new" | "reused" | "watch";
 
 /**
- * What went wrong: connection refused; reset or closed before the end of the response; no complete response by the
- * deadline; TLS; another network error; 5xx; 429; an unexpected status; an unexpected body.
+ * What went wrong: connection refused; reset or closed before the end of the response; no complete
+ * response by the deadline; TLS; another network error; 5xx; 429; an unexpected status; an
+ * unexpected body.
  */
 export type FailureKind =
   "refused" | "reset" | "timeout" | "tls" | "network" | "5xx" | "429" | "status" | "body";
@@ -107,13 +111,16 @@ export interface PhaseReport {
   readonly ok: number;
   readonly failed: number;
   /**
-   * Requests in flight at a kill that were reset or timed out. A request on a kept connection counts too if it began
-   * within 0.5 s of the kill, before the client could learn that the connection was gone.
+   * Requests in flight at a kill that were reset or timed out. A request on a kept connection
+   * counts too if it began within 0.5 s of the kill, before the client could learn that the
+   * connection was gone.
    */
   readonly inFlight: number;
   /** Requests whose deadline fell into a measured stall of the load generator. */
   readonly stalled: number;
-  /** The longest measured stall of the generator in this phase, in ms; 0: none of 200 ms or more. */
+  /**
+   * The longest measured stall of the generator in this phase, in ms; 0: none of 200 ms or more.
+   */
   readonly longestStallMs: number;
   /** Writes lost during a measured election of etcd. */
   readonly lostInElection: number;
@@ -154,7 +161,9 @@ export interface Sample {
 
 export interface LoadReport {
   readonly startedAt: number;
-  /** When the first API server answered; nothing counts before that. Undefined: none ever answered. */
+  /**
+   * When the first API server answered; nothing counts before that. Undefined: none ever answered.
+   */
   readonly firstAnswerAt?: number;
   readonly phases: readonly PhaseReport[];
   readonly timeline: readonly Sample[];
@@ -166,6 +175,9 @@ export interface LoadReport {
 
 /** The time around a kill, taken on the machine by the command that kills. */
 export interface KillWindow extends Period {
-  /** Only connections opened before this time are cut, such as those that a drain has kept. @default all */
+  /**
+   * Only connections opened before this time are cut, such as those that a drain has kept.
+   * @default all
+   */
   readonly openedBefore?: number;
 }

@@ -11,8 +11,8 @@ interface Write {
 }
 
 /**
- * Tracks which acknowledged writes one watch has delivered. A watch delivers the versions of one object in order, so
- * a version that is skipped will never arrive: it is missed.
+ * Tracks which acknowledged writes one watch has delivered. A watch delivers the versions of one
+ * object in order, so a version that is skipped will never arrive: it is missed.
  */
 export class WatchedEvents {
   private readonly waiting = new Map<number, Write>();

@@ -17,7 +17,9 @@ export interface WatcherContext {
   connection(index: number): Connection;
 }
 
-/** Keeps one watch open, as an informer does: after a break it resumes from the last revision seen. */
+/**
+ * Keeps one watch open, as an informer does: after a break it resumes from the last revision seen.
+ */
 export class Watcher {
   private readonly events: WatchedEvents;
   private watch: Watch | undefined;

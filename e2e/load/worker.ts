@@ -2,8 +2,8 @@ import { Generator } from "./generator";
 import { CRASHED, type Call, type Reply } from "./ipc";
 import type { LoadOptions } from "./types";
 
-// The load's own process (see startLoad), so that work of the parent does not delay requests. All input arrives by
-// IPC: the process list shows no credential.
+// The load's own process (see startLoad), so that work of the parent does not delay requests. All
+// input arrives by IPC: the process list shows no credential.
 
 let generator: Generator | undefined;
 

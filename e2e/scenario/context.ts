@@ -39,7 +39,10 @@ const REQUESTS_AFTER = 100;
 /** A busy machine begins a drain, and notices its end, later by up to this. */
 const CUT_LATE_MS = 15_000;
 
-/** Waits until this many more new connections were answered, so that requests meet the effects of a change. */
+/**
+ * Waits until this many more new connections were answered, so that requests meet the effects of a
+ * change.
+ */
 export async function waitForRequests(
   context: ScenarioContext,
   requests = REQUESTS_AFTER,
@@ -79,9 +82,11 @@ export function waitInScenario<T>(
 }
 
 /**
- * Announces the end of a drain to the load: connections opened before `since` are cut after `drainMs`. TLS passes
- * through, so HAProxy cannot see whether a request is in flight on one of them.
- * @param lateMs how late `since` may be. @default 0, for a time taken before the drain was requested
+ * Announces the end of a drain to the load: connections opened before `since` are cut after
+ * `drainMs`. TLS passes through, so HAProxy cannot see whether a request is in flight on one of
+ * them.
+ * @param lateMs how late `since` may be. @default 0, for a time taken before the drain was
+ * requested
  */
 export function markDrainEnd(
   { load }: Pick<ScenarioContext, "load">,

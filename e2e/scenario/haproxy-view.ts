@@ -44,7 +44,11 @@ export class HaproxyView {
     return new Set(used.map(formatBackend));
   }
 
-  /** Waits until the routes meet a condition. @returns performance.now() of the first match @throws after `seconds` */
+  /**
+   * Waits until the routes meet a condition.
+   * @returns performance.now() of the first match
+   * @throws after `seconds`
+   */
   async waitForRoutes(
     condition: (routes: ReadonlySet<string>) => boolean,
     seconds: number,

@@ -21,12 +21,15 @@ const SELECTOR = Object.entries(POD_LABELS)
   .map(([key, value]) => `${key}=${value}`)
   .join(",");
 
-/** A cluster on a lab, changed and observed directly on its machines: without SSH, load balancer and load. */
+/** A cluster on a lab, changed and observed on its machines, not through SSH or a load balancer. */
 export class LabCluster {
   constructor(
     readonly lab: Lab,
     readonly ports: { readonly lb: number; readonly api: number; readonly health: number },
-    /** Machines that are control-plane nodes of the cluster. @default all that the lab made for it */
+    /**
+     * Machines that are control-plane nodes of the cluster.
+     * @default all that the lab made for it
+     */
     private readonly names?: readonly string[],
     readonly topology: "daemonset" | "external" = "daemonset",
     /** Machines that run HAProxy. @default the control-plane nodes */
@@ -92,7 +95,10 @@ export class LabCluster {
     );
   }
 
-  /** Status of a machine's updater, read through the health port. @throws when it does not answer */
+  /**
+   * Status of a machine's updater, read through the health port.
+   * @throws when it does not answer
+   */
   async updater(machine: string): Promise<UpdaterStatus> {
     requireLabRoute(this.address(machine));
     const url = `http://${this.address(machine)}:${this.ports.health}/updater/status`;
@@ -116,8 +122,9 @@ export class LabCluster {
   }
 
   /**
-   * Sends a signal to all processes of a program. The returned window covers it. A kill ends when the kernel has closed
-   * the sockets: until then it still accepts connections and requests, and then resets them.
+   * Sends a signal to all processes of a program. The returned window covers it. A kill ends when
+   * the kernel has closed the sockets: until then it still accepts connections and requests, and
+   * then resets them.
    */
   async signal(machine: string, program: string, signal: "KILL" | "STOP"): Promise<KillWindow> {
     const { stdout } = await this.lab.exec(

@@ -16,15 +16,17 @@ export const PROJECT_FILE = path.join(ROOT, "Pulumi.yaml");
 /** Name of the stack in every lab. */
 export const STACK = "dev";
 
-/** Changes to the configuration: objects are merged, `nodes` is replaced, undefined removes a key. */
+/**
+ * Changes to the configuration: objects are merged, `nodes` is replaced, undefined removes a key.
+ */
 export type ClusterOverrides = Readonly<Record<string, unknown>>;
 
 /** The part of a lab that its configuration needs. */
 export type ConfiguredLab = Pick<Lab, "machines" | "ssh">;
 
 /**
- * The configuration for a cluster on a lab's control-plane nodes: Pulumi.dev.yaml with this lab's machines, endpoint
- * (the first machine) and SSH.
+ * The configuration for a cluster on a lab's control-plane nodes: Pulumi.dev.yaml with this lab's
+ * machines, endpoint (the first machine) and SSH.
  */
 export function clusterConfig(
   lab: ConfiguredLab,
@@ -82,7 +84,10 @@ export interface Cluster {
   readonly load?: Load;
 }
 
-/** Creates a cluster on a lab by `up`, if requested under load from the first answer. @throws EngineError */
+/**
+ * Creates a cluster on a lab by `up`, if requested under load from the first answer.
+ * @throws EngineError
+ */
 export async function startCluster(
   lab: Lab,
   options: ClusterOptions & { readonly load?: boolean },
@@ -121,7 +126,10 @@ function lineByLine(log: (line: string) => void): (text: string) => void {
   };
 }
 
-/** Merges plain objects recursively; any other value of `over`, undefined included, replaces that of `base`. */
+/**
+ * Merges plain objects recursively; any other value of `over`, undefined included, replaces that of
+ * `base`.
+ */
 export function mergeObjects(base: unknown, over: unknown): unknown {
   if (!isPlainObject(base) || !isPlainObject(over)) return over;
   const result: Record<string, unknown> = { ...base };

@@ -2,8 +2,8 @@ import type { Lab } from "../../lab/src/index";
 import type { Load } from "../load/load";
 import { waitUntil } from "./wait";
 
-// kubeadm writes both before its API server answers. admin.conf has no rights until kubeadm has bound its group;
-// super-admin.conf (kubeadm >= 1.29, init node only) has them at once
+// kubeadm writes both before its API server answers. admin.conf has no rights until kubeadm has
+// bound its group; super-admin.conf (kubeadm >= 1.29, init node only) has them at once
 const FILES = ["/etc/kubernetes/super-admin.conf", "/etc/kubernetes/admin.conf"];
 
 /** Waits for the first answer of an API server, then gives the load the init node's credentials. */
@@ -21,7 +21,10 @@ export async function setLoadCredentials(lab: Lab, load: Load, signal: AbortSign
   await load.setCredentials(await waitForKubeconfig(lab, initNode, signal));
 }
 
-/** The administrator's kubeconfig of a machine, as soon as kubeadm has written it; its API server may not answer yet. */
+/**
+ * The administrator's kubeconfig of a machine, as soon as kubeadm has written it; its API server
+ * may not answer yet.
+ */
 export function waitForKubeconfig(
   lab: Lab,
   machine: string,

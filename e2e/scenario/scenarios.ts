@@ -3,7 +3,7 @@ import { markDrainEnd, waitForRequests, waitInScenario, waitUntilHealthy } from 
 import type { ScenarioContext } from "./context";
 import type { Expectation } from "./expectation";
 
-/** One thing that is done to the cluster under load. */
+/** One change or fault of the cluster under load. */
 export interface Scenario {
   readonly name: string;
   readonly expectation: Expectation;
@@ -22,15 +22,19 @@ const NOTHING_FAILS: Expectation = { nothingFails: true };
 /** In a DaemonSet the forward takes over once the probe has killed the hung HAProxy. */
 const HUNG_POD: Expectation = { nothingFails: false, longestGapMs: 6000 };
 
-/** Without a forward nothing answers while HAProxy restarts: requests under way have 2 s, slow machines need more to start. */
+/**
+ * Without a forward nothing answers during a restart: 2 s for open requests, and a slow machine's
+ * start.
+ */
 const RESTART: Expectation = { nothingFails: false, longestGapMs: 6000 };
 
-/** Three probes of 1 s, 1 s apart, and a start. */
+/** Three failed probes of 1 s, 1 s apart, and a start. */
 const HUNG_SERVICE: Expectation = { nothingFails: false, longestGapMs: 12_000 };
 
 /**
- * The scenarios for topology daemonset, in order; the first node has the endpoint. No container is killed more than
- * twice on one machine: kubelet would then back off before it starts the container again.
+ * The scenarios for topology daemonset, in order; the first node has the endpoint. No container is
+ * killed more than twice on one machine: kubelet would then back off before it starts the container
+ * again.
  */
 export function daemonsetScenarios(nodes: readonly NodeAddress[], apiPort: number): Scenario[] {
   const [first] = nodes as [NodeAddress];

@@ -9,7 +9,10 @@ export interface ServerChange {
   readonly server: "forward" | "HAProxy" | "none";
 }
 
-/** Tracks what serves each machine's LB port. It polls once a second, which costs the machines little. */
+/**
+ * Tracks what serves each machine's LB port. It polls once a second, which costs the machines
+ * little.
+ */
 export class ServerTracker {
   readonly changes: ServerChange[] = [];
   private readonly current = new Map<string, ServerChange["server"]>();

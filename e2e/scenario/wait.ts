@@ -10,8 +10,8 @@ export interface WaitOptions {
 }
 
 /**
- * Waits until `probe` returns something other than undefined or false. An error of the probe counts as "not yet"; the
- * last one is part of the message after the time limit.
+ * Waits until `probe` returns something other than undefined or false. An error of the probe counts
+ * as "not yet"; the last one is part of the message after the time limit.
  * @throws Error that names `what`; the signal's reason when it is aborted
  */
 export async function waitUntil<T>(

@@ -11,7 +11,7 @@ import { nodeLifecycle } from "./cluster/node-lifecycle";
 import { updaterTests } from "./cluster/updater";
 import { variantTests } from "./cluster/variants";
 
-describe("a control plane of three control-plane nodes", function () {
+describe("three control-plane nodes with HAProxy in a DaemonSet", function () {
   this.timeout(15 * 60_000);
   // each test continues from the state that the previous one left
   this.bail(true);

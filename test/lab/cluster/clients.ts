@@ -40,7 +40,8 @@ export function clientTests(plane: () => ControlPlane): void {
         }
       });
       await waitUntilServedBy(plane(), "HAProxy");
-      // last: without its API server the leading controller manager does not update DaemonSets for a while
+      // last: without its API server the leading controller manager does not update DaemonSets for
+      // a while
       await plane().withoutApiServer("m1", () => answered("m1"));
     } finally {
       await Promise.all(CONTROL_PLANE_NODES.map((name) => lab.exec(name, NO_POD_NETWORK)));

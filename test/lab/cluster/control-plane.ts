@@ -30,7 +30,10 @@ export const CONTROL_PLANE_NODES: readonly string[] = ["m1", "m2", "m3"];
 /** Phase without expectations: a test prepares or cleans up. */
 const BETWEEN = "between";
 
-/** With kube-proxy, whose rules share their hooks with the forward's. Its conntrack limit would change the lab's host. */
+/**
+ * With kube-proxy, whose rules share their hooks with the forward's. Its conntrack limit would
+ * change the lab's host.
+ */
 const KUBE_PROXY = {
   skipPhases: ["addon/coredns"],
   kubeProxyConfiguration: { mode: "iptables", conntrack: { maxPerCore: 0 } },
@@ -42,7 +45,10 @@ export interface Layout {
   readonly settings: ClusterOverrides;
   /** The drains that `settings` configures. @default DEFAULT_DRAINS */
   readonly drains?: Drains;
-  /** Load-balancer hosts outside the control plane; the first one is the endpoint. @default pods on the control-plane nodes */
+  /**
+   * Load-balancer hosts outside the control plane; the first one is the endpoint.
+   * @default pods on the control-plane nodes
+   */
   readonly loadBalancers?: readonly string[];
 }
 
@@ -149,7 +155,7 @@ export class ControlPlane {
     return this.endPhase(name);
   }
 
-  /** Ends the open phase and returns its report when every request has its outcome. Prints what a measured cause excuses. */
+  /** Ends the open phase and returns its report. Prints requests lost to a stall or an election. */
   async endPhase(name: string): Promise<PhaseReport> {
     await this.load.phase(BETWEEN, this.phaseOptions());
     let report = await this.reportOf(name);
@@ -238,7 +244,8 @@ export class ControlPlane {
         await this.kubectl(name, "get --raw /readyz");
         return true;
       });
-      // kubelet's back-off towards its API server has grown; until its next attempt it neither ends nor starts a pod
+      // kubelet's back-off towards its API server has grown; until its next attempt it neither ends
+      // nor starts a pod
       await this.lab.exec(name, "systemctl restart kubelet");
     }
   }

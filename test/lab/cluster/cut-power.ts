@@ -1,12 +1,13 @@
 import type { ControlPlane } from "./control-plane";
 
-/** A server that does not respond leaves the rotation within this time, and its connections are cut. */
+/** A server that does not respond is out of rotation, and its connections are cut, in this time. */
 const OUT_MS = 3000;
 
-/** Cuts the power of a machine. Requests on connections that were open to it are in flight at a kill. */
+/** Cuts a machine's power. Requests on its open connections count as in flight. */
 export async function cutPower({ lab, load }: ControlPlane, machine: string): Promise<void> {
   const from = Date.now();
-  // the network first: otherwise processes that die later would close or reset connections of others
+  // the network first: otherwise processes that are still alive would close connections of dead
+  // ones
   await lab.cut(machine);
   const openedBefore = Date.now();
   await load.markKill({ from, to: openedBefore + OUT_MS, openedBefore });

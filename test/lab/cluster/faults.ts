@@ -80,7 +80,8 @@ export function faultTests(plane: () => ControlPlane): void {
     for (const machine of ["m2", "m3"]) await lab.exec(machine, "kill -CONT $(pidof etcd)");
     await waitUntilHealthy(context);
     const report = await plane().endPhase(name);
-    // an API server without its etcd sends no events for 10 s; the watch stays open, and HAProxy may not close it
+    // an API server without its etcd sends no events for 10 s; the watch stays open, and HAProxy
+    // may not close it
     assert.deepEqual(
       report.breaks.filter((text) => !text.includes("silent:")),
       [],
@@ -91,7 +92,10 @@ export function faultTests(plane: () => ControlPlane): void {
 
   const target = (machine: string) => `${plane().address(machine)}:6443`;
 
-  /** Waits until the routes of all these load balancers meet a condition. @returns performance.now() of the last one */
+  /**
+   * Waits until the routes of all these load balancers meet a condition.
+   * @returns performance.now() of the last one
+   */
   async function routes(
     condition: (seen: ReadonlySet<string>) => boolean,
     machines: readonly string[] = CONTROL_PLANE_NODES,

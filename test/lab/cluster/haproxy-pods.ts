@@ -12,7 +12,10 @@ export class HaproxyPods {
     return names.split(" ");
   }
 
-  /** Makes kubelet update the volumes at once, because the pods change; otherwise it does so about every minute. */
+  /**
+   * Makes kubelet update the volumes at once, because the pods change; otherwise it does so about
+   * every minute.
+   */
   async touch(): Promise<void> {
     await this.kubectl("annotate", `--overwrite test/touched=${Date.now()}`);
   }

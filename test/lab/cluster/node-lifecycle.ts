@@ -7,7 +7,10 @@ import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./c
 
 const BACKENDS = "-n kube-system get configmap haproxy-backends -o jsonpath={.data}";
 
-/** Control-plane nodes join, leave and are reprovisioned; then the load balancer is destroyed and installed into the existing cluster. */
+/**
+ * Control-plane nodes join, leave and are reprovisioned; then the load balancer is destroyed and
+ * installed into the existing cluster.
+ */
 export function nodeLifecycle(plane: () => ControlPlane): void {
   it("adds a fourth control-plane node without a failed request", async () => {
     plane().configure([...CONTROL_PLANE_NODES, "m4"]);
@@ -35,7 +38,8 @@ export function nodeLifecycle(plane: () => ControlPlane): void {
 
   it("removes the fourth control-plane node without a failed request", async () => {
     plane().configure(CONTROL_PLANE_NODES);
-    // as an operator does for a moment: from then on Kubernetes assigns the key to the operator's field manager
+    // as an operator does for a moment: from then on Kubernetes assigns the key to the operator's
+    // field manager
     const { cluster } = plane().context;
     for (const value of [null, `${plane().address("m4")}:6443`]) {
       await cluster.patchBackend("m1", "m4", value);

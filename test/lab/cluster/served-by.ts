@@ -4,7 +4,10 @@ import { exitCode } from "../../../status/report";
 
 import type { ControlPlane } from "./control-plane";
 
-/** Waits until status reports this server on every control-plane node, with the exit code that belongs to it. */
+/**
+ * Waits until status reports this server on every control-plane node, with the exit code that
+ * belongs to it.
+ */
 export async function waitUntilServedBy(
   plane: ControlPlane,
   server: "HAProxy" | "forward",

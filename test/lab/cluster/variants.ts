@@ -28,7 +28,10 @@ const FLAG = "--anonymous-auth=false";
 
 const MOUNTED: ClusterOverrides = { daemonset: { variant: "mounted" } };
 
-/** Other kinds of pods, each by `up` under load: two sources and checks by token, the variant `mounted`, the default again. */
+/**
+ * Other kinds of pods, each by `up` under load: two sources and checks by token, the variant
+ * `mounted`, the default again.
+ */
 export function variantTests(plane: () => ControlPlane): void {
   const pods = () => new HaproxyPods(plane());
 

@@ -20,7 +20,8 @@ import { getFromForeignHaproxy, difference, snapshot, type Snapshot } from "./lo
 import { cutAndRestorePower } from "./power-cuts";
 
 /**
- * A load-balancer host dies; HAProxy on the control-plane nodes replaces the other one; then this is destroyed too.
+ * A load-balancer host dies; HAProxy on the control-plane nodes replaces the other one; then this
+ * is destroyed too.
  * @param bare the snapshots of the hosts before HAProxy was installed
  */
 export function moveAndRemoval(plane: () => ControlPlane, bare: Map<string, Snapshot>): void {

@@ -44,8 +44,9 @@ export function powerCuts(plane: () => ControlPlane): void {
 }
 
 /**
- * Cuts the power of a machine and restores it. Meanwhile the load uses every other load balancer, in the end all of
- * them. No request fails; those in flight on connections to this machine are lost.
+ * Cuts the power of a machine and restores it. Meanwhile the load uses every other load balancer,
+ * in the end all of them. No request fails; those in flight on connections to this machine are
+ * lost.
  */
 export async function cutAndRestorePower(
   plane: ControlPlane,
@@ -77,7 +78,10 @@ export async function cutAndRestorePower(
   plane.through = through;
 }
 
-/** Waits until an API server answers through this machine's load balancer. @param since prints the time from then */
+/**
+ * Waits until an API server answers through this machine's load balancer.
+ * @param since prints the time from then
+ */
 export async function waitUntilServedThrough(
   plane: ControlPlane,
   machine: string,

@@ -77,7 +77,8 @@ describe("process of the load", () => {
       ...few(api),
       kubeconfig: kubeconfig("https://ignored"),
     });
-    // the parent of the load is a process that is killed; the credentials reach it by its environment
+    // the parent of the load is a process that is killed; the credentials reach it by its
+    // environment
     const script = `
       import(${JSON.stringify(module)}).then(({ startLoad }) => {
         const load = startLoad(JSON.parse(process.env.OPTIONS));
