@@ -1,4 +1,4 @@
-import type { Failure, LoadReport } from "../load/load";
+import type { Failure, LoadReport, LostRequest } from "../load/load";
 import { table } from "../../status/render";
 import type { JudgedPhase } from "../scenario/expectation";
 import type { ServerChange } from "../scenario/server-tracker";
@@ -68,16 +68,10 @@ export function renderReport(report: DemoReport): string {
     failures.map((failure) => `  ${name}: ${describe(failure)}`),
   );
   // requests in flight at a kill are expected; the table has their number
-  const lost = report.phases.flatMap(({ name, lost, longestStallMs }) =>
+  const lost = report.phases.flatMap(({ name, lost }) =>
     lost
       .filter(({ cause }) => cause !== "in flight")
-      .map((request) => {
-        const measured =
-          request.cause === "stalled"
-            ? `the generator stalled for up to ${longestStallMs} ms`
-            : "etcd elected a leader";
-        return `  ${name}: ${measured}: ${describe(request)}`;
-      }),
+      .map((request) => `  ${name}: ${measured(request)}: ${describe(request)}`),
   );
   const steps = report.steps.map(({ name, seconds }) => `${name} ${seconds.toFixed(0)} s`);
   const plugins = Object.entries(report.plugins).map(([name, kind]) => `${name}: ${kind}`);
@@ -91,6 +85,11 @@ export function renderReport(report: DemoReport): string {
     `lag of the load generator: p99 ${report.generatorLag.p99Ms} ms, max ${report.generatorLag.maxMs} ms`,
     report.passed ? "all expectations met" : "NOT all expectations met",
   ].join("\n");
+}
+
+function measured({ cause, period: { from, to } }: LostRequest): string {
+  const what = cause === "stalled" ? "the load generator stalled" : "etcd had no leader";
+  return `${what} for ${(to - from).toFixed(0)} ms from ${new Date(from).toISOString()}`;
 }
 
 function describe({ channel, operation, target, kind, message, at, afterMs }: Failure): string {

@@ -1,4 +1,4 @@
-import type { Cause, Failure, FailureKind, KillWindow, Period } from "./types";
+import type { Failure, FailureKind, KillWindow, MeasuredCause, Period } from "./types";
 
 /** What a kill does to a request in flight; any other kind is a failure. */
 const BROKEN_BY_KILL: ReadonlySet<FailureKind> = new Set(["reset", "timeout"]);
@@ -43,18 +43,21 @@ export class Causes {
     return Math.max(0, ...lengths);
   }
 
-  /** The cause of a lost request. Undefined: the request failed. */
-  of(failure: Failure): Cause | undefined {
-    if (this.inFlight(failure)) return "in flight";
-    if (this.stalled(failure)) return "stalled";
-    if (this.inElection(failure)) return "election";
+  /** The measured cause of a lost request. Undefined: the request failed. */
+  of(failure: Failure): MeasuredCause | undefined {
+    const kill = this.kill(failure);
+    if (kill !== undefined) return { cause: "in flight", period: periodOf(kill) };
+    const stall = this.stall(failure);
+    if (stall !== undefined) return { cause: "stalled", period: periodOf(stall) };
+    const election = this.election(failure);
+    if (election !== undefined) return { cause: "election", period: periodOf(election) };
     return undefined;
   }
 
-  private inFlight(failure: Failure): boolean {
-    if (!BROKEN_BY_KILL.has(failure.kind)) return false;
+  private kill(failure: Failure): Period | undefined {
+    if (!BROKEN_BY_KILL.has(failure.kind)) return undefined;
     const { at, connectedAt } = failure;
-    return this.kills.some(({ from, to, openedBefore }) => {
+    return this.kills.find(({ from, to, openedBefore }) => {
       if (endOf(failure) < from) return false;
       if (openedBefore !== undefined) return at <= to && connectedAt < openedBefore;
       return at <= to || (connectedAt <= to && at <= to + RESET_DELAY_MS);
@@ -62,20 +65,23 @@ export class Causes {
   }
 
   /** At the deadline the generator could not read a response that may have arrived. */
-  private stalled(failure: Failure): boolean {
+  private stall(failure: Failure): Period | undefined {
+    if (failure.kind !== "timeout") return undefined;
     const deadline = failure.at + this.deadlineMs;
-    return (
-      failure.kind === "timeout" &&
-      this.stalls.some(({ from, to }) => from <= deadline && deadline <= to)
-    );
+    return this.stalls.find(({ from, to }) => from <= deadline && deadline <= to);
   }
 
-  private inElection(failure: Failure): boolean {
+  private election(failure: Failure): Period | undefined {
     const { operation, kind, message, at } = failure;
-    if (operation !== WRITE) return false;
-    if (!BROKEN_BY_KILL.has(kind) && !(kind === "5xx" && ETCD_ERROR.test(message))) return false;
-    return this.elections.some(({ from, to }) => at <= to && endOf(failure) >= from);
+    if (operation !== WRITE) return undefined;
+    if (!BROKEN_BY_KILL.has(kind) && !(kind === "5xx" && ETCD_ERROR.test(message)))
+      return undefined;
+    return this.elections.find(({ from, to }) => at <= to && endOf(failure) >= from);
   }
+}
+
+function periodOf({ from, to }: Period): Period {
+  return { from, to };
 }
 
 function endOf({ at, afterMs }: Failure): number {

@@ -239,7 +239,7 @@ export class Ledger {
     for (const failure of phase.failures) {
       const cause = this.causes.of(failure);
       if (cause === undefined) failures.push(failure);
-      else lost.push({ ...failure, cause });
+      else lost.push({ ...failure, ...cause });
     }
     const lostBy = (cause: Cause) => lost.filter((request) => request.cause === cause).length;
     const endedAt = phase.endedAt ?? this.clock.wall();

@@ -77,10 +77,14 @@ export interface Failure {
  */
 export type Cause = "in flight" | "stalled" | "election";
 
-/** A request without a good answer, and the measured cause. */
-export interface LostRequest extends Failure {
+/** A cause with the kill, stall or election that was measured. */
+export interface MeasuredCause {
   readonly cause: Cause;
+  readonly period: Period;
 }
+
+/** A request without a good answer, and the measured cause. */
+export interface LostRequest extends Failure, MeasuredCause {}
 
 /** Wall-clock times, in ms since 1970. */
 export interface Period {

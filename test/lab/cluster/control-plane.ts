@@ -163,11 +163,11 @@ export class ControlPlane {
       await markEtcdElections(this.context.cluster, this.load);
       report = await this.reportOf(name);
     }
-    const { stalled, longestStallMs, lostInElection } = report;
-    if (stalled > 0) {
-      say(`${name}: ${stalled} requests met a stall of the load generator of ${longestStallMs} ms`);
+    for (const { cause, period, operation, message } of report.lost) {
+      if (cause === "in flight") continue;
+      const lastedMs = Math.round(period.to - period.from);
+      console.log(`      ${name}: ${operation} ${cause} (measured: ${lastedMs} ms): ${message}`);
     }
-    if (lostInElection > 0) say(`${name}: ${lostInElection} writes met an election of etcd`);
     return report;
   }
 
@@ -255,10 +255,6 @@ export class ControlPlane {
 export function assertNothingFailed(report: PhaseReport): void {
   assert.deepEqual(report.failures, [], `${report.name}: requests failed`);
   assert.ok(report.ok > 0, "there was no load");
-}
-
-function say(line: string): void {
-  console.log(`      ${line}`);
 }
 
 type Config = Record<string, ConfigValue>;
