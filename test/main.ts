@@ -6,24 +6,27 @@ import type { SuiteResult } from "./reporter";
 import { SUITES, type Suite } from "./suites";
 
 const USAGE = `usage: npm test [-- SUITE...]
-  No name runs all suites that this machine can run. Suites: ${SUITES.map(({ name }) => name).join(", ")}
-  exit code: 0 all passed, 1 not so, 2 no such suite`;
+  Without a name all suites run that this machine can run. Suites: ${SUITES.map(({ name }) => name).join(", ")}
+  exit code: 0 all passed, 1 not all, 2 unknown suite`;
 
 const log = (line: string) => console.log(line);
 
-/** Ctrl-C: what runs is ended and cleaned up, and nothing more begins. */
+/** Aborted by Ctrl-C: running suites end and clean up, and no other suite starts. */
 const interruption = new AbortController();
 
-/** Suites that run at once: each waits about half of its time. */
-const AT_ONCE = 2 * availableParallelism();
+/** Suites that run in parallel: each waits about half of its time. */
+const PARALLEL = 2 * availableParallelism();
 
-/** Where a suite's words go: to the terminal, or into a pipe and there when it has ended, because others run beside it. */
+/**
+ * Where a suite's output goes: straight to the terminal, or, with others in parallel, there when
+ * the suite has ended.
+ */
 type Output = "inherit" | "pipe";
 
-/** How a suite's process ended: its exit code, the signal that ended it, or that its time was up. */
+/** How a suite's process ended: its exit code, the signal that ended it, or its time limit. */
 type Ending = number | NodeJS.Signals | "timeout";
 
-/** Runs a command of a suite in a process group of its own, which is killed when its time is up. */
+/** Runs a suite's command in a process group of its own, which is killed at the time limit. */
 function run(
   suite: Suite,
   output: Output,
@@ -37,9 +40,9 @@ function run(
       detached: true,
       env: { ...process.env, ...env },
     });
-    const said: Buffer[] = [];
+    const chunks: Buffer[] = [];
     for (const stream of [child.stdout, child.stderr]) {
-      stream?.on("data", (data: Buffer) => said.push(data));
+      stream?.on("data", (data: Buffer) => chunks.push(data));
     }
     const endGroup = (signal: NodeJS.Signals) => {
       try {
@@ -60,20 +63,20 @@ function run(
       clearTimeout(timer);
       interruption.signal.removeEventListener("abort", interrupt);
       const end = () => {
-        process.stdout.write(Buffer.concat(said.splice(0)));
+        process.stdout.write(Buffer.concat(chunks.splice(0)));
         resolve(timedOut ? "timeout" : (code ?? signal ?? 1));
       };
-      // whoever it left behind may hold the pipes open
-      const late = setTimeout(end, 2000);
+      // a process that it left behind may hold the pipes open
+      const timeout = setTimeout(end, 2000);
       child.once("close", () => {
-        clearTimeout(late);
+        clearTimeout(timeout);
         end();
       });
     });
   });
 }
 
-/** Runs one mocha suite; a process that ends badly without a failed test is a failure of its own. */
+/** Runs a mocha suite. A non-zero exit without a failed test is a failure too. */
 async function runMocha(suite: Suite, output: Output): Promise<SuiteResult> {
   const folder = mkdtempSync(path.join(tmpdir(), "control-plane-lb-test-"));
   const resultFile = path.join(folder, "result.json");
@@ -114,7 +117,7 @@ function readResult(file: string): SuiteResult | undefined {
   }
 }
 
-/** Makes what a suite needs; undefined when it can run, else the result that stands for it. */
+/** Prepares a suite. Undefined: it can run. Otherwise its result. */
 async function prepare(suite: Suite): Promise<SuiteResult | undefined> {
   const reason = suite.impossible?.();
   if (reason !== undefined) {
@@ -138,37 +141,40 @@ async function runSuite(suite: Suite, output: Output): Promise<SuiteResult> {
     : { passed: 0, failed: [`${suite.name}: ended with ${code}`], skipped: [] };
 }
 
-async function runTold(suite: Suite, output: Output): Promise<SuiteResult> {
+async function runAndLog(suite: Suite, output: Output): Promise<SuiteResult> {
   const start = Date.now();
-  log(`\n=== ${suite.name}${output === "pipe" ? " begins, beside others" : ""}`);
+  log(`\n=== ${suite.name}${output === "pipe" ? " starts, in parallel with others" : ""}`);
   const result = await runSuite(suite, output);
   const seconds = Math.round((Date.now() - start) / 1000);
   log(`=== ${suite.name}: ${result.passed} passed, ${result.failed.length} failed, ${seconds} s`);
   return result;
 }
 
-/** All preparations first, so that no build disturbs a test; then the suites that may run beside others, then each that must be alone. */
+/**
+ * Prepares all suites first, so that no build disturbs a test; then runs the parallel suites, then
+ * the exclusive ones.
+ */
 async function runAll(suites: readonly Suite[]): Promise<SuiteResult[]> {
   const results: SuiteResult[] = [];
   const ready: Suite[] = [];
   for (const suite of suites) {
     if (interruption.signal.aborted) return results;
-    const hindered = await prepare(suite);
-    if (hindered === undefined) ready.push(suite);
-    else results.push(hindered);
+    const result = await prepare(suite);
+    if (result === undefined) ready.push(suite);
+    else results.push(result);
   }
-  const queue = ready.filter((suite) => suite.alone !== true);
+  const queue = ready.filter((suite) => suite.exclusive !== true);
   const output = queue.length > 1 ? "pipe" : "inherit";
   const work = async () => {
     while (!interruption.signal.aborted) {
       const suite = queue.shift();
       if (suite === undefined) return;
-      results.push(await runTold(suite, output));
+      results.push(await runAndLog(suite, output));
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
-  for (const suite of ready.filter(({ alone }) => alone === true)) {
-    if (!interruption.signal.aborted) results.push(await runTold(suite, "inherit"));
+  await Promise.all(Array.from({ length: PARALLEL }, work));
+  for (const suite of ready.filter(({ exclusive }) => exclusive === true)) {
+    if (!interruption.signal.aborted) results.push(await runAndLog(suite, "inherit"));
   }
   return results;
 }

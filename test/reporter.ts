@@ -1,14 +1,14 @@
 import { writeFileSync } from "node:fs";
 import Mocha from "mocha";
 
-/** What one mocha process tells test/main.ts: counts, and the full titles of failures and of skipped tests. */
+/** The result of one mocha process: counts, and the full titles of failed and skipped tests. */
 export interface SuiteResult {
   readonly passed: number;
   readonly failed: readonly string[];
   readonly skipped: readonly string[];
 }
 
-/** The spec reporter; in addition the result goes to the file that TEST_RESULT names. */
+/** The spec reporter, which also writes the result to the file named by TEST_RESULT. */
 export default class ResultReporter extends Mocha.reporters.Spec {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
     super(runner, options);
@@ -17,10 +17,6 @@ export default class ResultReporter extends Mocha.reporters.Spec {
     let passed = 0;
     runner.on("pass", () => (passed += 1));
     runner.on("fail", (test) => failed.push(test.fullTitle()));
-    // also a test that passes at its second try has something to say
-    runner.on("retry", (test: Mocha.Test, error: Error) => {
-      console.log(`    tried again: ${test.fullTitle()}: ${error.message.slice(0, 2000)}`);
-    });
     runner.on("pending", (test) => skipped.push(test.fullTitle()));
     runner.once("end", () => {
       const file = process.env.TEST_RESULT;

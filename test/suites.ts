@@ -4,22 +4,22 @@ import { ensurePulumiHome } from "../pulumi-test-utils/src/index";
 
 type Log = (line: string) => void;
 
-/** One step of `npm test`: a command that passes or fails as a whole, or mocha over a folder. */
+/** One part of `npm test`: a command that passes or fails as a whole, or mocha over a folder. */
 export interface Suite {
   readonly name: string;
-  /** A command line of an npm package; absent for mocha suites. */
+  /** Command of an npm package and its arguments; absent for mocha suites. */
   readonly command?: readonly string[];
   /** Files of a mocha suite, as a glob. */
   readonly files?: string;
-  /** Why this machine cannot run the suite, or undefined if it can. */
+  /** The reason why this machine cannot run the suite; undefined if it can. */
   readonly impossible?: () => string | undefined;
-  /** Makes what the tests need, so that no test's deadline includes a build. */
+  /** Builds what the tests need, so that no test's time limit includes a build. */
   readonly prepare?: (log: Log) => Promise<void>;
-  /** Removes what the suite leaves behind when its process is ended from outside. */
+  /** Removes what the suite leaves behind when its process is killed. */
   readonly cleanUp?: (log: Log) => Promise<void>;
-  /** Has a load that must not be disturbed: begins when all others have ended. */
-  readonly alone?: boolean;
-  /** A suite that takes longer than this is stopped and has failed. */
+  /** Must run alone because it measures a load: starts when all parallel suites have ended. */
+  readonly exclusive?: boolean;
+  /** Time limit: a suite that takes longer is killed and fails. */
   readonly minutes: number;
 }
 
@@ -28,7 +28,7 @@ const needsRoot = () =>
 
 const pulumiHome = async (log: Log) => void (await ensurePulumiHome(log));
 
-/** What specs need that start labs, and how these labs end when the suite is ended from outside. */
+/** For suites that start labs: what they need, and the labs to remove when the suite is killed. */
 const onLabs = (names: readonly string[]): Partial<Suite> => ({
   impossible: needsRoot,
   prepare: async (log) => {
@@ -48,7 +48,7 @@ async function prepareHaproxy(log: Log): Promise<void> {
   haproxyBinaries();
 }
 
-/** All suites. Of those that run at once the longest come first. */
+/** All suites. Of the parallel ones the longest come first. */
 export const SUITES: readonly Suite[] = [
   {
     name: "haproxy",
@@ -107,7 +107,7 @@ export const SUITES: readonly Suite[] = [
     name: "lab",
     files: "test/lab/!(machines|refusals).spec.ts",
     ...onLabs(["cluster-test", "external-test"]),
-    alone: true,
+    exclusive: true,
     minutes: 40,
   },
 ];

@@ -1,26 +1,26 @@
 import {
   DEFAULT_DRAINS,
-  underLoad,
+  waitForRequests,
   waitUntilHealthy,
   type ScenarioContext,
-} from "../scenario/scenarios";
-import { DemoCluster } from "../scenario/lab-cluster";
+} from "../scenario/context";
+import { LabCluster } from "../scenario/lab-cluster";
 import { clusterConfig, startCluster, type ClusterOverrides } from "../scenario/lab-stack";
 import type { Lab } from "../../lab/src/index";
 import { startLoad, type Load } from "../load/load";
 import { DEFAULT_PORTS } from "../../names";
-import { apiStops } from "./api-stops";
-import { Bench } from "./bench";
-import { consumption } from "./consumption";
+import { apiServerStops } from "./api-server-stops";
+import { Measurements } from "./measurements";
+import { consumption } from "./updater-consumption";
 import type { ConvergenceReport } from "./report";
 
 export interface ConvergenceOptions {
-  /** Changes of the ConfigMap that are measured; of the EndpointSlice a third as many. */
+  /** Number of measured changes of the ConfigMap; of the EndpointSlice a third as many. */
   readonly changes: number;
   readonly log: (line: string) => void;
 }
 
-/** The whole benchmark on a lab of three machines, which it leaves up. */
+/** Runs the whole benchmark on a lab of three machines and leaves the lab up. */
 export async function convergence(
   lab: Lab,
   { changes, log }: ConvergenceOptions,
@@ -34,9 +34,9 @@ export async function convergence(
   if (first === undefined) throw new Error("there is no load");
   let load: Load = first;
   try {
-    const stageOf = (present: Load): ScenarioContext => ({
-      cluster: new DemoCluster(lab, DEFAULT_PORTS),
-      load: present,
+    const contextOf = (current: Load): ScenarioContext => ({
+      cluster: new LabCluster(lab, DEFAULT_PORTS),
+      load: current,
       signal: new AbortController().signal,
       log,
       changeSettings: () => change({ haproxy: { timeouts: { queue: "2500ms" } } }),
@@ -46,26 +46,26 @@ export async function convergence(
       log(`pulumi up with ${JSON.stringify(settings)}`);
       engine.setConfig(clusterConfig(lab, settings));
       await engine.up();
-      await waitUntilHealthy(stageOf(load));
+      await waitUntilHealthy(contextOf(load));
     };
-    const bench = new Bench(lab, stageOf(first), kubeconfig);
-    await waitUntilHealthy(stageOf(first));
-    await underLoad(stageOf(first));
-    const configMap = await bench.configMap(changes);
-    const reloads = await bench.reloads();
-    const restarts = await bench.restarts();
+    const measurements = new Measurements(lab, contextOf(first), kubeconfig);
+    await waitUntilHealthy(contextOf(first));
+    await waitForRequests(contextOf(first));
+    const configMap = await measurements.configMap(changes);
+    const reloads = await measurements.reloads();
+    const restarts = await measurements.restarts();
     await first.stop();
-    const used = await consumption(stageOf(first), bench.api);
-    // each measured address is to be a new one, so the former one must not stay
+    const used = await consumption(contextOf(first), measurements.api);
+    // each measured address must be new, so the previous one may not be retained
     await change({ discovery: "endpoints", updater: { retain: "0s" } });
     load = startLoad({ endpoint, kubeconfig });
-    await underLoad(stageOf(load));
-    const endpoints = await new Bench(lab, stageOf(load), kubeconfig).endpoints(
+    await waitForRequests(contextOf(load));
+    const endpoints = await new Measurements(lab, contextOf(load), kubeconfig).endpoints(
       Math.ceil(changes / 3),
     );
     await load.stop();
     await change({ discovery: "endpoints" });
-    const real = await apiStops(stageOf(load));
+    const real = await apiServerStops(contextOf(load));
     return {
       machines: lab.machines.map(({ name }) => name),
       plugins: engine.plugins,

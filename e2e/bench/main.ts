@@ -6,13 +6,13 @@ import { convergence } from "./convergence";
 import { drawConvergence, renderConvergence } from "./report";
 
 const USAGE = `usage: npm run bench -- convergence [OPTION...]
-  convergence: how long until every load balancer routes by a change of the masters, ours beside polling and a mounted
-               ConfigMap, and what clients notice of runtime API, reload and restart (about 20 minutes).
+  convergence: time until every load balancer routes by a change of the control-plane nodes, with the updater, polling
+               and a mounted ConfigMap; effect of runtime API, reload and restart on clients (about 20 minutes).
   Writes reports/bench-convergence.json and .svg.
 options:
-  --changes N   changes of the ConfigMap that are measured (default 300)
+  --changes N   measured changes of the ConfigMap (default 300)
   --keep        leave the lab up
-  --name LAB    name of the lab (default bench); a lab of that name is taken down first
+  --name LAB    name of the lab (default bench); an existing lab of that name is removed first
   exit code: 0 measured, 1 failed, 2 wrong command, 130 interrupted`;
 
 const REPORTS = path.resolve(__dirname, "../../reports");
@@ -37,7 +37,7 @@ async function main(argv: string[]): Promise<number> {
   }
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, () => {
-      log(`${signal}: the lab goes down`);
+      log(`${signal}: the lab is removed`);
       void Lab.remove(values.name, log).finally(() => process.exit(130));
     });
   }

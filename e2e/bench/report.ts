@@ -1,5 +1,5 @@
 import { table } from "../../status/render";
-import type { Consumption } from "./consumption";
+import type { ConsumptionRow } from "./updater-consumption";
 import { percentile, sort, summarize } from "./statistics";
 
 /** Times from the API's acknowledgement until every load balancer routes by the change, in ms. */
@@ -8,26 +8,21 @@ export interface Series {
   readonly times: readonly number[];
 }
 
-/** What clients noticed of some operations on the load balancers. */
+/** Effect of operations on the load balancers on their clients. */
 export interface Cost {
   readonly name: string;
-  /** Operations that were done. */
+  /** Number of operations. */
   readonly count: number;
   readonly sent: number;
   readonly failed: number;
   readonly watchBreaks: number;
   readonly missedEvents: number;
-  readonly maxGapMs: number;
-  /** Reloads that the updaters made meanwhile. */
+  readonly longestGapMs: number;
+  /** Reloads by the updaters in the same time. */
   readonly reloads: number;
 }
 
-export interface ConsumptionRow extends Consumption {
-  readonly backends: number;
-  readonly changesPerMinute: number;
-}
-
-/** What reports/bench-convergence.json holds. */
+/** Content of reports/bench-convergence.json. */
 export interface ConvergenceReport {
   readonly machines: readonly string[];
   readonly plugins: Readonly<Record<string, string>>;
@@ -36,7 +31,7 @@ export interface ConvergenceReport {
   readonly consumption: readonly ConsumptionRow[];
 }
 
-/** The tables that end the benchmark. */
+/** The tables that the benchmark prints. */
 export function renderConvergence(report: ConvergenceReport): string {
   const times = report.series.map(({ name, times }) => {
     const { count, p50, p99, max } = summarize(times);
@@ -50,7 +45,7 @@ export function renderConvergence(report: ConvergenceReport): string {
       cost.failed,
       cost.watchBreaks,
       cost.missedEvents,
-      Math.round(cost.maxGapMs),
+      Math.round(cost.longestGapMs),
       cost.reloads,
     ].map(String),
   ]);
@@ -63,9 +58,9 @@ export function renderConvergence(report: ConvergenceReport): string {
   const lbs = report.machines.length;
   return [
     `from the API's acknowledgement until all ${lbs} load balancers route by the change`,
-    table([["WAY", "N", "P50 ms", "P99 ms", "MAX ms"], ...times]),
+    table([["METHOD", "N", "P50 ms", "P99 ms", "MAX ms"], ...times]),
     "",
-    "what clients noticed",
+    "effect on clients",
     table([
       [
         "OPERATION",
@@ -74,13 +69,13 @@ export function renderConvergence(report: ConvergenceReport): string {
         "FAILED",
         "WATCH BREAKS",
         "MISSED EVENTS",
-        "MAX GAP ms",
-        "RELOADS BY US",
+        "LONGEST GAP ms",
+        "UPDATER RELOADS",
       ],
       ...costs,
     ]),
     "",
-    "the updater's own consumption",
+    "resources used by the updater",
     table([["BACKENDS", "CHANGES A MINUTE", "CPU % OF A CORE", "RSS MB"], ...used]),
   ].join("\n");
 }
@@ -101,7 +96,10 @@ const COLOURS = [
   "#666666",
 ];
 
-/** Draws how many of the changes had arrived after which time, as SVG with a logarithmic axis. Pure. */
+/**
+ * Draws the share of changes that had taken effect after each time, as SVG with a logarithmic axis.
+ * Pure.
+ */
 export function drawConvergence({ series }: ConvergenceReport): string {
   const width = WIDTH - PLOT.left - PLOT.right;
   const height = HEIGHT - PLOT.top - PLOT.bottom;
@@ -137,7 +135,7 @@ export function drawConvergence({ series }: ConvergenceReport): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="white"/>`,
-    `<text x="${PLOT.left}" y="22" font-size="15">Changes of the masters that all load balancers route by, after how long</text>`,
+    `<text x="${PLOT.left}" y="22" font-size="15">Share of control-plane changes that all load balancers route by, over time</text>`,
     ...grid,
     ...marks,
     ...lines,

@@ -1,4 +1,4 @@
-/** What a series of times says; all in milliseconds. */
+/** Summary of a series of times, in milliseconds. */
 export interface Summary {
   readonly count: number;
   readonly p50: number;
@@ -28,16 +28,17 @@ export function sort(times: readonly number[]): number[] {
 }
 
 /**
- * For changes that were acknowledged at `acknowledged`: how long until every one of some followers has looked again.
- * Changes after which a follower has not looked any more are left out.
- * @param looks of each follower, when it looked, ascending
+ * For each change the time from its acknowledgement until every reader has read again. Changes that
+ * a reader did not read any more are left out.
+ * @param acknowledged when each change was acknowledged
+ * @param reads for each reader, when it read, ascending
  */
-export function untilAllLooked(
+export function untilAllRead(
   acknowledged: readonly number[],
-  looks: readonly (readonly number[])[],
+  reads: readonly (readonly number[])[],
 ): number[] {
   return acknowledged.flatMap((at) => {
-    const next = looks.map((times) => times.find((time) => time >= at));
+    const next = reads.map((times) => times.find((time) => time >= at));
     if (next.includes(undefined)) return [];
     return Math.max(...(next as number[])) - at;
   });

@@ -5,15 +5,15 @@ import { envFile } from "../scenario/lab-files";
 import { superviseDemo } from "./supervise";
 
 const USAGE = `usage: npm run demo [-- OPTION...]
-  Takes bare machines to a highly available control plane behind HAProxy, under load from the first answer on, then
-  breaks it in several ways. Ends with a table; writes reports/demo-report.json and reports/demo-timeline.svg.
-  A lab of that name is taken down first.
+  Turns bare machines into a highly available control plane behind HAProxy, under load from the first answer on, then
+  breaks it in several ways. Prints a table; writes reports/demo-report.json and reports/demo-timeline.svg.
+  Removes an existing lab of that name first.
 options:
   --keep          leave the lab and its stack up, and print the commands to look at it and to remove it
-  --machines N    masters m1, m2, ... (default 3)
-  --topology T    daemonset (default), or external: HAProxy as a service of the masters
+  --machines N    control-plane nodes m1, m2, ... (default 3)
+  --topology T    daemonset (default), or external: HAProxy as a service on the control-plane nodes
   --name LAB      name of the lab (default dev)
-  exit code: 0 every promise was kept, 1 not so, 2 wrong options, 130 interrupted`;
+  exit code: 0 all expectations met, 1 not all, 2 wrong options, 130 interrupted`;
 
 const log = (line: string) => console.log(line);
 

@@ -1,49 +1,28 @@
-import type { LoadReport, PhaseReport } from "../load/load";
+import type { Failure, LoadReport, LostRequest } from "../load/load";
 import { table } from "../../status/render";
-import type { Expectation } from "../scenario/scenarios";
-import type { Change } from "../scenario/server-tracker";
+import type { JudgedPhase } from "../scenario/expectation";
+import type { ServerChange } from "../scenario/server-tracker";
 
-/** A part of the demo and how long it took. */
-export interface Part {
+/** A step of the demo and how long it took. */
+export interface Step {
   readonly name: string;
   readonly seconds: number;
 }
 
-/** A phase with what it promised and whether that was kept. */
-export interface JudgedPhase extends PhaseReport {
-  readonly promise: Expectation;
-  /** Empty: kept. */
-  readonly broken: readonly string[];
-}
-
-/** What reports/demo-report.json holds. */
+/** Content of reports/demo-report.json. */
 export interface DemoReport {
   readonly passed: boolean;
   readonly plugins: Readonly<Record<string, string>>;
   readonly machines: readonly { readonly name: string; readonly address: string }[];
   readonly endpoint: string;
   readonly firstAnswerAt?: number;
-  readonly parts: readonly Part[];
+  readonly steps: readonly Step[];
   readonly phases: readonly JudgedPhase[];
-  /** Who served the LB port of which machine from when on, as seen once a second. */
-  readonly servedBy: readonly Change[];
+  /** What served each machine's LB port from which time on; polled once a second. */
+  readonly servedBy: readonly ServerChange[];
   readonly timeline: LoadReport["timeline"];
   readonly generatorLag: LoadReport["generatorLag"];
   readonly skipped: number;
-}
-
-/** Compares a phase with its promise. */
-export function judge(phase: PhaseReport, promise: Expectation): JudgedPhase {
-  const broken: string[] = [];
-  if (phase.ok === 0) broken.push("no request was answered");
-  if (promise.nothingFails && phase.failed > 0) broken.push(`${phase.failed} requests failed`);
-  if (promise.nothingFails && phase.missedEvents > 0) {
-    broken.push(`watches missed ${phase.missedEvents} events`);
-  }
-  if (promise.maxGapMs !== undefined && phase.maxGapMs > promise.maxGapMs) {
-    broken.push(`${phase.maxGapMs} ms without an answer, promised are ${promise.maxGapMs}`);
-  }
-  return { ...phase, promise, broken };
 }
 
 const HEAD = [
@@ -54,16 +33,18 @@ const HEAD = [
   "FAILED new",
   "reused",
   "watch",
-  "IN FLIGHT LOST",
+  "IN FLIGHT",
+  "STALLED",
+  "ELECTION",
   "WATCH BREAKS",
   "MISSED EVENTS",
-  "MAX GAP ms",
+  "LONGEST GAP ms",
   "P50 ms",
   "P99 ms",
-  "PROMISE",
+  "EXPECTATION",
 ];
 
-/** The table at the end of the demo, with the failures below it. */
+/** The table at the end of the demo, then failures and requests lost for a measured cause. */
 export function renderReport(report: DemoReport): string {
   const rows = report.phases.map((phase) => [
     phase.name,
@@ -73,29 +54,45 @@ export function renderReport(report: DemoReport): string {
     String(phase.newConnections.failed),
     String(phase.reused.failed),
     String(phase.watches.failed),
-    String(phase.inFlightLost),
+    String(phase.inFlight),
+    String(phase.stalled),
+    String(phase.lostInElection),
     String(phase.watchBreaks),
     String(phase.missedEvents),
-    phase.maxGapMs.toFixed(0),
+    phase.longestGapMs.toFixed(0),
     phase.p50Ms.toFixed(0),
     phase.p99Ms.toFixed(0),
-    phase.broken.length === 0 ? "kept" : phase.broken.join("; "),
+    phase.deviations.length === 0 ? "met" : phase.deviations.join("; "),
   ]);
-  const failures = report.phases.flatMap((phase) =>
-    phase.failures.map(
-      ({ channel, operation, target, kind, message, at, afterMs }) =>
-        `  ${phase.name}: ${new Date(at).toISOString()} ${channel} ${operation} ${target}: ${kind} after ${afterMs.toFixed(0)} ms: ${message}`,
-    ),
+  const failures = report.phases.flatMap(({ name, failures }) =>
+    failures.map((failure) => `  ${name}: ${describe(failure)}`),
   );
-  const parts = report.parts.map(({ name, seconds }) => `${name} ${seconds.toFixed(0)} s`);
+  // requests in flight at a kill are expected; the table has their number
+  const lost = report.phases.flatMap(({ name, lost }) =>
+    lost
+      .filter(({ cause }) => cause !== "in flight")
+      .map((request) => `  ${name}: ${measured(request)}: ${describe(request)}`),
+  );
+  const steps = report.steps.map(({ name, seconds }) => `${name} ${seconds.toFixed(0)} s`);
   const plugins = Object.entries(report.plugins).map(([name, kind]) => `${name}: ${kind}`);
   return [
     table([HEAD, ...rows]),
     "",
     ...(failures.length === 0 ? [] : ["failed (the first 20 of each phase):", ...failures, ""]),
-    `times: ${parts.join(", ")}`,
+    ...(lost.length === 0 ? [] : ["lost outside the load balancer, by measurement:", ...lost, ""]),
+    `times: ${steps.join(", ")}`,
     `plugins: ${plugins.join(", ")}`,
-    `delay of the load generator itself: p99 ${report.generatorLag.p99Ms} ms, at most ${report.generatorLag.maxMs} ms`,
-    report.passed ? "every promise was kept" : "NOT every promise was kept",
+    `lag of the load generator: p99 ${report.generatorLag.p99Ms} ms, max ${report.generatorLag.maxMs} ms`,
+    report.passed ? "all expectations met" : "NOT all expectations met",
   ].join("\n");
+}
+
+function measured({ cause, period: { from, to } }: LostRequest): string {
+  const what = cause === "stalled" ? "the load generator stalled" : "etcd had no leader";
+  return `${what} for ${(to - from).toFixed(0)} ms from ${new Date(from).toISOString()}`;
+}
+
+function describe({ channel, operation, target, kind, message, at, afterMs }: Failure): string {
+  const time = new Date(at).toISOString();
+  return `${time} ${channel} ${operation} ${target}: ${kind} after ${afterMs.toFixed(0)} ms: ${message}`;
 }

@@ -4,16 +4,16 @@ import { startLoad, type Load } from "../load/load";
 import { DEFAULT_PORTS } from "../../names";
 import {
   DEFAULT_DRAINS,
-  scenarios,
-  externalScenarios,
-  underLoad,
+  waitForRequests,
   waitUntilHealthy,
-  type Expectation,
   type ScenarioContext,
-} from "../scenario/scenarios";
-import { DemoCluster } from "../scenario/lab-cluster";
-import { feedCredentials } from "../scenario/credentials";
-import { judge, type DemoReport, type Part } from "./report";
+} from "../scenario/context";
+import { daemonsetScenarios, externalScenarios } from "../scenario/scenarios";
+import { LabCluster } from "../scenario/lab-cluster";
+import { setLoadCredentials } from "../scenario/load-credentials";
+import { judge, type Expectation } from "../scenario/expectation";
+import { markEtcdElections } from "../scenario/etcd-elections";
+import type { DemoReport, Step } from "./report";
 import { clusterConfig, createEngine, endpointOf } from "../scenario/lab-stack";
 import { ServerTracker } from "../scenario/server-tracker";
 import { waitUntil } from "../scenario/wait";
@@ -31,32 +31,27 @@ export interface DemoOptions {
 
 const NOTHING_FAILS: Expectation = { nothingFails: true };
 
-/** How often the demo says how the load fares, in ms. */
-const HEARTBEAT_MS = 15_000;
+/** Interval of the progress lines about the load, in ms. */
+const PROGRESS_MS = 15_000;
 
-/** Runs the whole demo on a lab, which it leaves up. @throws when a step fails or its condition does not come */
+/** Runs the whole demo on a lab and leaves the lab up. @throws when a step fails or times out */
 export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   const { signal, log, topology } = options;
   const external = topology === "external";
-  const parts: Part[] = [];
+  const steps: Step[] = [];
   const timed = async <T>(name: string, action: () => Promise<T>): Promise<T> => {
     const start = performance.now();
     const result = await action();
-    parts.push({ name, seconds: (performance.now() - start) / 1000 });
+    steps.push({ name, seconds: (performance.now() - start) / 1000 });
     return result;
   };
-  // the demo begins with bare machines
+  // the demo starts with bare machines
   await Lab.remove(options.name, log);
   const lab = await timed("lab", () => Lab.up({ ...options, log }));
   signal.throwIfAborted();
   const engine = await timed("engine", () => createEngine(lab, { log, overrides: { topology } }));
   const endpoint = endpointOf(clusterConfig(lab));
-  const cluster = new DemoCluster(
-    lab,
-    { ...DEFAULT_PORTS, lb: endpoint.port },
-    undefined,
-    topology,
-  );
+  const cluster = new LabCluster(lab, { ...DEFAULT_PORTS, lb: endpoint.port }, undefined, topology);
   const tracker = new ServerTracker(cluster);
   const load = startLoad({ endpoint, firstPhase: "bring-up" });
   const changeSettings = async () => {
@@ -72,42 +67,43 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
     changeSettings,
     drains: DEFAULT_DRAINS,
   };
-  const promises = new Map<string, Expectation>([
+  const expectations = new Map<string, Expectation>([
     ["bring-up", NOTHING_FAILS],
     ["handover", NOTHING_FAILS],
   ]);
-  const beat = new AbortController();
-  const heart = heartbeat(load, log, beat.signal);
-  const ended = AbortSignal.any([signal, beat.signal]);
+  const finished = new AbortController();
+  const progress = logProgress(load, log, finished.signal);
+  const ended = AbortSignal.any([signal, finished.signal]);
   try {
     const watching = Promise.all([
-      feedCredentials(lab, load, ended),
+      setLoadCredentials(lab, load, ended),
       ...(external ? [] : [openHandover(cluster, load, ended, log)]),
     ]);
-    // the failure of `up` says more than that of those who wait for its work
+    // if `up` fails, report its error and not the timeout that follows from it
     watching.catch(() => undefined);
     await timed("up", () => engine.up({ signal }));
     await watching;
     await waitUntilHealthy(context);
-    await underLoad(context);
-    const all = external ? externalScenarios : scenarios;
+    await waitForRequests(context);
+    const all = external ? externalScenarios : daemonsetScenarios;
     for (const scenario of all(cluster.controlPlaneNodes, cluster.ports.api)) {
       log(`phase: ${scenario.name}`);
-      promises.set(scenario.name, scenario.promise);
-      // what they hold on to from before is not what this act is about
+      expectations.set(scenario.name, scenario.expectation);
+      // no connection from an earlier scenario may affect this one
       await load.phase(scenario.name, { reconnect: true });
       await timed(scenario.name, () => scenario.run(context));
     }
+    await markEtcdElections(cluster, load);
     const report = await load.stop();
     await tracker.stop();
-    const phases = report.phases.map((phase) => judge(phase, promises.get(phase.name)!));
+    const phases = report.phases.map((phase) => judge(phase, expectations.get(phase.name)!));
     return {
-      passed: phases.every((phase) => phase.broken.length === 0),
+      passed: phases.every((phase) => phase.deviations.length === 0),
       plugins: engine.plugins,
       machines: cluster.controlPlaneNodes.map(({ name, address }) => ({ name, address })),
       endpoint: `${endpoint.host}:${endpoint.port}`,
       firstAnswerAt: report.firstAnswerAt,
-      parts,
+      steps,
       phases,
       servedBy: tracker.changes,
       timeline: report.timeline,
@@ -115,36 +111,36 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
       skipped: report.skipped,
     };
   } finally {
-    beat.abort();
-    await heart;
+    finished.abort();
+    await progress;
     await tracker.stop();
     await load.kill();
   }
 }
 
-/** The handover begins when the DaemonSet exists: its pods need seconds to start. */
+/** Opens the phase of the handover when the DaemonSet exists: its pods need seconds to start. */
 async function openHandover(
-  cluster: DemoCluster,
+  cluster: LabCluster,
   load: Load,
   signal: AbortSignal,
   log: (line: string) => void,
 ): Promise<void> {
-  const head = cluster.controlPlaneNodes[0]!.name;
+  const initNode = cluster.controlPlaneNodes[0]!.name;
   await waitUntil("the DaemonSet", { seconds: 3600, everyMs: 1000, signal }, () =>
-    cluster.daemonSetExists(head),
+    cluster.daemonSetExists(initNode),
   );
   log("phase: handover");
   await load.phase("handover");
 }
 
-async function heartbeat(load: Load, log: (line: string) => void, signal: AbortSignal) {
+async function logProgress(load: Load, log: (line: string) => void, signal: AbortSignal) {
   for (;;) {
     try {
-      await sleep(HEARTBEAT_MS, undefined, { signal });
-      const { name, seconds, sent, failed, inFlightLost } = await load.current();
+      await sleep(PROGRESS_MS, undefined, { signal });
+      const { name, seconds, sent, failed, inFlight } = await load.current();
       if (sent === 0) continue;
-      const lost = inFlightLost > 0 ? `, ${inFlightLost} in flight lost` : "";
-      log(`load: ${name}: ${seconds.toFixed(0)} s, ${sent} requests, ${failed} failed${lost}`);
+      const killed = inFlight > 0 ? `, ${inFlight} in flight at a kill` : "";
+      log(`load: ${name}: ${seconds.toFixed(0)} s, ${sent} requests, ${failed} failed${killed}`);
     } catch {
       return;
     }

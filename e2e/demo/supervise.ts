@@ -6,15 +6,18 @@ import { labDir } from "../../lab/src/paths";
 import { processesOf } from "../../pulumi-test-utils/src/engine/processes";
 import { engineHome } from "../scenario/lab-files";
 
-/** After an interruption the demo has this long to end by itself: the engine wants to write its state. */
+/**
+ * After an interruption the demo has this time to end by itself, so that the engine can write its
+ * state.
+ */
 const GRACE_MS = 20_000;
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * Runs the demo in a process of its own, which Ctrl-C does not reach: so it can be ended at any moment, however busy it is, and
- * whoever called can clean up behind it.
- * @returns 0 passed, 1 failed, 130 interrupted; nothing of the demo but its lab is left then
+ * Runs the demo in a process of its own that Ctrl-C does not reach. The caller can end it at any
+ * moment, however busy it is, and clean up afterwards.
+ * @returns 0 passed, 1 failed, 130 interrupted; only the demo's lab is left then
  */
 export async function superviseDemo(
   lab: string,
@@ -35,7 +38,7 @@ export async function superviseDemo(
   const interrupt = (signal: NodeJS.Signals) => {
     if (interrupted) return;
     interrupted = true;
-    log(`${signal}: the demo ends and takes its lab down`);
+    log(`${signal}: the demo ends and removes its lab`);
     if (child.connected) child.disconnect();
     void sleep(GRACE_MS, undefined, { ref: false }).then(() => killGroup(child));
   };
@@ -46,7 +49,7 @@ export async function superviseDemo(
   } finally {
     killGroup(child);
     for (const pid of processesOf(engineHome(labDir(lab)))) kill(pid);
-    // from here on a second Ctrl-C is ignored: whoever called cleans up
+    // from here on a second Ctrl-C is ignored: the caller cleans up
   }
 }
 

@@ -1,14 +1,14 @@
 import type { DemoReport } from "./report";
 
-/** The parts of the report that the picture shows. */
-export type Pictured = Pick<
+/** The parts of the report that the timeline shows. */
+export type TimelineData = Pick<
   DemoReport,
   "phases" | "timeline" | "servedBy" | "machines" | "firstAnswerAt" | "endpoint"
 >;
 
 const WIDTH = 1200;
 const LEFT = 120;
-// room for the last phase's slanting label
+// room for the last phase's slanted label
 const RIGHT = 130;
 const TOP = 250;
 const BARS = 200;
@@ -21,11 +21,14 @@ const COLOURS = {
   slow: "#30638e",
   HAProxy: "#30638e",
   forward: "#9fb8ad",
-  nobody: "none",
+  none: "none",
 };
 
-/** Draws the run as SVG: answers of each second, slowest answer, phases, and who served each machine. Pure. */
-export function renderTimeline(report: Pictured): string {
+/**
+ * Draws the run as SVG: responses per second, slowest response, phases, and what served each
+ * machine. Pure.
+ */
+export function renderTimeline(report: TimelineData): string {
   const start = report.firstAnswerAt ?? 0;
   const seconds = Math.max(1, report.timeline.length);
   const x = (second: number) =>
@@ -49,10 +52,10 @@ export function renderTimeline(report: Pictured): string {
 
 function legend(): string[] {
   const entries = [
-    ["ok", "answers per second"],
+    ["ok", "responses per second"],
     ["failed", "failed"],
-    ["lost", "in flight at a kill"],
-    ["slow", "slowest answer (line; full height = 5 s)"],
+    ["lost", "in flight, stalled, election"],
+    ["slow", "slowest response (line; full height = 5 s)"],
   ] as const;
   return entries.flatMap(([key, label], index) => [
     `<rect x="${LEFT + index * 180}" y="32" width="12" height="12" fill="${COLOURS[key]}"/>`,
@@ -62,14 +65,14 @@ function legend(): string[] {
 
 type Scale = (second: number) => number;
 
-function phases(report: Pictured, x: Scale, since: (at: number) => number, bottom: number) {
+function phases(report: TimelineData, x: Scale, since: (at: number) => number, bottom: number) {
   const start = (phase: { startedAt: number }) => x(since(phase.startedAt));
   const shades = report.phases.map((phase, index) => {
     const width = x(since(phase.startedAt) + phase.seconds) - start(phase);
     const shade = index % 2 === 0 ? "#f4f4f0" : "#ffffff";
     return `<rect x="${n(start(phase))}" y="60" width="${n(width)}" height="${bottom - 60}" fill="${shade}"/>`;
   });
-  // after all shades, so that none covers a label
+  // drawn after all shades, so that none covers a label
   const labels = report.phases.map((phase) => {
     const label = `${phase.name}${phase.failed > 0 ? ` (${phase.failed} failed)` : ""}`;
     const at = start(phase) + 12;
@@ -78,15 +81,15 @@ function phases(report: Pictured, x: Scale, since: (at: number) => number, botto
   return [...shades, ...labels];
 }
 
-function bars({ timeline }: Pictured, x: Scale): string[] {
-  const most = Math.max(1, ...timeline.map((s) => s.ok + s.failed + s.inFlightLost));
+function bars({ timeline }: TimelineData, x: Scale): string[] {
+  const highest = Math.max(1, ...timeline.map((s) => s.ok + s.failed + s.lost));
   const width = Math.max(0.5, x(1) - x(0) - 0.3);
   const base = TOP + BARS;
   const columns = timeline.flatMap((sample) => {
     let y = base;
     const part = (count: number, colour: string) => {
       if (count === 0) return [];
-      const tall = (count / most) * BARS;
+      const tall = (count / highest) * BARS;
       y -= tall;
       return [
         `<rect x="${n(x(sample.second))}" y="${n(y)}" width="${n(width)}" height="${n(tall)}" fill="${colour}"/>`,
@@ -94,7 +97,7 @@ function bars({ timeline }: Pictured, x: Scale): string[] {
     };
     return [
       ...part(sample.ok, COLOURS.ok),
-      ...part(sample.inFlightLost, COLOURS.lost),
+      ...part(sample.lost, COLOURS.lost),
       ...part(sample.failed, COLOURS.failed),
     ];
   });
@@ -107,7 +110,7 @@ function bars({ timeline }: Pictured, x: Scale): string[] {
   return [
     ...columns,
     `<polyline points="${line}" fill="none" stroke="${COLOURS.slow}" stroke-width="1.2"/>`,
-    text(LEFT - 8, TOP + 10, `${most}/s`, 'text-anchor="end"'),
+    text(LEFT - 8, TOP + 10, `${highest}/s`, 'text-anchor="end"'),
   ];
 }
 
@@ -121,7 +124,7 @@ function axis(seconds: number, x: Scale, bottom: number): string[] {
 }
 
 function lanes(
-  report: Pictured,
+  report: TimelineData,
   x: Scale,
   since: (at: number) => number,
   seconds: number,

@@ -5,7 +5,7 @@ import type { Topology } from "../../stacks/schema";
 import { runDemo } from "./run";
 import { renderTimeline } from "./timeline";
 
-// The demo's own process, see superviseDemo. arguments: LAB MACHINES TOPOLOGY
+// The demo's own process, see superviseDemo. Arguments: LAB MACHINES TOPOLOGY
 
 const REPORTS = path.resolve(__dirname, "../../reports");
 

@@ -1,8 +1,8 @@
 import type { FailureKind } from "./types";
 
-/** A request that did not end well. */
+/** A request without a good answer. */
 export class RequestError extends Error {
-  /** When its connection was begun, ms since 1970; undefined: with the request. */
+  /** When its connection was opened, in ms since 1970. @default the start of the request */
   connectedAt?: number;
 
   constructor(
@@ -17,10 +17,10 @@ export class RequestError extends Error {
 
 const RESET = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED", "ERR_STREAM_PREMATURE_CLOSE"]);
 const NETWORK = /^E(AI_|HOST|NET|ADDR|NOTFOUND|TIMEDOUT)/;
-// OpenSSL's own errors have no E... code; Node's certificate errors name their reason
+// OpenSSL's errors have no E... code; Node's certificate errors carry their reason as code
 const TLS = /^(ERR_TLS|ERR_SSL|ERR_OSSL|EPROTO$|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_)/;
 
-/** Names the kind of an error that node:https, node:tls or node:net reported. */
+/** The kind of an error of node:https, node:tls or node:net. */
 export function errorKind(error: unknown): FailureKind {
   if (error instanceof RequestError) return error.kind;
   const { code, message } = error as { code?: string; message?: string };
@@ -29,12 +29,12 @@ export function errorKind(error: unknown): FailureKind {
   if (code === "ETIMEDOUT") return "timeout";
   if (code !== undefined && TLS.test(code)) return "tls";
   if (code !== undefined && NETWORK.test(code)) return "network";
-  // Node reports an end of the connection before the handshake was over by its text only, in some versions
+  // some versions of Node report the end of a connection during the handshake by its message alone
   if (/socket hang up|socket disconnected|aborted/.test(message ?? "")) return "reset";
   return "network";
 }
 
-/** The failure of an HTTP status that was not expected. */
+/** The failure of an unexpected HTTP status, with the start of the body. */
 export function statusError(
   status: number,
   expected: readonly number[],

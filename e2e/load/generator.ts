@@ -2,18 +2,22 @@ import { Agent } from "node:https";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errorKind, RequestError } from "./failure";
+import { Causes } from "./causes";
 import { readCredentials } from "./kubeconfig";
+import { NoLabRoute } from "./lab-route";
 import { Ledger, type Clock } from "./ledger";
-import { Operations, version, type Way, type Written } from "./operations";
+import { getVersion, Operations, type Connection, type Version } from "./operations";
 import { Identity } from "./request";
+import { StallMeter } from "./stalls";
 import type {
   Channel,
-  Endpoint,
   KillWindow,
   LoadOptions,
   LoadReport,
+  Period,
   PhaseOptions,
   PhaseReport,
+  Target,
 } from "./types";
 import { Watcher } from "./watcher";
 
@@ -24,7 +28,7 @@ const SETUP_RETRY_MS = 200;
 
 const CLOCK: Clock = { wall: () => Date.now(), steady: () => performance.now() };
 
-/** All options, the defaults filled in. */
+/** The options with their defaults filled in. */
 export function withDefaults(options: LoadOptions) {
   return {
     firstPhase: "bring-up",
@@ -39,23 +43,25 @@ export function withDefaults(options: LoadOptions) {
   };
 }
 
-/** Makes the requests of the load: runs in a process of its own, see `startLoad`. No request is ever tried a second time. */
+/** Sends the requests of the load, each one once. Runs in a process of its own, see `startLoad`. */
 export class Generator {
   private readonly options: ReturnType<typeof withDefaults>;
-  private readonly ledger = new Ledger(CLOCK);
+  private readonly causes: Causes;
+  private readonly ledger: Ledger;
   private readonly operations: Operations;
   private readonly lag = monitorEventLoopDelay({ resolution: 10 });
   private readonly startedAt = Date.now();
   private readonly timers: NodeJS.Timeout[] = [];
+  private stallTimer: NodeJS.Timeout | undefined;
   private readonly clients: Promise<void>[] = [];
-  // of each keep-alive client's connection
+  // the epoch of each keep-alive client's connection
   private readonly epochs: number[] = [];
   private readonly underWay = new Set<Promise<void>>();
   private readonly firstAnswer: Promise<number>;
   private onFirstAnswer: (at: number) => void = () => undefined;
   private identity = new Identity();
   private watchers: Watcher[] = [];
-  private targets: readonly Endpoint[];
+  private targets: readonly Target[];
   private epoch = 0;
   private turn = 0;
   private skipped = 0;
@@ -64,6 +70,8 @@ export class Generator {
   constructor(options: LoadOptions) {
     this.options = withDefaults(options);
     this.targets = [this.options.endpoint];
+    this.causes = new Causes(this.options.deadlineMs);
+    this.ledger = new Ledger(CLOCK, this.causes);
     this.operations = new Operations(this.options.namespace);
     this.firstAnswer = new Promise((resolve) => (this.onFirstAnswer = resolve));
     void this.ledger.openPhase(this.options.firstPhase);
@@ -71,6 +79,7 @@ export class Generator {
 
   start(): void {
     this.lag.enable();
+    this.startStallMeter();
     this.startNewConnections();
     for (let index = 0; index < this.options.keepAliveClients; index += 1) {
       this.epochs.push(-1);
@@ -84,7 +93,10 @@ export class Generator {
     return this.firstAnswer;
   }
 
-  /** From anonymous requests to the full load; resolves when it runs. The ConfigMap is made uncounted. */
+  /**
+   * Turns anonymous requests into the full load; resolves when it runs. Creating the ConfigMap is
+   * not counted.
+   */
   async setCredentials(kubeconfig: string): Promise<void> {
     const identity = new Identity(readCredentials(kubeconfig));
     const revision = await this.setUp(identity);
@@ -96,7 +108,7 @@ export class Generator {
       clock: CLOCK,
       operations: this.operations,
       deadlineMs: this.options.deadlineMs,
-      way: (index: number) => this.way(index, false),
+      connection: (index: number) => this.connection(index, false),
     };
     this.watchers = Array.from(
       { length: this.options.watches },
@@ -104,7 +116,10 @@ export class Generator {
     );
   }
 
-  /** Opens a phase; resolves when every request of the former one has its outcome, and all who are to reconnect do. */
+  /**
+   * Opens a phase; resolves when every request of the previous one has its outcome and all clients
+   * have reconnected, if requested.
+   */
   async phase(name: string, options: PhaseOptions = {}): Promise<void> {
     const settled = this.ledger.openPhase(name);
     const targets = options.through ?? [this.options.endpoint];
@@ -119,14 +134,18 @@ export class Generator {
   }
 
   markKill(window: KillWindow): void {
-    this.ledger.markKill(window);
+    this.causes.addKill(window);
+  }
+
+  markElections(elections: readonly Period[]): void {
+    this.causes.setElections(elections);
   }
 
   phases(): PhaseReport[] {
     return this.ledger.phaseReports();
   }
 
-  /** Ends the load: what is under way gets its outcome, the ConfigMap is removed. */
+  /** Ends the load: every request gets its outcome, then the ConfigMap is removed. */
   async stop(): Promise<LoadReport> {
     this.stopped = true;
     for (const timer of this.timers) clearInterval(timer);
@@ -135,10 +154,11 @@ export class Generator {
       watcher.stop();
     }
     await Promise.all([...this.clients, ...this.underWay]);
+    clearInterval(this.stallTimer);
     const report = this.report();
     if (!this.identity.anonymous) {
-      // best effort: the cluster may be gone
-      await this.operations.remove(this.way(0, false)).catch(() => undefined);
+      // best effort: the cluster may no longer exist
+      await this.operations.remove(this.connection(0, false)).catch(() => undefined);
     }
     return report;
   }
@@ -157,21 +177,26 @@ export class Generator {
     };
   }
 
-  // Open loop: a slow answer does not slow the next connections down.
+  private startStallMeter(): void {
+    const meter = new StallMeter(CLOCK, (stall) => this.causes.addStall(stall));
+    this.stallTimer = setInterval(() => meter.tick(), TICK_MS);
+  }
+
+  // Open loop: a slow answer does not delay the next connections.
   private startNewConnections(): void {
     const every = 1000 / this.options.newPerSecond;
     let next = CLOCK.steady();
     const tick = () => {
       const now = CLOCK.steady();
       if (now - next > 1000) {
-        // a burst after a long stall of our own would not be the load that was promised
+        // no burst after a long stall of the generator itself: the rate stays as configured
         const late = Math.floor((now - next) / every);
         this.skipped += late;
         next += late * every;
       }
       for (; next <= now; next += every) {
         const turn = (this.turn += 1);
-        const request = this.one("new", turn, this.way(turn, false));
+        const request = this.sendOne("new", turn, this.connection(turn, false));
         this.underWay.add(request);
         void request.finally(() => this.underWay.delete(request));
       }
@@ -181,7 +206,7 @@ export class Generator {
 
   private async keepAliveClient(index: number): Promise<void> {
     const every = 1000 / this.options.keepAlivePerSecond;
-    // the clients take turns instead of asking all at the same moment
+    // spread over the interval, so that the clients do not send at the same moment
     await sleep((every * index) / this.options.keepAliveClients);
     let agent = new Agent();
     for (let turn = index; !this.stopped; turn += 1) {
@@ -191,39 +216,44 @@ export class Generator {
         agent = new Agent({ keepAlive: true, maxSockets: 1, maxCachedSessions: 0 });
       }
       const start = CLOCK.steady();
-      await this.one("reused", turn, this.way(index, agent));
+      await this.sendOne("reused", turn, this.connection(index, agent));
       await sleep(Math.max(0, start + every - CLOCK.steady()));
     }
     agent.destroy();
   }
 
-  private async one(channel: Channel, turn: number, way: Way): Promise<void> {
+  private async sendOne(channel: Channel, turn: number, connection: Connection): Promise<void> {
     const kinds = ["GET", "LIST", "PATCH"] as const;
-    const kind = way.identity.anonymous ? "VERSION" : kinds[turn % kinds.length]!;
-    const pending = this.ledger.begin(channel, kind, `${way.target.host}:${way.target.port}`);
+    const kind = connection.identity.anonymous ? "VERSION" : kinds[turn % kinds.length]!;
+    const pending = this.ledger.begin(
+      channel,
+      kind,
+      `${connection.target.host}:${connection.target.port}`,
+    );
     try {
-      if (kind === "VERSION") await version(way);
-      else if (kind === "GET") await this.operations.get(way);
-      else if (kind === "LIST") await this.operations.list(way);
-      else this.acknowledged(await this.operations.patch(way));
+      if (kind === "VERSION") await getVersion(connection);
+      else if (kind === "GET") await this.operations.get(connection);
+      else if (kind === "LIST") await this.operations.list(connection);
+      else this.acknowledged(await this.operations.patch(connection));
       this.ledger.ok(pending);
       this.onFirstAnswer(this.ledger.firstAnswerAt!);
     } catch (error) {
+      if (error instanceof NoLabRoute) throw error;
       const text = error instanceof Error ? error.message : String(error);
       const connectedAt = error instanceof RequestError ? error.connectedAt : undefined;
       this.ledger.fail(pending, errorKind(error), text, connectedAt);
     }
   }
 
-  private acknowledged(written: Written): void {
-    for (const watcher of this.watchers) watcher.acknowledged(written);
+  private acknowledged(version: Version): void {
+    for (const watcher of this.watchers) watcher.acknowledged(version);
   }
 
-  private way(index: number, agent: Agent | false): Way {
+  private connection(index: number, agent: Agent | false): Connection {
     const target = this.targets[index % this.targets.length]!;
     const { endpoint, deadlineMs } = this.options;
-    // the certificates name the endpoint and the API server's own address; through another load balancer any API
-    // server may answer, and all of them are called "kubernetes"
+    // certificates name the endpoint and the API server's own address; another load balancer may
+    // reach any API server, and every certificate names "kubernetes"
     const verifyAs = target.host === endpoint.host ? undefined : "kubernetes";
     return { identity: this.identity, target, verifyAs, agent, deadlineMs };
   }
@@ -231,14 +261,15 @@ export class Generator {
   private async setUp(identity: Identity): Promise<number> {
     const end = CLOCK.steady() + SETUP_MS;
     for (;;) {
-      const way = { ...this.way(0, false), identity };
+      const connection = { ...this.connection(0, false), identity };
       try {
-        await this.operations.create(way);
-        return (await this.operations.get(way)).revision;
+        await this.operations.create(connection);
+        return (await this.operations.get(connection)).revision;
       } catch (error) {
+        if (error instanceof NoLabRoute) throw error;
         if (CLOCK.steady() > end || this.stopped) {
           const seconds = SETUP_MS / 1000;
-          throw new Error(`load: the ConfigMap could not be made within ${seconds} s`, {
+          throw new Error(`load: the ConfigMap could not be created within ${seconds} s`, {
             cause: error,
           });
         }

@@ -1,6 +1,6 @@
 import { parse } from "yaml";
 
-/** What a client needs to speak to the API: PEM texts, or a token instead of the client certificate. */
+/** Credentials of an API client, as PEM; a token may replace the client certificate. */
 export interface Credentials {
   readonly ca: string;
   readonly cert?: string;

@@ -1,32 +1,29 @@
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
+import type { Causes } from "./causes";
 import type {
+  Cause,
   Channel,
   ChannelReport,
   Failure,
   FailureKind,
-  KillWindow,
+  LostRequest,
   PhaseReport,
   Sample,
 } from "./types";
 
 const SHOWN = 20;
 const CHANNELS: readonly Channel[] = ["new", "reused", "watch"];
-// what a kill does to a request under way; everything else is a failure whenever it began
-const BROKEN_BY_KILL: ReadonlySet<FailureKind> = new Set(["reset", "timeout"]);
 
-/** A client that learns so late of the end of its connection has a busy load balancer, and no broken one. */
-const NEWS_MS = 500;
-
-/** Two clocks: `wall` in ms since 1970 says when, `steady` in ms says how long. */
+/** Two clocks in ms: `wall` since 1970 for times, `steady` for durations. */
 export interface Clock {
   wall(): number;
   steady(): number;
 }
 
-interface ChannelBook {
+interface ChannelCounts {
   sent: number;
   ok: number;
-  maxGapMs: number;
+  longestGapMs: number;
   lastOk: number;
   readonly latency: RecordableHistogram;
 }
@@ -35,7 +32,7 @@ interface Phase {
   readonly name: string;
   startedAt: number;
   endedAt?: number;
-  readonly channels: Record<Channel, ChannelBook>;
+  readonly channels: Record<Channel, ChannelCounts>;
   readonly failures: Failure[];
   readonly breaks: string[];
   watchBreaks: number;
@@ -62,28 +59,33 @@ export interface PendingRequest {
 }
 
 /**
- * The books of the load: a request counts in the phase in which it began, a break of a watch in the phase in
- * which it happened. Nothing counts before the first good answer. What was in flight at a kill is decided when
- * a report is asked for, so the time of the kill may become known after the failures.
+ * Counts the load: a request in the phase in which it began, a break of a watch in the phase in
+ * which it happened, nothing before the first good answer. Causes are looked up when a report is
+ * made, so a cause may become known after the failure.
  */
 export class Ledger {
   firstAnswerAt: number | undefined;
   private readonly phases: Phase[] = [];
-  private readonly kills: KillWindow[] = [];
   private readonly seconds: Second[] = [];
 
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    private readonly clock: Clock,
+    private readonly causes: Causes,
+  ) {}
 
-  /** Opens a phase; resolves when every request of the former one has its outcome. */
+  /** Opens a phase; resolves when every request of the previous phase has its outcome. */
   openPhase(name: string): Promise<void> {
-    const former = this.phases.at(-1);
+    const previous = this.phases.at(-1);
     const steady = this.clock.steady();
     const channels = Object.fromEntries(
-      CHANNELS.map((channel) => [channel, newChannel(former?.channels[channel].lastOk ?? steady)]),
-    ) as Record<Channel, ChannelBook>;
-    if (former !== undefined) {
-      former.endedAt = this.clock.wall();
-      for (const channel of CHANNELS) this.noteGap(former.channels[channel], steady);
+      CHANNELS.map((channel) => [
+        channel,
+        newChannel(previous?.channels[channel].lastOk ?? steady),
+      ]),
+    ) as Record<Channel, ChannelCounts>;
+    if (previous !== undefined) {
+      previous.endedAt = this.clock.wall();
+      for (const channel of CHANNELS) this.noteGap(previous.channels[channel], steady);
     }
     this.phases.push({
       name,
@@ -97,8 +99,8 @@ export class Ledger {
       pending: 0,
       onSettled: [],
     });
-    if (former === undefined || former.pending === 0) return Promise.resolve();
-    return new Promise((resolve) => former.onSettled.push(resolve));
+    if (previous === undefined || previous.pending === 0) return Promise.resolve();
+    return new Promise((resolve) => previous.onSettled.push(resolve));
   }
 
   begin(channel: Channel, operation: string, target: string): PendingRequest {
@@ -117,29 +119,32 @@ export class Ledger {
     };
   }
 
-  /** Books a good answer; the first one starts the counting. */
+  /** Counts a good answer; the first one starts the counting. */
   ok(pending: PendingRequest): void {
     const steady = this.clock.steady();
     if (this.firstAnswerAt === undefined) {
       this.firstAnswerAt = this.clock.wall();
       this.current().startedAt = this.firstAnswerAt;
-      for (const book of Object.values(this.current().channels)) book.lastOk = steady;
+      for (const counts of Object.values(this.current().channels)) counts.lastOk = steady;
     }
     const latencyMs = steady - pending.steady;
     const now = this.current().channels[pending.channel];
     this.noteGap(now, steady);
     now.lastOk = steady;
     if (pending.phase === undefined) return;
-    const book = pending.phase.channels[pending.channel];
-    book.ok += 1;
-    book.latency.record(Math.max(1, Math.round(latencyMs * 1000)));
+    const counts = pending.phase.channels[pending.channel];
+    counts.ok += 1;
+    counts.latency.record(Math.max(1, Math.round(latencyMs * 1000)));
     const second = this.second();
     second.ok += 1;
     second.slowestMs = Math.max(second.slowestMs, latencyMs);
     this.settle(pending.phase);
   }
 
-  /** @param connectedAt start of the connection, if it is older than the request */
+  /**
+   * Counts a request without a good answer.
+   * @param connectedAt start of the connection, if older than the request
+   */
   fail(
     pending: PendingRequest,
     kind: FailureKind,
@@ -154,7 +159,7 @@ export class Ledger {
     this.settle(pending.phase);
   }
 
-  /** Takes a request back that the load itself gave up, with no outcome. */
+  /** Uncounts a request that the load itself gave up. */
   cancel(pending: PendingRequest): void {
     if (pending.phase === undefined) return;
     pending.phase.channels[pending.channel].sent -= 1;
@@ -177,11 +182,6 @@ export class Ledger {
     this.current().lateEvents += count;
   }
 
-  /** Requests under way at any time of this window that are reset or time out are `inFlightLost`. */
-  markKill(window: KillWindow): void {
-    this.kills.push(window);
-  }
-
   phaseReports(): PhaseReport[] {
     return this.phases.map((phase) => this.report(phase));
   }
@@ -192,8 +192,8 @@ export class Ledger {
     for (const failure of this.phases.flatMap((phase) => phase.failures)) {
       const index = this.secondOf(failure.at + failure.afterMs);
       const entry = failed.get(index) ?? { failed: 0, lost: 0 };
-      if (this.wasInFlight(failure)) entry.lost += 1;
-      else entry.failed += 1;
+      if (this.causes.of(failure) === undefined) entry.failed += 1;
+      else entry.lost += 1;
       failed.set(index, entry);
     }
     const last = Math.max(this.seconds.length - 1, ...failed.keys());
@@ -201,7 +201,7 @@ export class Ledger {
       second,
       ok: this.seconds[second]?.ok ?? 0,
       failed: failed.get(second)?.failed ?? 0,
-      inFlightLost: failed.get(second)?.lost ?? 0,
+      lost: failed.get(second)?.lost ?? 0,
       watchBreaks: this.seconds[second]?.watchBreaks ?? 0,
       slowestMs: round(this.seconds[second]?.slowestMs ?? 0),
     }));
@@ -219,9 +219,9 @@ export class Ledger {
     for (const resolve of phase.onSettled.splice(0)) resolve();
   }
 
-  private noteGap(book: ChannelBook, steady: number): void {
+  private noteGap(counts: ChannelCounts, steady: number): void {
     if (this.firstAnswerAt === undefined) return;
-    book.maxGapMs = Math.max(book.maxGapMs, steady - book.lastOk);
+    counts.longestGapMs = Math.max(counts.longestGapMs, steady - counts.lastOk);
   }
 
   private secondOf(wall: number): number {
@@ -233,34 +233,28 @@ export class Ledger {
     return (this.seconds[index] ??= { ok: 0, watchBreaks: 0, slowestMs: 0 });
   }
 
-  private wasInFlight(failure: Failure): boolean {
-    if (!BROKEN_BY_KILL.has(failure.kind)) return false;
-    const end = failure.at + failure.afterMs;
-    return this.kills.some(
-      ({ from, to, openedBefore, operations }) =>
-        end >= from &&
-        (operations?.includes(failure.operation) ?? true) &&
-        (openedBefore === undefined
-          ? failure.at <= to || (failure.connectedAt <= to && failure.at <= to + NEWS_MS)
-          : failure.at <= to && failure.connectedAt < openedBefore),
-    );
-  }
-
   private report(phase: Phase): PhaseReport {
-    const lost = phase.failures.filter((failure) => this.wasInFlight(failure));
-    const failures = phase.failures.filter((failure) => !this.wasInFlight(failure));
+    const failures: Failure[] = [];
+    const lost: LostRequest[] = [];
+    for (const failure of phase.failures) {
+      const cause = this.causes.of(failure);
+      if (cause === undefined) failures.push(failure);
+      else lost.push({ ...failure, ...cause });
+    }
+    const lostBy = (cause: Cause) => lost.filter((request) => request.cause === cause).length;
+    const endedAt = phase.endedAt ?? this.clock.wall();
     const open = phase.endedAt === undefined;
     const channel = (name: Channel): ChannelReport => {
-      const book = phase.channels[name];
-      if (open) this.noteGap(book, this.clock.steady());
+      const counts = phase.channels[name];
+      if (open) this.noteGap(counts, this.clock.steady());
       const percentile = (percent: number) =>
-        book.ok === 0 ? 0 : round(book.latency.percentile(percent) / 1000);
+        counts.ok === 0 ? 0 : round(counts.latency.percentile(percent) / 1000);
       return {
-        sent: book.sent,
-        ok: book.ok,
+        sent: counts.sent,
+        ok: counts.ok,
         failed: failures.filter((failure) => failure.channel === name).length,
-        inFlightLost: lost.filter((failure) => failure.channel === name).length,
-        maxGapMs: name === "watch" ? 0 : round(book.maxGapMs),
+        lost: lost.filter((request) => request.channel === name).length,
+        longestGapMs: name === "watch" ? 0 : round(counts.longestGapMs),
         p50Ms: percentile(50),
         p99Ms: percentile(99),
         maxMs: percentile(100),
@@ -272,16 +266,19 @@ export class Ledger {
     return {
       name: phase.name,
       startedAt: phase.startedAt,
-      seconds: round(((phase.endedAt ?? this.clock.wall()) - phase.startedAt) / 1000),
+      seconds: round((endedAt - phase.startedAt) / 1000),
       sent: sum((report) => report.sent),
       ok: sum((report) => report.ok),
       failed: failures.length,
-      inFlightLost: lost.length,
+      inFlight: lostBy("in flight"),
+      stalled: lostBy("stalled"),
+      longestStallMs: round(this.causes.longestStallMs({ from: phase.startedAt, to: endedAt })),
+      lostInElection: lostBy("election"),
       pending: phase.pending,
       watchBreaks: phase.watchBreaks,
       missedEvents: phase.missedEvents,
       lateEvents: phase.lateEvents,
-      maxGapMs: reports.new.maxGapMs,
+      longestGapMs: reports.new.longestGapMs,
       p50Ms: reports.new.p50Ms,
       p99Ms: reports.new.p99Ms,
       newConnections: reports.new,
@@ -294,9 +291,9 @@ export class Ledger {
   }
 }
 
-function newChannel(lastOk: number): ChannelBook {
-  // microseconds, three digits: exact enough, and the memory stays the same however long the run is
-  return { sent: 0, ok: 0, maxGapMs: 0, lastOk, latency: createHistogram() };
+function newChannel(lastOk: number): ChannelCounts {
+  // microseconds with three digits: exact enough, with constant memory
+  return { sent: 0, ok: 0, longestGapMs: 0, lastOk, latency: createHistogram() };
 }
 
 function round(value: number): number {

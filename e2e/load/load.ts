@@ -2,14 +2,22 @@ import { fork, type ChildProcess } from "node:child_process";
 import { setPriority } from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Arguments, Method, Reply, Result } from "./messages";
-import type { KillWindow, LoadOptions, LoadReport, PhaseOptions, PhaseReport } from "./types";
+import { CRASHED, type Arguments, type Method, type Reply, type Result } from "./ipc";
+import { requireLabRoute } from "./lab-route";
+import type {
+  KillWindow,
+  LoadOptions,
+  LoadReport,
+  Period,
+  PhaseOptions,
+  PhaseReport,
+} from "./types";
 
 export type * from "./types";
 
 const STOP_MS = 60_000;
 
-/** A load of API requests under way, in a process of its own. */
+/** A running load of API requests, in a process of its own. */
 export class Load {
   private readonly child: ChildProcess;
   private readonly waiting = new Map<
@@ -22,11 +30,12 @@ export class Load {
 
   /** @internal use `startLoad` */
   constructor(options: LoadOptions) {
+    requireLabRoute(options.endpoint.host);
     this.child = fork(path.join(__dirname, "worker.ts"), [], {
       execArgv: ["--import", pathToFileURL(require.resolve("tsx")).href],
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
-    if (this.child.pid !== undefined) prefer(this.child.pid);
+    if (this.child.pid !== undefined) raisePriority(this.child.pid);
     this.child.on("message", (reply: Reply) => this.settle(reply));
     this.child.on("error", (error) => this.fail(`the load's process failed: ${error.message}`));
     this.child.on("exit", (code, signal) => {
@@ -37,7 +46,10 @@ export class Load {
     if (kubeconfig !== undefined) void this.setCredentials(kubeconfig).catch(() => undefined);
   }
 
-  /** Resolves at the first good answer with its time (ms since 1970). @throws after `timeoutMs` */
+  /**
+   * Resolves with the time of the first good answer, in ms since 1970.
+   * @throws after `timeoutMs`
+   */
   async waitFirstAnswer(timeoutMs = 600_000): Promise<number> {
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<never>((_, reject) => {
@@ -52,22 +64,33 @@ export class Load {
     }
   }
 
-  /** From anonymous requests to the full load; resolves when it runs. */
+  /** Turns anonymous requests into the full load; resolves when it runs. */
   setCredentials(kubeconfig: string): Promise<void> {
     return this.call("setCredentials", [kubeconfig]);
   }
 
-  /** Opens a phase; resolves when every request of the former one has its outcome. */
+  /** Opens a phase; resolves when every request of the previous phase has its outcome. */
   phase(name: string, options: PhaseOptions = {}): Promise<void> {
     return this.call("phase", [name, options]);
   }
 
-  /** Requests under way in this window that broke off or got no answer are `inFlightLost`, not `failed`. */
+  /**
+   * Requests in flight in this window that are reset or time out count as `inFlight`, not as
+   * `failed`.
+   */
   markKill(window: KillWindow): Promise<void> {
     return this.call("markKill", [window]);
   }
 
-  /** All phases up to now; the last one is open. */
+  /**
+   * Writes that fail in a measured election count as `lostInElection`. Replaces the elections of
+   * earlier calls.
+   */
+  markElections(elections: readonly Period[]): Promise<void> {
+    return this.call("markElections", [elections]);
+  }
+
+  /** All phases so far; the last one is open. */
   phases(): Promise<PhaseReport[]> {
     return this.call("phases", []);
   }
@@ -77,12 +100,12 @@ export class Load {
     return (await this.phases()).at(-1)!;
   }
 
-  /** Everything up to now, without ending the load. */
+  /** The report so far; the load goes on. */
   report(): Promise<LoadReport> {
     return this.call("report", []);
   }
 
-  /** Ends the load and its process; a second call gives the same report. */
+  /** Ends the load and its process; a second call returns the same report. */
   stop(): Promise<LoadReport> {
     this.result ??= this.end();
     return this.result;
@@ -98,7 +121,7 @@ export class Load {
     }
   }
 
-  /** Ends the process at once, with no report. */
+  /** Ends the process at once, without a report. */
   async kill(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const exit = new Promise((resolve) => this.child.once("exit", resolve));
@@ -120,6 +143,7 @@ export class Load {
   }
 
   private settle(reply: Reply): void {
+    if (reply.id === CRASHED) return this.fail(`the load has ended: ${reply.error}`);
     const call = this.waiting.get(reply.id);
     this.waiting.delete(reply.id);
     if (reply.error === undefined) call?.resolve(reply.value as never);
@@ -133,19 +157,20 @@ export class Load {
   }
 }
 
-/** A load generator that waits for the CPU would measure itself. */
-function prefer(pid: number): void {
+/** Raises a process's priority: a load generator that waits for the CPU would measure itself. */
+function raisePriority(pid: number): void {
   try {
     setPriority(pid, -10);
   } catch {
-    // only root may; generatorLag tells how late it was
+    // only root may; the report names the generator's lag
   }
 }
 
 /**
- * Starts the load: new TLS connections at a fixed rate spread over GET, LIST and PATCH of a ConfigMap of its own,
- * clients that keep their connection, and open watches. Until the first good answer nothing counts; without a
- * kubeconfig it asks GET /version anonymously, `setCredentials` brings the rest.
+ * Starts the load: new TLS connections at a fixed rate over GET, LIST and PATCH of a ConfigMap of
+ * its own, clients that keep their connection, and open watches. Nothing counts before the first
+ * good answer. Without a kubeconfig it sends anonymous GET /version until `setCredentials`.
+ * @throws NoLabRoute when the endpoint is not in a lab that is up
  */
 export function startLoad(options: LoadOptions): Load {
   return new Load(options);

@@ -1,43 +1,43 @@
 import type { Agent } from "node:https";
 import { RequestError, statusError } from "./failure";
-import { ask, type Answer, type Identity } from "./request";
-import type { Endpoint } from "./types";
+import { sendRequest, type ApiResponse, type Identity } from "./request";
+import type { Target } from "./types";
 
 /** Name of the ConfigMap that the load reads and writes. */
 export const LOAD_CONFIG_MAP = "control-plane-load";
 
 const OK: readonly number[] = [200];
 
-/** The part of a ConfigMap that the load looks at. */
+/** The fields of a ConfigMap that the load reads. */
 export interface LoadObject {
   readonly kind?: string;
   readonly metadata?: { readonly name?: string; readonly resourceVersion?: string };
   readonly data?: { readonly sequence?: string };
 }
 
-/** How to reach the API in one request. */
-export interface Way {
+/** How one request reaches the API. */
+export interface Connection {
   readonly identity: Identity;
-  readonly target: Endpoint;
+  readonly target: Target;
   /** Name to verify the server's certificate by. @default the target's host */
   readonly verifyAs?: string;
   readonly agent: Agent | false;
   readonly deadlineMs: number;
 }
 
-/** A write that the API server acknowledged. */
-export interface Written {
+/** A version of the load's ConfigMap. */
+export interface Version {
   readonly sequence: number;
   readonly revision: number;
 }
 
-/** Anonymous GET /version: all that can be asked before there are credentials. */
-export async function version(way: Way): Promise<void> {
-  const { gitVersion } = parseBody<{ gitVersion?: string }>(await get(way, "/version"));
+/** Anonymous GET /version: the only request that needs no credentials. */
+export async function getVersion(connection: Connection): Promise<void> {
+  const { gitVersion } = parseBody<{ gitVersion?: string }>(await get(connection, "/version"));
   if (gitVersion === undefined) throw new RequestError("body", "/version has no gitVersion");
 }
 
-/** The requests on the load's own ConfigMap; each checks that the answer is the one asked for. */
+/** The requests on the load's own ConfigMap; each checks that the response is the right one. */
 export class Operations {
   private readonly folder: string;
   private sequence = 0;
@@ -58,8 +58,8 @@ export class Operations {
     return `${this.folder}?${query.toString()}`;
   }
 
-  /** Makes the ConfigMap; one that is there already is fine. */
-  async create(way: Way): Promise<void> {
+  /** Creates the ConfigMap unless it exists. */
+  async create(connection: Connection): Promise<void> {
     const object = {
       apiVersion: "v1",
       kind: "ConfigMap",
@@ -67,32 +67,39 @@ export class Operations {
       data: { sequence: "0" },
     };
     const body = { type: "application/json", text: JSON.stringify(object) };
-    const answer = await ask({
-      ...how(way),
+    const response = await sendRequest({
+      ...requestOptions(connection),
       method: "POST",
       path: this.folder,
       body,
     });
-    if (answer.status !== 409) expectStatus(answer, [201]);
+    if (response.status !== 409) expectStatus(response, [201]);
   }
 
   /** Removes the ConfigMap. */
-  async remove(way: Way): Promise<void> {
+  async remove(connection: Connection): Promise<void> {
     const path = `${this.folder}/${LOAD_CONFIG_MAP}`;
-    expectStatus(await ask({ ...how(way), method: "DELETE", path }), [200, 404]);
+    expectStatus(
+      await sendRequest({ ...requestOptions(connection), method: "DELETE", path }),
+      [200, 404],
+    );
   }
 
-  /** GET through etcd: must show every write that was acknowledged before it began. */
-  async get(way: Way): Promise<Written> {
+  /** GET through etcd: must return every write acknowledged before it began. */
+  async get(connection: Connection): Promise<Version> {
     const atLeast = this.revision;
-    const object = parseBody<LoadObject>(await get(way, `${this.folder}/${LOAD_CONFIG_MAP}`));
+    const object = parseBody<LoadObject>(
+      await get(connection, `${this.folder}/${LOAD_CONFIG_MAP}`),
+    );
     return checkObject(object, atLeast);
   }
 
   /** LIST of the namespace, consistent (no resourceVersion). */
-  async list(way: Way): Promise<Written> {
+  async list(connection: Connection): Promise<Version> {
     const atLeast = this.revision;
-    const list = parseBody<{ kind?: string; items?: LoadObject[] }>(await get(way, this.folder));
+    const list = parseBody<{ kind?: string; items?: LoadObject[] }>(
+      await get(connection, this.folder),
+    );
     const own = list.items?.find((item) => item.metadata?.name === LOAD_CONFIG_MAP);
     if (list.kind !== "ConfigMapList" || own === undefined) {
       throw new RequestError("body", `the LIST (${list.kind}) lacks ${LOAD_CONFIG_MAP}`);
@@ -101,11 +108,11 @@ export class Operations {
     return checkObject({ ...own, kind: "ConfigMap" }, atLeast);
   }
 
-  /** PATCH with a number never used before. */
-  async patch(way: Way): Promise<Written> {
+  /** PATCH with a number that was never used before. */
+  async patch(connection: Connection): Promise<Version> {
     const sequence = (this.sequence += 1);
-    const answer = await ask({
-      ...how(way),
+    const response = await sendRequest({
+      ...requestOptions(connection),
       method: "PATCH",
       path: `${this.folder}/${LOAD_CONFIG_MAP}`,
       body: {
@@ -113,23 +120,23 @@ export class Operations {
         text: JSON.stringify({ data: { sequence: String(sequence) } }),
       },
     });
-    expectStatus(answer, OK);
-    const written = checkObject(parseBody<LoadObject>(answer), 0);
-    if (written.sequence !== sequence) {
-      throw new RequestError("body", `PATCH of ${sequence} answered with ${written.sequence}`);
+    expectStatus(response, OK);
+    const version = checkObject(parseBody<LoadObject>(response), 0);
+    if (version.sequence !== sequence) {
+      throw new RequestError("body", `PATCH of ${sequence} returned ${version.sequence}`);
     }
-    this.revision = Math.max(this.revision, written.revision);
-    return written;
+    this.revision = Math.max(this.revision, version.revision);
+    return version;
   }
 }
 
-/** Reads the load's ConfigMap out of an answer or an event. @throws RequestError "body" */
-export function checkObject(object: LoadObject, atLeast: number): Written {
+/** Reads the load's ConfigMap from a response or an event. @throws RequestError "body" */
+export function checkObject(object: LoadObject, atLeast: number): Version {
   const { kind, metadata, data } = object;
   const sequence = Number(data?.sequence);
   const revision = Number(metadata?.resourceVersion);
   if (kind !== "ConfigMap" || metadata?.name !== LOAD_CONFIG_MAP) {
-    throw new RequestError("body", `got ${kind} ${metadata?.name}, asked for ${LOAD_CONFIG_MAP}`);
+    throw new RequestError("body", `got ${kind} ${metadata?.name}, expected ${LOAD_CONFIG_MAP}`);
   }
   if (!Number.isSafeInteger(sequence) || !Number.isSafeInteger(revision)) {
     throw new RequestError("body", `${LOAD_CONFIG_MAP} has no sequence or no resourceVersion`);
@@ -143,29 +150,30 @@ export function checkObject(object: LoadObject, atLeast: number): Written {
   return { sequence, revision };
 }
 
-async function get(way: Way, path: string): Promise<Answer> {
-  const answer = await ask({ ...how(way), method: "GET", path });
-  expectStatus(answer, OK);
-  return answer;
+async function get(connection: Connection, path: string): Promise<ApiResponse> {
+  const response = await sendRequest({ ...requestOptions(connection), method: "GET", path });
+  expectStatus(response, OK);
+  return response;
 }
 
-function how(way: Way) {
+function requestOptions(connection: Connection) {
   return {
-    options: way.identity.options(way.target, way.verifyAs),
-    agent: way.agent,
-    deadlineMs: way.deadlineMs,
+    options: connection.identity.options(connection.target, connection.verifyAs),
+    agent: connection.agent,
+    deadlineMs: connection.deadlineMs,
   };
 }
 
-function expectStatus(answer: Answer, expected: readonly number[]): void {
-  if (!expected.includes(answer.status)) throw statusError(answer.status, expected, answer.body);
+function expectStatus(response: ApiResponse, expected: readonly number[]): void {
+  if (!expected.includes(response.status))
+    throw statusError(response.status, expected, response.body);
 }
 
-function parseBody<T>(answer: Answer): T {
+function parseBody<T>(response: ApiResponse): T {
   try {
-    return JSON.parse(answer.body) as T;
+    return JSON.parse(response.body) as T;
   } catch (cause) {
-    const start = answer.body.slice(0, 80);
-    throw new RequestError("body", `the answer is not JSON: ${start}`, { cause });
+    const start = response.body.slice(0, 80);
+    throw new RequestError("body", `the response is not JSON: ${start}`, { cause });
   }
 }

@@ -1,15 +1,18 @@
-import { request, type Agent, type RequestOptions } from "node:https";
+import { request as httpsRequest, type Agent, type RequestOptions } from "node:https";
 import type { IncomingMessage } from "node:http";
 import { isIP } from "node:net";
 import { createSecureContext, type SecureContext } from "node:tls";
 import { errorKind, RequestError } from "./failure";
 import type { Credentials } from "./kubeconfig";
-import type { Endpoint } from "./types";
+import { requireLabRoute } from "./lab-route";
+import type { Target } from "./types";
 
 /** Options of a request; Node hands `secureContext` on to the TLS connection. */
 export type TlsOptions = RequestOptions & { readonly secureContext: SecureContext };
 
-/** Who the load is: without credentials anonymous, and the server's certificate is not verified. */
+/**
+ * A client's credentials. Without any it is anonymous and does not verify the server's certificate.
+ */
 export class Identity {
   readonly anonymous: boolean;
   private readonly context: SecureContext;
@@ -18,7 +21,7 @@ export class Identity {
   constructor(credentials?: Credentials) {
     this.anonymous = credentials === undefined;
     this.token = credentials?.token;
-    // made once: reading the keys anew for each connection would cost the generator its time
+    // made once: reading the keys for each connection would delay the generator
     this.context = createSecureContext({
       ca: credentials?.ca,
       cert: credentials?.cert,
@@ -26,104 +29,111 @@ export class Identity {
     });
   }
 
-  /** @param verifyAs name that the certificate must have; by default the host of the target */
-  options(target: Endpoint, verifyAs?: string): TlsOptions {
+  /** @param verifyAs name that the certificate must have. @default the target's host */
+  options(target: Target, verifyAs?: string): TlsOptions {
     const name = verifyAs ?? target.host;
     return {
       host: target.host,
       port: target.port,
       secureContext: this.context,
       rejectUnauthorized: !this.anonymous,
-      // an IP address must not travel as server name (RFC 6066), Node then verifies the host
+      // an IP address is no valid server name (RFC 6066); Node then verifies the host
       ...(isIP(name) === 0 ? { servername: name } : {}),
       headers: this.token === undefined ? {} : { authorization: `Bearer ${this.token}` },
     };
   }
 }
 
-export interface Answer {
+/** A complete response. */
+export interface ApiResponse {
   readonly status: number;
   readonly body: string;
 }
 
-export interface Question {
+/** What to send, once. */
+export interface ApiRequest {
   readonly options: TlsOptions;
   readonly method: string;
   readonly path: string;
   readonly body?: { readonly type: string; readonly text: string };
-  /** `false`: a connection of its own, closed after the answer. */
+  /** `false`: a connection of its own, closed after the response. */
   readonly agent: Agent | false;
   readonly deadlineMs: number;
 }
 
-/** When connections were begun. */
-const births = new WeakMap<object, number>();
+/** When each connection was opened, in ms since 1970. */
+const openedAt = new WeakMap<object, number>();
 
-/** How far a request came: it tells a hung load balancer from a hung API server. */
-type ScenarioContext =
-  "connecting" | "TLS handshake" | "waiting for the answer" | "reading the answer";
+/** How far a request got: this tells a hung load balancer from a hung API server. */
+type Progress =
+  "connecting" | "TLS handshake" | "waiting for the response" | "reading the response";
 
 /**
- * Sends one request, once, and reads the answer to its end.
- * @throws RequestError with the kind of the failure; the time limit covers everything from the call
+ * Sends a request once, without retries, and reads the response to its end. The deadline starts
+ * with the call.
+ * @throws RequestError with the kind of the failure; NoLabRoute
  */
-export function ask(question: Question): Promise<Answer> {
+export function sendRequest(request: ApiRequest): Promise<ApiResponse> {
   return new Promise((resolve, reject) => {
-    let stage: ScenarioContext = "connecting";
-    let answer: IncomingMessage | undefined;
+    let progress: Progress = "connecting";
+    let response: IncomingMessage | undefined;
     let connectedAt = Date.now();
     const finish = (error: unknown) => {
       clearTimeout(timer);
       const kind = errorKind(error);
       const text = error instanceof Error ? error.message : String(error);
-      const failure = new RequestError(kind, `${text} (${stage})`, { cause: error });
+      const failure = new RequestError(kind, `${text} (${progress})`, { cause: error });
       failure.connectedAt = connectedAt;
       reject(failure);
     };
-    const call = open(question, (message) => {
-      answer = message;
-      stage = "reading the answer";
+    const call = openRequest(request, (message) => {
+      response = message;
+      progress = "reading the response";
       const parts: Buffer[] = [];
       message.on("data", (part: Buffer) => parts.push(part));
       message.on("error", finish);
       message.on("end", () => {
         clearTimeout(timer);
-        if (!message.complete) return finish(new RequestError("reset", "the answer broke off"));
+        if (!message.complete) return finish(new RequestError("reset", "the response broke off"));
         resolve({ status: message.statusCode ?? 0, body: Buffer.concat(parts).toString() });
       });
     });
     const timer = setTimeout(() => {
-      finish(new RequestError("timeout", `no whole answer within ${question.deadlineMs} ms`));
-      answer?.destroy();
+      finish(new RequestError("timeout", `no complete response within ${request.deadlineMs} ms`));
+      response?.destroy();
       call.destroy();
-    }, question.deadlineMs);
+    }, request.deadlineMs);
     call.on("error", finish);
     call.on("socket", (socket) => {
-      connectedAt = births.get(socket) ?? connectedAt;
-      births.set(socket, connectedAt);
+      connectedAt = openedAt.get(socket) ?? connectedAt;
+      openedAt.set(socket, connectedAt);
       if (!socket.connecting) {
-        stage = "waiting for the answer";
+        progress = "waiting for the response";
         return;
       }
-      socket.once("connect", () => (stage = "TLS handshake"));
-      socket.once("secureConnect", () => (stage = "waiting for the answer"));
+      socket.once("connect", () => (progress = "TLS handshake"));
+      socket.once("secureConnect", () => (progress = "waiting for the response"));
     });
-    call.end(question.body?.text);
+    call.end(request.body?.text);
   });
 }
 
-/** Begins a request; the caller reads the answer (watches) and ends the request. */
-export function open(
-  question: Omit<Question, "deadlineMs">,
-  onAnswer: (message: IncomingMessage) => void,
+/**
+ * Begins a request; the caller ends it and reads the response, as watches do.
+ * @throws NoLabRoute
+ */
+export function openRequest(
+  request: Omit<ApiRequest, "deadlineMs">,
+  onResponse: (message: IncomingMessage) => void,
 ) {
-  const { options, body } = question;
-  return request(
+  const { options, body } = request;
+  requireLabRoute(String(options.host));
+  return httpsRequest(
     {
       ...options,
-      method: question.method,
-      path: question.path,
-      agent: question.agent,
+      method: request.method,
+      path: request.path,
+      agent: request.agent,
       headers: {
         ...options.headers,
         accept: "application/json",
@@ -132,6 +142,6 @@ export function open(
           : { "content-type": body.type, "content-length": Buffer.byteLength(body.text) }),
       } as Record<string, string | number>,
     },
-    onAnswer,
+    onResponse,
   );
 }

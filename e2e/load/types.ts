@@ -1,14 +1,16 @@
-/** One address on which the control plane is reached. */
-export interface Endpoint {
+/**
+ * One address at which the control plane is reached: its endpoint, or one load balancer behind it.
+ */
+export interface Target {
   readonly host: string;
   readonly port: number;
 }
 
-/** What the load does; every default is the design's. */
+/** The rates and limits of a load. */
 export interface LoadOptions {
   /** The control-plane endpoint. */
-  readonly endpoint: Endpoint;
-  /** Kubeconfig text, where it is known already; else `setCredentials` brings it. */
+  readonly endpoint: Target;
+  /** Kubeconfig text, if it is known already; otherwise call `setCredentials` later. */
   readonly kubeconfig?: string;
   /** Name of the first phase. @default "bring-up" */
   readonly firstPhase?: string;
@@ -25,26 +27,28 @@ export interface LoadOptions {
   /** Namespace of the load's own ConfigMap. @default "default" */
   readonly namespace?: string;
   /** Other load balancers that a phase may name in `through`. @default none */
-  readonly alsoThrough?: readonly Endpoint[];
+  readonly alsoThrough?: readonly Target[];
 }
 
 /** Options of one phase. */
 export interface PhaseOptions {
-  /** The load goes through these addresses only, as long as the phase lasts. @default the endpoint */
-  readonly through?: readonly Endpoint[];
+  /** The only targets of the load during the phase, in turn. @default the endpoint */
+  readonly through?: readonly Target[];
   /**
-   * Watches and keep-alive clients begin with new connections, by our own doing, before the phase counts as open. Else they stay where they
-   * are, for example on the forward long after HAProxy has taken over. @default false
+   * Watches and keep-alive clients open new connections before the phase counts as open. Otherwise
+   * they keep theirs, for example through the forward long after HAProxy has taken over.
+   * @default false
    */
   readonly reconnect?: boolean;
 }
 
-/** The three ways in which clients use the endpoint; they are counted apart. */
+/** The three ways in which clients use the endpoint, each counted on its own. */
 export type Channel = "new" | "reused" | "watch";
 
 /**
- * What went wrong: connection refused; reset or closed before the end of the answer; no whole answer by the
- * deadline; TLS; another network error; 5xx; 429; another status than expected; not the body asked for.
+ * What went wrong: connection refused; reset or closed before the end of the response; no complete
+ * response by the deadline; TLS; another network error; 5xx; 429; an unexpected status; an
+ * unexpected body.
  */
 export type FailureKind =
   "refused" | "reset" | "timeout" | "tls" | "network" | "5xx" | "429" | "status" | "body";
@@ -53,16 +57,39 @@ export interface Failure {
   readonly channel: Channel;
   readonly kind: FailureKind;
   readonly message: string;
-  /** What was asked: "GET", "LIST", "PATCH", "WATCH", "VERSION". */
+  /** "GET", "LIST", "PATCH", "WATCH" or "VERSION". */
   readonly operation: string;
-  /** Address that was asked. */
+  /** HOST:PORT that the request was sent to. */
   readonly target: string;
   /** Start, ms since 1970. */
   readonly at: number;
-  /** Start of its connection; of a new one the same. */
+  /** Start of its connection; for a new connection the same as `at`. */
   readonly connectedAt: number;
   /** From the start to the failure. */
   readonly afterMs: number;
+}
+
+/**
+ * Why a request that got no good answer is not counted as failed. Each is measured, never assumed:
+ * - in flight: it was under way when a process or machine was killed (`markKill`).
+ * - stalled: its deadline came while the load generator itself stood still.
+ * - election: a write while etcd had no leader (`markElections`).
+ */
+export type Cause = "in flight" | "stalled" | "election";
+
+/** A cause with the kill, stall or election that was measured. */
+export interface MeasuredCause {
+  readonly cause: Cause;
+  readonly period: Period;
+}
+
+/** A request without a good answer, and the measured cause. */
+export interface LostRequest extends Failure, MeasuredCause {}
+
+/** Wall-clock times, in ms since 1970. */
+export interface Period {
+  readonly from: number;
+  readonly to: number;
 }
 
 /** Counts of one channel in one phase; a request belongs to the phase in which it began. */
@@ -70,9 +97,10 @@ export interface ChannelReport {
   readonly sent: number;
   readonly ok: number;
   readonly failed: number;
-  readonly inFlightLost: number;
+  /** Lost for any measured cause. */
+  readonly lost: number;
   /** Longest time without a good answer; 0 for watches. */
-  readonly maxGapMs: number;
+  readonly longestGapMs: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
@@ -87,30 +115,39 @@ export interface PhaseReport {
   readonly ok: number;
   readonly failed: number;
   /**
-   * Requests under way when a kill happened (`markKill`) that broke off or got no answer. A request on a kept connection that the
-   * kill broke is one of them too if it began before the news can have reached the client: within 0.5 s.
+   * Requests in flight at a kill that were reset or timed out. A request on a kept connection
+   * counts too if it began within 0.5 s of the kill, before the client could learn that the
+   * connection was gone.
    */
-  readonly inFlightLost: number;
-  /** Requests that have no outcome yet; 0 in a closed phase. */
+  readonly inFlight: number;
+  /** Requests whose deadline fell into a measured stall of the load generator. */
+  readonly stalled: number;
+  /**
+   * The longest measured stall of the generator in this phase, in ms; 0: none of 200 ms or more.
+   */
+  readonly longestStallMs: number;
+  /** Writes lost during a measured election of etcd. */
+  readonly lostInElection: number;
+  /** Requests without an outcome yet; 0 in a closed phase. */
   readonly pending: number;
-  /** Watches that ended, or went silent, without our doing. */
+  /** Watches that ended or went silent although the load did not close them. */
   readonly watchBreaks: number;
-  /** Writes acknowledged to the writer that a watch never showed. */
+  /** Acknowledged writes that a watch never delivered. */
   readonly missedEvents: number;
-  /** Writes that a watch showed later than the deadline. */
+  /** Writes that a watch delivered after the deadline. */
   readonly lateEvents: number;
   /** Longest time without a good answer on new connections. */
-  readonly maxGapMs: number;
+  readonly longestGapMs: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly newConnections: ChannelReport;
   readonly reused: ChannelReport;
   readonly watches: ChannelReport;
-  /** The first 20; the counts are complete. */
+  /** The first 20 failed requests; the counts are complete. */
   readonly failures: readonly Failure[];
-  /** The first 20 requests of `inFlightLost`. */
-  readonly lost: readonly Failure[];
-  /** Why watches broke: the first 20. */
+  /** The first 20 lost requests. */
+  readonly lost: readonly LostRequest[];
+  /** Why watches broke, the first 20. */
   readonly breaks: readonly string[];
 }
 
@@ -120,29 +157,31 @@ export interface Sample {
   readonly second: number;
   readonly ok: number;
   readonly failed: number;
-  readonly inFlightLost: number;
+  /** Lost for any measured cause. */
+  readonly lost: number;
   readonly watchBreaks: number;
   readonly slowestMs: number;
 }
 
 export interface LoadReport {
   readonly startedAt: number;
-  /** When the first API server answered; until then nothing counts. Undefined: none ever did. */
+  /**
+   * When the first API server answered; nothing counts before that. Undefined: none ever answered.
+   */
   readonly firstAnswerAt?: number;
   readonly phases: readonly PhaseReport[];
   readonly timeline: readonly Sample[];
-  /** How much the load generator itself was delayed: only a small lag makes the latencies above true. */
+  /** Delay of the generator's event loop. The latencies above include it. */
   readonly generatorLag: { readonly p99Ms: number; readonly maxMs: number };
-  /** New connections that were not opened because the generator itself was late by more than a second. */
+  /** New connections not opened because the generator itself was late by more than a second. */
   readonly skipped: number;
 }
 
-/** Wall-clock times (ms since 1970) around a kill, taken on the machine by the command that kills. */
-export interface KillWindow {
-  readonly from: number;
-  readonly to: number;
-  /** Only connections from before this time are killed: those that a soft stop has kept until its time was over. @default all */
+/** The time around a kill, taken on the machine by the command that kills. */
+export interface KillWindow extends Period {
+  /**
+   * Only connections opened before this time are cut, such as those that a drain has kept.
+   * @default all
+   */
   readonly openedBefore?: number;
-  /** Only these operations are lost, as writes are while etcd has no leader. @default all */
-  readonly operations?: readonly string[];
 }

@@ -4,25 +4,26 @@ import {
   checkObject,
   type LoadObject,
   type Operations,
-  type Way,
-  type Written,
+  type Connection,
+  type Version,
 } from "./operations";
-import { open } from "./request";
+import { openRequest } from "./request";
 
-/** What one watch tells its owner; it ends with exactly one of `refused`, `ended` and `closed`. */
+/** Callbacks of one watch; the last one is `refused`, `ended` or `closed`. */
 export interface WatchEvents {
   /** The server accepted the watch. */
   opened(): void;
-  shown(written: Written): void;
-  /** The watch could not be opened; `gone`: not from this revision. */
+  /** An event arrived. */
+  delivered(version: Version): void;
+  /** The watch could not be opened; `gone`: the server no longer has this revision. */
   refused(error: RequestError, gone: boolean): void;
-  /** The open watch ended without our doing; `gone`: it cannot go on from its revision. */
+  /** The open watch broke; `gone`: the server no longer has its revision. */
   ended(reason: string, gone: boolean): void;
   /** The owner closed it before it was open. */
   closed(): void;
 }
 
-/** One watch on the load's ConfigMap, from opening to end; it never opens itself again. */
+/** One watch on the load's ConfigMap, from opening to end; it does not reopen itself. */
 export class Watch {
   private readonly call: ClientRequest;
   private readonly timer: NodeJS.Timeout;
@@ -31,14 +32,14 @@ export class Watch {
   private buffer = "";
 
   constructor(
-    way: Way,
+    connection: Connection,
     operations: Operations,
     revision: number,
     private readonly events: WatchEvents,
   ) {
-    this.call = open(
+    this.call = openRequest(
       {
-        options: way.identity.options(way.target, way.verifyAs),
+        options: connection.identity.options(connection.target, connection.verifyAs),
         agent: false,
         method: "GET",
         path: operations.watchPath(revision),
@@ -48,12 +49,12 @@ export class Watch {
     this.call.on("socket", (socket) => socket.setKeepAlive(true, 10_000));
     this.call.on("error", (error) => this.stop(error));
     this.timer = setTimeout(() => {
-      this.stop(new RequestError("timeout", `watch not open within ${way.deadlineMs} ms`));
-    }, way.deadlineMs);
+      this.stop(new RequestError("timeout", `watch not open within ${connection.deadlineMs} ms`));
+    }, connection.deadlineMs);
     this.call.end();
   }
 
-  /** Ends the watch by our own doing: nothing is counted. */
+  /** Ends the watch on purpose: nothing is counted. */
   close(): void {
     if (this.over) return;
     this.end();
@@ -103,7 +104,7 @@ export class Watch {
         this.stop(error, object.code === 410);
         return;
       }
-      this.events.shown(checkObject(object, 0));
+      this.events.delivered(checkObject(object, 0));
     } catch (error) {
       this.stop(error);
     }

@@ -1,23 +1,25 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { WatchedEvents } from "./events";
+import { WatchedEvents } from "./watched-events";
 import type { Clock, Ledger } from "./ledger";
-import type { Operations, Way, Written } from "./operations";
+import type { Operations, Connection, Version } from "./operations";
 import { Watch } from "./watch";
 
 const REOPEN_MS = 100;
 const GIVE_UP_MS = 30_000;
 
-/** What the watchers share. */
+/** Shared by all watchers of a load. */
 export interface WatcherContext {
   readonly ledger: Ledger;
   readonly clock: Clock;
   readonly operations: Operations;
   readonly deadlineMs: number;
-  /** How the watch of this number goes in the present phase. */
-  way(index: number): Way;
+  /** How the watch of this number reaches the API in the current phase. */
+  connection(index: number): Connection;
 }
 
-/** Keeps one watch open, as an informer does: after a break it goes on from the last revision it has seen. */
+/**
+ * Keeps one watch open, as an informer does: after a break it resumes from the last revision seen.
+ */
 export class Watcher {
   private readonly events: WatchedEvents;
   private watch: Watch | undefined;
@@ -34,16 +36,16 @@ export class Watcher {
     this.open();
   }
 
-  acknowledged(written: Written): void {
-    this.events.acknowledged(written.sequence, written.revision, this.context.clock.steady());
+  acknowledged(version: Version): void {
+    this.events.acknowledged(version.sequence, version.revision, this.context.clock.steady());
   }
 
-  /** Books what was missed or late, and replaces a watch that shows nothing any more. */
+  /** Counts missed and late events, and replaces a watch that has gone silent. */
   check(): void {
     const { ledger, clock, deadlineMs } = this.context;
     const now = clock.steady();
     if (this.events.oldestWaitMs(now) > deadlineMs && now - this.openedAt > deadlineMs) {
-      ledger.watchBreak(this.target(), `silent: an event did not come within ${deadlineMs} ms`);
+      ledger.watchBreak(this.target(), `silent: an event did not arrive within ${deadlineMs} ms`);
       this.reopen();
     }
     this.events.giveUpAfter(GIVE_UP_MS, now);
@@ -52,7 +54,7 @@ export class Watcher {
     if (late > 0) ledger.lateEvents(late);
   }
 
-  /** Closes the watch and opens it at once by the present phase's way; not a break. */
+  /** Closes the watch and opens it to the current phase's target; not a break. */
   reopen(): void {
     this.watch?.close();
     this.open();
@@ -68,29 +70,30 @@ export class Watcher {
     const { ledger, clock, operations } = this.context;
     const pending = ledger.begin("watch", "WATCH", this.target());
     this.openedAt = Infinity;
-    this.watch = new Watch(this.context.way(this.index), operations, this.events.revision, {
+    this.watch = new Watch(this.context.connection(this.index), operations, this.events.revision, {
       opened: () => {
         this.openedAt = clock.steady();
         ledger.ok(pending);
       },
-      shown: ({ sequence, revision }) => this.events.shown(sequence, revision, clock.steady()),
+      delivered: ({ sequence, revision }) =>
+        this.events.delivered(sequence, revision, clock.steady()),
       refused: (error, gone) => {
         ledger.fail(pending, error.kind, error.message);
-        void this.again(gone);
+        void this.openAgain(gone);
       },
       ended: (reason, gone) => {
         ledger.watchBreak(pending.target, reason);
-        void this.again(gone);
+        void this.openAgain(gone);
       },
       closed: () => ledger.cancel(pending),
     });
   }
 
-  private async again(gone: boolean): Promise<void> {
+  private async openAgain(gone: boolean): Promise<void> {
     await sleep(REOPEN_MS);
     while (gone && !this.stopped) {
       try {
-        const { revision } = await this.context.operations.get(this.context.way(this.index));
+        const { revision } = await this.context.operations.get(this.context.connection(this.index));
         this.events.restartAfter(revision);
         break;
       } catch {
@@ -101,7 +104,7 @@ export class Watcher {
   }
 
   private target(): string {
-    const { host, port } = this.context.way(this.index).target;
+    const { host, port } = this.context.connection(this.index).target;
     return `${host}:${port}`;
   }
 }

@@ -1,9 +1,9 @@
 import { Generator } from "./generator";
-import type { Call, Reply } from "./messages";
+import { CRASHED, type Call, type Reply } from "./ipc";
 import type { LoadOptions } from "./types";
 
-// The load's own process (see startLoad): what the parent does must not delay the requests. Everything comes by
-// IPC, so that no credential stands in the process list.
+// The load's own process (see startLoad), so that work of the parent does not delay requests. All
+// input arrives by IPC: the process list shows no credential.
 
 let generator: Generator | undefined;
 
@@ -13,13 +13,13 @@ async function handle(call: Call): Promise<unknown> {
     generator.start();
     return undefined;
   }
-  if (generator === undefined) throw new Error("the load was not started");
+  if (generator === undefined) throw new Error("the load has not been started");
   const methods = generator as unknown as Record<string, (...args: readonly unknown[]) => unknown>;
   return await methods[call.method]!(...call.args);
 }
 
 process.on("message", (call: Call) => {
-  const reply = (answer: Omit<Reply, "id">) => process.send?.({ id: call.id, ...answer });
+  const reply = (result: Omit<Reply, "id">) => process.send?.({ id: call.id, ...result });
   handle(call).then(
     (value) => reply({ value }),
     (error: unknown) => {
@@ -29,6 +29,10 @@ process.on("message", (call: Call) => {
     },
   );
 });
-// Ctrl-C reaches the whole process group; it is the parent that decides when the load ends
+// an error that no call awaits ends the load at once: above all a request that would leave the lab
+process.on("uncaughtException", (error) => {
+  process.send?.({ id: CRASHED, error: error.message }, () => process.exit(1));
+});
+// Ctrl-C reaches the whole process group, but the parent decides when the load ends
 process.on("SIGINT", () => undefined);
 process.on("disconnect", () => process.exit(0));

@@ -5,12 +5,15 @@ import { formatBackend } from "../../haproxy/model";
 import { ADMIN, RuntimeApi } from "../../haproxy/runtime";
 import type { Lab } from "../../lab/src/index";
 
-/** srv_op_state of servers that take connections: in slow start (1) a part of their share, then (2) all of it. */
+/** srv_op_state of servers that take connections: STARTING (1, slow start) and RUNNING (2). */
 const USED: ReadonlySet<number> = new Set([1, 2]);
+
+/** srv_admin_state of servers that take no new connections. */
+const CLOSED = ADMIN.maintenance | ADMIN.drain;
 
 const POLL_MS = 3;
 
-/** What one machine's HAProxy routes by, asked directly on its sockets from the computer that runs the lab. */
+/** One machine's HAProxy, read through its sockets from the lab's host. */
 export class HaproxyView {
   private constructor(
     readonly machine: string,
@@ -19,7 +22,7 @@ export class HaproxyView {
   ) {}
 
   /** @throws when no HAProxy runs on the machine */
-  static async of(lab: Lab, machine: string): Promise<HaproxyView> {
+  static async connect(lab: Lab, machine: string): Promise<HaproxyView> {
     const { stdout } = await lab.exec(machine, "pidof haproxy");
     // the last one is the oldest: the master process
     const pid = stdout.trim().split(/\s+/).at(-1) ?? "";
@@ -41,16 +44,20 @@ export class HaproxyView {
     return new Set(used.map(formatBackend));
   }
 
-  /** Waits until the routes are as desired. @returns performance.now() of the look that saw it @throws after `seconds` */
-  async settles(
-    desired: (routes: ReadonlySet<string>) => boolean,
+  /**
+   * Waits until the routes meet a condition.
+   * @returns performance.now() of the first match
+   * @throws after `seconds`
+   */
+  async waitForRoutes(
+    condition: (routes: ReadonlySet<string>) => boolean,
     seconds: number,
   ): Promise<number> {
     const deadline = performance.now() + seconds * 1000;
     for (;;) {
       const routes = await this.routes();
       const now = performance.now();
-      if (desired(routes)) return now;
+      if (condition(routes)) return now;
       if (now > deadline) {
         throw new Error(`${this.machine}: not within ${seconds} s; routes: ${[...routes].join()}`);
       }
@@ -58,5 +65,3 @@ export class HaproxyView {
     }
   }
 }
-
-const CLOSED = ADMIN.maintenance | ADMIN.drain;

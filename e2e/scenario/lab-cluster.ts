@@ -1,4 +1,5 @@
 import type { Lab } from "../../lab/src/index";
+import { requireLabRoute } from "../load/lab-route";
 import type { KillWindow } from "../load/load";
 import { BACKENDS_CONFIG_MAP, NAMESPACE, POD_LABELS, WORKLOAD } from "../../names";
 import type { UpdaterStatus } from "../../updater/report/status-server";
@@ -20,16 +21,19 @@ const SELECTOR = Object.entries(POD_LABELS)
   .map(([key, value]) => `${key}=${value}`)
   .join(",");
 
-/** What the demo does to a cluster on a lab, and how it looks at it: past SSH, load balancer and load. */
-export class DemoCluster {
+/** A cluster on a lab, changed and observed on its machines, not through SSH or a load balancer. */
+export class LabCluster {
   constructor(
     readonly lab: Lab,
     readonly ports: { readonly lb: number; readonly api: number; readonly health: number },
-    /** Machines of the lab that are control-plane nodes of the cluster. Default: all but its workers. */
+    /**
+     * Machines that are control-plane nodes of the cluster.
+     * @default all that the lab made for it
+     */
     private readonly names?: readonly string[],
     readonly topology: "daemonset" | "external" = "daemonset",
-    /** Machines that run HAProxy, where they are not the control-plane nodes. */
-    private readonly own: readonly string[] = [],
+    /** Machines that run HAProxy. @default the control-plane nodes */
+    private readonly hosts: readonly string[] = [],
   ) {}
 
   get controlPlaneNodes() {
@@ -40,15 +44,15 @@ export class DemoCluster {
 
   /** Machines that run HAProxy. */
   get loadBalancers() {
-    if (this.own.length === 0) return this.controlPlaneNodes;
-    return this.lab.machines.filter(({ name }) => this.own.includes(name));
+    if (this.hosts.length === 0) return this.controlPlaneNodes;
+    return this.lab.machines.filter(({ name }) => this.hosts.includes(name));
   }
 
   address(machine: string): string {
     return this.lab.machines.find(({ name }) => name === machine)!.address;
   }
 
-  /** kubectl as administrator, on a machine and against that machine's own API server. */
+  /** kubectl as administrator on a machine, against that machine's own API server. */
   async kubectl(machine: string, command: string): Promise<string> {
     const { stdout } = await this.lab.exec(
       machine,
@@ -91,20 +95,25 @@ export class DemoCluster {
     );
   }
 
-  /** What a machine's updater says; asked from outside, by the health port. @throws when it does not answer */
+  /**
+   * Status of a machine's updater, read through the health port.
+   * @throws when it does not answer
+   */
   async updater(machine: string): Promise<UpdaterStatus> {
+    requireLabRoute(this.address(machine));
     const url = `http://${this.address(machine)}:${this.ports.health}/updater/status`;
-    const answer = await fetch(url, { signal: AbortSignal.timeout(5000) });
-    if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
-    return (await answer.json()) as UpdaterStatus;
+    const response = await fetch(url, { signal: AbortSignal.timeout(5000) });
+    if (!response.ok) throw new Error(`${url} returned ${response.status}`);
+    return (await response.json()) as UpdaterStatus;
   }
 
-  /** Does HAProxy listen on the LB port of this machine: a listener on a specific address. */
+  /** True if HAProxy, not the forward's listener, has the LB port of the machine's own address. */
   async haproxyListens(machine: string): Promise<boolean> {
-    const { stdout } = await this.lab.exec(machine, `ss -Hltn 'sport = :${this.ports.lb}'`, {
+    const { stdout } = await this.lab.exec(machine, `ss -Hltnp 'sport = :${this.ports.lb}'`, {
       timeoutMs: 30_000,
     });
-    return stdout.includes(`${this.address(machine)}:${this.ports.lb}`);
+    const listener = `${this.address(machine)}:${this.ports.lb}`;
+    return stdout.split("\n").some((line) => line.includes(listener) && line.includes("haproxy"));
   }
 
   async pids(machine: string, program: string): Promise<number[]> {
@@ -113,8 +122,9 @@ export class DemoCluster {
   }
 
   /**
-   * Sends a signal to all processes of a program, and says when: between the two times of the window. A kill is over when the kernel
-   * has closed the sockets of the dead: until then it takes requests on their connections, and new connections, and resets them.
+   * Sends a signal to all processes of a program. The returned window covers it. A kill ends when
+   * the kernel has closed the sockets: until then it still accepts connections and requests, and
+   * then resets them.
    */
   async signal(machine: string, program: string, signal: "KILL" | "STOP"): Promise<KillWindow> {
     const { stdout } = await this.lab.exec(
@@ -123,7 +133,7 @@ export class DemoCluster {
         for pid in $pids; do
           read -r stat 2>/dev/null <"/proc/$pid/stat" || continue
           case \${stat##*) } in [ZX]*) ;; *) return 1 ;; esac
-          # the first thread is dead before the others, and the last one closes the sockets
+          # the first thread may die before the others; the last one closes the sockets
           set -- "/proc/$pid/task/"*
           [ $# -le 1 ] || return 1
         done
@@ -134,7 +144,7 @@ export class DemoCluster {
       { timeoutMs: 60_000 },
     );
     const [from = NaN, to = NaN] = stdout.trim().split(" ").map(Number);
-    // a whole millisecond was cut off
+    // date has rounded down
     return { from, to: to + 1 };
   }
 }

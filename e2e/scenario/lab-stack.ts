@@ -5,29 +5,28 @@ import type { Lab } from "../../lab/src/index";
 import { startLoad, type Load } from "../load/load";
 import { Engine, type ConfigValue } from "../../pulumi-test-utils/src/index";
 import { program } from "../../stacks/program";
-import { feedCredentials } from "./credentials";
 import { engineHome, writeEnvFile } from "./lab-files";
-import { merge } from "./merge";
-
-export { readKubeconfigWhenThere } from "./credentials";
+import { setLoadCredentials } from "./load-credentials";
 
 const ROOT = path.resolve(__dirname, "../..");
 
 /** Pulumi.yaml of the program. */
 export const PROJECT_FILE = path.join(ROOT, "Pulumi.yaml");
 
-/** The stack's name in every lab. */
+/** Name of the stack in every lab. */
 export const STACK = "dev";
 
-/** Keys of the configuration to change: objects are merged into what the lab has, `nodes` is replaced, undefined takes a key away. */
+/**
+ * Changes to the configuration: objects are merged, `nodes` is replaced, undefined removes a key.
+ */
 export type ClusterOverrides = Readonly<Record<string, unknown>>;
 
-/** What the configuration needs to know of a lab. */
+/** The part of a lab that its configuration needs. */
 export type ConfiguredLab = Pick<Lab, "machines" | "ssh">;
 
 /**
- * The configuration for a cluster on the control-plane nodes of a lab: that of Pulumi.dev.yaml, which alone says what the lab needs, with this
- * lab's machines, endpoint (the first machine) and SSH.
+ * The configuration for a cluster on a lab's control-plane nodes: Pulumi.dev.yaml with this lab's
+ * machines, endpoint (the first machine) and SSH.
  */
 export function clusterConfig(
   lab: ConfiguredLab,
@@ -38,12 +37,12 @@ export function clusterConfig(
   const base = readDevConfig();
   const own = {
     ...base,
-    endpoint: merge(base["endpoint"], { host: controlPlaneNodes[0]?.address ?? "" }),
+    endpoint: mergeObjects(base["endpoint"], { host: controlPlaneNodes[0]?.address ?? "" }),
     nodes: Object.fromEntries(controlPlaneNodes.map(({ name, address }) => [name, { address }])),
     ssh: { ...ssh, privateKeyFile: lab.ssh.privateKeyFile },
   };
   const { nodes = own.nodes, ...others } = overrides;
-  const merged = { ...(merge(own, others) as Record<string, unknown>), nodes };
+  const merged = { ...(mergeObjects(own, others) as Record<string, unknown>), nodes };
   return Object.fromEntries(
     Object.entries(merged)
       .filter(([, value]) => value !== undefined)
@@ -65,7 +64,7 @@ export interface ClusterOptions {
   readonly overrides?: ClusterOverrides;
 }
 
-/** The engine with the real program and a lab's stack; its state is kept with the lab. */
+/** The engine with the real program and a lab's stack; its state is stored with the lab. */
 export async function createEngine(lab: Lab, options: ClusterOptions): Promise<Engine> {
   const engine = await Engine.create({
     program,
@@ -83,11 +82,14 @@ export interface Cluster {
   readonly engine: Engine;
   readonly kubeconfig: string;
   readonly endpoint: { readonly host: string; readonly port: number };
-  /** The load, if it was asked for: it runs since before the cluster existed. */
+  /** The load if requested: it was started before the cluster existed. */
   readonly load?: Load;
 }
 
-/** Makes a cluster on a lab by `up`, with a load of API requests from its first answer on if asked for. @throws EngineError */
+/**
+ * Creates a cluster on a lab by `up`, if requested under load from the first answer.
+ * @throws EngineError
+ */
 export async function startCluster(
   lab: Lab,
   options: ClusterOptions & { readonly load?: boolean },
@@ -96,15 +98,15 @@ export async function startCluster(
   const endpoint = endpointOf(clusterConfig(lab, options.overrides));
   const load = options.load === true ? startLoad({ endpoint }) : undefined;
   const done = new AbortController();
-  const fed = load && feedCredentials(lab, load, done.signal);
+  const credentials = load && setLoadCredentials(lab, load, done.signal);
   try {
     const { outputs } = await engine.up();
-    await fed;
+    await credentials;
     const kubeconfig = String(outputs["kubeconfig"]?.value);
     return { engine, kubeconfig, endpoint, ...(load === undefined ? {} : { load }) };
   } catch (error) {
     done.abort();
-    await fed?.catch(() => undefined);
+    await credentials?.catch(() => undefined);
     await load?.kill();
     throw error;
   }
@@ -116,7 +118,7 @@ export function endpointOf(config: Record<string, ConfigValue>): { host: string;
   return { host: value.host, port: value.port ?? 6444 };
 }
 
-/** Makes whole lines of text that comes in pieces. */
+/** Turns chunks of text into whole lines. */
 function lineByLine(log: (line: string) => void): (text: string) => void {
   let rest = "";
   return (text) => {
@@ -124,4 +126,19 @@ function lineByLine(log: (line: string) => void): (text: string) => void {
     rest = lines.pop() ?? "";
     for (const line of lines) if (line.trim() !== "") log(line);
   };
+}
+
+/**
+ * Merges plain objects recursively; any other value of `over`, undefined included, replaces that of
+ * `base`.
+ */
+export function mergeObjects(base: unknown, over: unknown): unknown {
+  if (!isPlainObject(base) || !isPlainObject(over)) return over;
+  const result: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(over)) result[key] = mergeObjects(base[key], value);
+  return result;
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,25 +1,28 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DemoCluster } from "./lab-cluster";
+import type { LabCluster } from "./lab-cluster";
 
-/** Who serves the LB port of a machine from a moment on. */
-export interface Change {
+/** From this time on a machine's LB port is served by `server`. */
+export interface ServerChange {
   /** ms since 1970. */
   readonly at: number;
   readonly machine: string;
-  readonly server: "forward" | "HAProxy" | "nobody";
+  readonly server: "forward" | "HAProxy" | "none";
 }
 
-/** Follows who serves each machine's LB port; looks once a second, which costs the machines next to nothing. */
+/**
+ * Tracks what serves each machine's LB port. It polls once a second, which costs the machines
+ * little.
+ */
 export class ServerTracker {
-  readonly changes: Change[] = [];
-  private readonly now = new Map<string, Change["server"]>();
+  readonly changes: ServerChange[] = [];
+  private readonly current = new Map<string, ServerChange["server"]>();
   private readonly stopping = new AbortController();
-  private readonly otherwise: Change["server"];
+  private readonly withoutHaproxy: ServerChange["server"];
   private readonly loop: Promise<void>;
 
-  constructor(private readonly cluster: DemoCluster) {
-    this.otherwise = cluster.topology === "daemonset" ? "forward" : "nobody";
-    this.loop = this.follow();
+  constructor(private readonly cluster: LabCluster) {
+    this.withoutHaproxy = cluster.topology === "daemonset" ? "forward" : "none";
+    this.loop = this.poll();
   }
 
   async stop(): Promise<void> {
@@ -27,19 +30,19 @@ export class ServerTracker {
     await this.loop;
   }
 
-  private async follow(): Promise<void> {
+  private async poll(): Promise<void> {
     const { signal } = this.stopping;
     while (!signal.aborted) {
-      await Promise.all(this.cluster.controlPlaneNodes.map(({ name }) => this.look(name)));
+      await Promise.all(this.cluster.controlPlaneNodes.map(({ name }) => this.check(name)));
       await sleep(1000, undefined, { signal }).catch(() => undefined);
     }
   }
 
-  private async look(machine: string): Promise<void> {
+  private async check(machine: string): Promise<void> {
     try {
-      const server = (await this.cluster.haproxyListens(machine)) ? "HAProxy" : this.otherwise;
-      if (this.now.get(machine) === server) return;
-      this.now.set(machine, server);
+      const server = (await this.cluster.haproxyListens(machine)) ? "HAProxy" : this.withoutHaproxy;
+      if (this.current.get(machine) === server) return;
+      this.current.set(machine, server);
       this.changes.push({ at: Date.now(), machine, server });
     } catch {
       // the machine is off or being removed

@@ -1,18 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** How a wait ends and how often it looks. */
+/** When a wait gives up and how often it probes. */
 export interface WaitOptions {
-  /** Gives up after that long. */
+  /** Gives up after this time. */
   readonly seconds: number;
-  /** Pause between two looks, in ms. @default 500 */
+  /** Pause between two probes, in ms. @default 500 */
   readonly everyMs?: number;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Waits until `probe` gives something other than undefined or false. An error of the probe counts as "not yet" and is named when
- * time is up.
- * @throws Error that names what was waited for; the signal's reason when it is aborted
+ * Waits until `probe` returns something other than undefined or false. An error of the probe counts
+ * as "not yet"; the last one is part of the message after the time limit.
+ * @throws Error that names `what`; the signal's reason when it is aborted
  */
 export async function waitUntil<T>(
   what: string,
@@ -26,7 +26,7 @@ export async function waitUntil<T>(
       const value = await probe();
       if (value !== undefined && value !== false) return value;
     } catch (error) {
-      last = `; last: ${error instanceof Error ? error.message : String(error)}`;
+      last = `; last error: ${error instanceof Error ? error.message : String(error)}`;
     }
     if (Date.now() > deadline) throw new Error(`${what}: not within ${seconds} s${last}`);
     await sleep(everyMs, undefined, { signal });

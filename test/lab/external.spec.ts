@@ -1,22 +1,25 @@
 import { Lab } from "../../lab/src/index";
 import { CONTROL_PLANE_NODES } from "./cluster/control-plane";
-import { controlPlaneOn } from "./cluster/hooks";
+import { controlPlaneOn } from "./cluster/shared-control-plane";
 import { bringUp } from "./external/bring-up";
-import { life } from "./external/life";
-import { LOAD_BALANCERS, ownHosts, type Snapshot } from "./external/own-hosts";
-import { power } from "./external/power";
-import { token } from "./external/token";
+import { moveAndRemoval } from "./external/move-and-removal";
+import { LOAD_BALANCERS, loadBalancerHosts, type Snapshot } from "./external/load-balancer-hosts";
+import { powerCuts } from "./external/power-cuts";
+import { tokenTests } from "./external/token";
 
-describe("HAProxy outside of the cluster, on hosts of its own", function () {
+describe("HAProxy on load-balancer hosts outside the cluster", function () {
   this.timeout(10 * 60_000);
-  // each test goes on from what the one before it has left
+  // each test continues from the state that the previous one left
   this.bail(true);
   const machines = { machines: CONTROL_PLANE_NODES.length, workers: LOAD_BALANCERS.length };
-  const plane = controlPlaneOn(() => Lab.up({ name: "external-test", ...machines }), ownHosts);
+  const plane = controlPlaneOn(
+    () => Lab.up({ name: "external-test", ...machines }),
+    loadBalancerHosts,
+  );
 
   const bare = new Map<string, Snapshot>();
   bringUp(plane, bare);
-  token(plane);
-  power(plane);
-  life(plane, bare);
+  tokenTests(plane);
+  powerCuts(plane);
+  moveAndRemoval(plane, bare);
 });

@@ -5,7 +5,7 @@ import { Engine } from "../../pulumi-test-utils/src/index";
 import { program } from "../../stacks/program";
 import { refuses, traces } from "./support";
 
-describe("bad input and hosts that are not fit", function () {
+describe("refusal before any change", function () {
   this.timeout(10 * 60_000);
   let lab: Lab;
 
@@ -34,7 +34,7 @@ describe("bad input and hosts that are not fit", function () {
     }
   }
 
-  it("names an unknown key, a bad address and a duplicate one, all at once", async () => {
+  it("reports an unknown key, a bad address and a duplicate address together", async () => {
     await isRefused(
       {
         nodes: {
@@ -50,7 +50,7 @@ describe("bad input and hosts that are not fit", function () {
     );
   });
 
-  it("refuses a host key that is not the configured one", async () => {
+  it("refuses a host key that differs from the configured one", async () => {
     const other =
       "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPf8Vp0fJqhdXhbW0qnHFwpzpFN4PVcQv1r3xDyrxH3v";
     await isRefused(
@@ -60,11 +60,11 @@ describe("bad input and hosts that are not fit", function () {
     );
   });
 
-  it("says which host refuses SSH", async () => {
+  it("names the host that refuses SSH", async () => {
     await isRefused({ ssh: { port: 2222 } }, /m[12]-preflight/, /ECONNREFUSED|refused/);
   });
 
-  it("refuses a user who may not use sudo", async () => {
+  it("refuses an SSH user without sudo rights", async () => {
     await lab.exec(
       "m1",
       `useradd --create-home --shell /bin/sh nosudo
@@ -74,7 +74,7 @@ describe("bad input and hosts that are not fit", function () {
     await isRefused({ ssh: { user: "nosudo" } }, /m1-preflight/, /sudo/);
   });
 
-  it("names who holds the LB port", async () => {
+  it("names the process that holds the LB port", async () => {
     await lab.exec("m2", "systemd-run --unit=squatter socat TCP-LISTEN:6444,fork /dev/null");
     try {
       await lab.exec(

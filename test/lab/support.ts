@@ -1,38 +1,7 @@
 import assert from "node:assert/strict";
 import type { Lab } from "../../lab/src/index";
 
-/** Waits until `probe` returns something other than undefined or false; an error counts as "not yet" and is named when time is up. */
-export async function eventually<T>(
-  what: string,
-  seconds: number,
-  probe: () => Promise<T | undefined | false>,
-): Promise<T> {
-  const deadline = Date.now() + seconds * 1000;
-  let last: unknown = "never true";
-  while (Date.now() < deadline) {
-    try {
-      const value = await probe();
-      if (value !== undefined && value !== false) return value;
-      last = "not yet";
-    } catch (error) {
-      last = error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
-  throw new Error(`${what}: not within ${seconds} s; last: ${String(last)}`);
-}
-
-/** kubectl with the administrator's rights on machine `on`, against that machine's own API server. */
-export async function kubectl(lab: Lab, on: string, command: string): Promise<string> {
-  const address = lab.machines.find((machine) => machine.name === on)?.address;
-  const { stdout } = await lab.exec(
-    on,
-    `kubectl --kubeconfig /etc/kubernetes/admin.conf --server https://${address}:6443 ${command}`,
-  );
-  return stdout;
-}
-
-/** Everything of ours that a machine could show; empty when there is no trace. */
+/** Traces of this program on a machine; empty when there are none. */
 export async function traces(lab: Lab, machine: string): Promise<string> {
   const { stdout } = await lab.exec(
     machine,
@@ -47,7 +16,7 @@ export async function traces(lab: Lab, machine: string): Promise<string> {
   return stdout.trim();
 }
 
-/** Asserts that an operation is refused with a message that matches every pattern. */
+/** Asserts that an operation fails with a message that matches every pattern. */
 export async function refuses(
   operation: Promise<unknown>,
   ...patterns: readonly RegExp[]
@@ -56,6 +25,6 @@ export async function refuses(
     () => undefined,
     (reason: unknown) => reason as Error,
   );
-  assert.ok(error !== undefined, "it was accepted");
+  assert.ok(error !== undefined, "the operation succeeded");
   for (const pattern of patterns) assert.match(error.message, pattern);
 }

@@ -1,23 +1,24 @@
 import assert from "node:assert/strict";
-import { waitUntilHealthy } from "../../../e2e/scenario/scenarios";
-import { feedCredentials } from "../../../e2e/scenario/credentials";
+import { waitUntilHealthy } from "../../../e2e/scenario/context";
+import { setLoadCredentials } from "../../../e2e/scenario/load-credentials";
+import { waitUntil } from "../../../e2e/scenario/wait";
 import { KUBEADM_UNIT } from "../../../names";
-import { eventually } from "../support";
+
 import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";
 
 const BACKENDS = "-n kube-system get configmap haproxy-backends -o jsonpath={.data}";
 const KUBEADM_RUNS = `systemctl is-active --quiet ${KUBEADM_UNIT}`;
 
-/** From bare machines to the cluster, and what further runs of `up` leave alone. */
+/** From bare machines to the cluster, and what later runs of `up` do not change. */
 export function bringUp(plane: () => ControlPlane): void {
-  it("comes up although the first up was killed in the middle of kubeadm init; after the first answer no request fails", async () => {
-    const { lab, engine, load, endpoint, context } = plane();
-    const fed = feedCredentials(lab, load, new AbortController().signal);
+  it("comes up although the first up was killed during kubeadm init, without a failed request after the first answer", async () => {
+    const { lab, engine, load, context } = plane();
+    const credentials = setLoadCredentials(lab, load, new AbortController().signal);
     const first = engine.spawnUp("stacks/program.ts");
     const ended = first.done.then(({ output }) => {
       throw new Error(`the first up ended before it could be killed: ${output}`);
     });
-    const midway = eventually("kubeadm init at its API server", 300, async () => {
+    const midway = waitUntil("kubeadm init to reach its API server", { seconds: 300 }, async () => {
       await lab.exec("m1", `${KUBEADM_RUNS} && ls /etc/kubernetes/manifests/kube-apiserver.yaml`);
       return true;
     });
@@ -28,19 +29,28 @@ export function bringUp(plane: () => ControlPlane): void {
     const ca = await plane().caOf("m1");
     await engine.cancel();
     const up = engine.up();
-    const [{ outputs }] = await Promise.all([up, fed]);
-    assert.equal(outputs.endpoint?.value, `https://${endpoint.host}:6444`);
-    assert.equal(outputs.kubeconfig?.secret, true);
+    await Promise.all([up, credentials]);
     for (const name of CONTROL_PLANE_NODES) {
-      assert.equal(await plane().caOf(name), ca, `${name} has another cluster`);
+      assert.equal(await plane().caOf(name), ca, `${name} belongs to another cluster`);
     }
     await waitUntilHealthy(context);
     assertNothingFailed(await plane().endPhase("bring-up"));
-    const { stdout: rules } = await lab.exec("m1", "iptables-save -t nat");
-    assert.match(rules, /KUBE-SERVICES/, "kube-proxy has no rules here");
   });
 
-  it("keeps keys, tokens and certificates out of the state's plain text", async () => {
+  it("exports the endpoint, and the kubeconfig as a secret", async () => {
+    const { host } = plane().endpoint;
+    const outputs = await plane().engine.outputs();
+    assert.equal(outputs.endpoint?.value, `https://${host}:6444`);
+    assert.equal(outputs.kubeconfig?.secret, true);
+  });
+
+  it("runs beside kube-proxy", async () => {
+    const { lab } = plane();
+    const { stdout: rules } = await lab.exec("m1", "iptables-save -t nat");
+    assert.match(rules, /KUBE-SERVICES/, "kube-proxy has no rules");
+  });
+
+  it("encrypts the admin key and the SSH key in the state", async () => {
     const { lab, engine } = plane();
     const { stdout: key } = await lab.exec(
       "m1",
@@ -49,16 +59,16 @@ export function bringUp(plane: () => ControlPlane): void {
     const stored = engine.storedText();
     for (const secret of [key.trim(), lab.ssh.privateKey.split("\n")[2] ?? "none"]) {
       assert.ok(secret.length > 20);
-      assert.ok(!stored.includes(secret), "a secret stands in the state in plain text");
+      assert.ok(!stored.includes(secret), "the state contains a secret in plain text");
     }
   });
 
-  it("has nothing to do in a second up", async () => {
+  it("has no steps in a second up", async () => {
     const { steps } = await plane().engine.up();
     assert.deepEqual(steps, []);
   });
 
-  it("leaves a control-plane node alone that kubectl has added to the ConfigMap", async () => {
+  it("keeps a key that kubectl has added to the ConfigMap", async () => {
     const { engine } = plane();
     const patch = (type: string, text: string) =>
       plane().kubectl(

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { waitUntilHealthy } from "../../../e2e/scenario/scenarios";
-import { eventually } from "../support";
-import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";
-import { servedBy } from "./served-by";
+import { waitUntilHealthy } from "../../../e2e/scenario/context";
+import { waitUntil } from "../../../e2e/scenario/wait";
 
-// A network namespace behind a bridge of the machine is what a pod with a network of its own is.
+import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";
+import { waitUntilServedBy } from "./served-by";
+
+// A network namespace behind an interface of the machine, like a pod with its own network.
 const POD_NETWORK = `
   ip netns add probe; ip link add probe0 type veth peer name eth0 netns probe
   ip addr add 10.244.250.1/24 dev probe0; ip link set probe0 up
@@ -14,12 +15,12 @@ const POD_NETWORK = `
 const NO_POD_NETWORK = `ip netns del probe
   iptables -t nat -D POSTROUTING -s 10.244.250.0/24 ! -o probe0 -j MASQUERADE`;
 
-/** Clients on the control-plane nodes themselves and in pods on them; the forward's rules after others have flushed them. */
-export function clients(plane: () => ControlPlane): void {
-  it("answers clients on every control-plane node and in pods on them, by HAProxy or by the forward, and status says by which", async () => {
+/** Clients on the control-plane nodes and in their pods; the forward's rules after a flush. */
+export function clientTests(plane: () => ControlPlane): void {
+  it("answers clients on every control-plane node and in their pods, by HAProxy or by the forward", async () => {
     const { lab, endpoint } = plane();
     const version = `curl -sf --max-time 5 --cacert /etc/kubernetes/pki/ca.crt https://${endpoint.host}:6444/version`;
-    // the certificate names the machine whose API server it is
+    // the certificate names the machine of the API server
     const names = `openssl s_client -connect ${endpoint.host}:6444 </dev/null 2>/dev/null | openssl x509 -noout -ext subjectAltName`;
     const inPod = (command: string) => `ip netns exec probe sh -c '${command}'`;
     const answered = async (name: string) => {
@@ -28,18 +29,19 @@ export function clients(plane: () => ControlPlane): void {
     };
     await Promise.all(CONTROL_PLANE_NODES.map((name) => lab.exec(name, POD_NETWORK)));
     try {
-      await servedBy(plane(), "HAProxy");
+      await waitUntilServedBy(plane(), "HAProxy");
       for (const name of CONTROL_PLANE_NODES) await answered(name);
       await plane().withoutHaproxy(async () => {
-        await servedBy(plane(), "forward");
+        await waitUntilServedBy(plane(), "forward");
         for (const name of CONTROL_PLANE_NODES) await answered(name);
-        // m2's own forward must not take what is meant for m1
+        // m2's own forward must not take connections to m1
         for (const command of [names, inPod(names)]) {
           assert.match((await lab.exec("m2", command)).stdout, /DNS:m1\b/);
         }
       });
-      await servedBy(plane(), "HAProxy");
-      // last: without its API server the leading controller manager leaves DaemonSets as they are for a while
+      await waitUntilServedBy(plane(), "HAProxy");
+      // last: without its API server the leading controller manager does not update DaemonSets for
+      // a while
       await plane().withoutApiServer("m1", () => answered("m1"));
     } finally {
       await Promise.all(CONTROL_PLANE_NODES.map((name) => lab.exec(name, NO_POD_NETWORK)));
@@ -50,13 +52,13 @@ export function clients(plane: () => ControlPlane): void {
     "nft flush ruleset",
     "systemctl start nftables && systemctl reload nftables",
   ]) {
-    it(`has its forward back after ${flush}, and no request fails`, async () => {
+    it(`restores the forward after ${flush} without a failed request`, async () => {
       const { lab, context } = plane();
-      // pods that have just started leave the machines no time for anything else
+      // pods that have just started use all CPU time
       await waitUntilHealthy(context);
       const report = await plane().underLoad(flush, async () => {
         await lab.exec("m1", flush);
-        await eventually(`rules after ${flush}`, 60, async () => {
+        await waitUntil(`rules after ${flush}`, { seconds: 60 }, async () => {
           return (await lab.exec("m1", "nft list ruleset")).stdout.includes("6443");
         });
       });

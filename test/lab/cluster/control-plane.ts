@@ -1,47 +1,58 @@
 import assert from "node:assert/strict";
-import { DEFAULT_DRAINS, type Drains, type ScenarioContext } from "../../../e2e/scenario/scenarios";
-import { DemoCluster } from "../../../e2e/scenario/lab-cluster";
-import { merge } from "../../../e2e/scenario/merge";
-import { clusterConfig, type ClusterOverrides } from "../../../e2e/scenario/lab-stack";
+import { DEFAULT_DRAINS, type Drains, type ScenarioContext } from "../../../e2e/scenario/context";
+import { LabCluster } from "../../../e2e/scenario/lab-cluster";
+import { markEtcdElections } from "../../../e2e/scenario/etcd-elections";
+import { requireLabRoute } from "../../../e2e/load/lab-route";
+import {
+  clusterConfig,
+  mergeObjects,
+  type ClusterOverrides,
+} from "../../../e2e/scenario/lab-stack";
 import type { Lab } from "../../../lab/src/index";
 import {
   startLoad,
-  type Endpoint,
+  type Target,
   type Load,
   type PhaseOptions,
   type PhaseReport,
 } from "../../../e2e/load/load";
+import { waitUntil } from "../../../e2e/scenario/wait";
 import { DEFAULT_PORTS } from "../../../names";
 import { Engine, type ConfigValue } from "../../../pulumi-test-utils/src/index";
 import { program } from "../../../stacks/program";
 import { settingsFromConfig } from "../../../stacks/read-config";
 import { askHosts } from "../../../status/ask";
 import type { HostStatus } from "../../../status/report";
-import { eventually, kubectl } from "../support";
 
 /** The control-plane nodes of the cluster; the lab has one machine more. */
 export const CONTROL_PLANE_NODES: readonly string[] = ["m1", "m2", "m3"];
 
-/** Phase of the load in which nothing is promised: the test prepares something or cleans up. */
+/** Phase without expectations: a test prepares or cleans up. */
 const BETWEEN = "between";
 
-/** With kube-proxy, whose rules stand in the same hooks as the forward's; its limit of connections belongs to the host of the lab. */
+/**
+ * With kube-proxy, whose rules share their hooks with the forward's. Its conntrack limit would
+ * change the lab's host.
+ */
 const KUBE_PROXY = {
   skipPhases: ["addon/coredns"],
   kubeProxyConfiguration: { mode: "iptables", conntrack: { maxPerCore: 0 } },
 };
 
-/** Where HAProxy runs, and what else the configuration has in every test. */
+/** Where HAProxy runs, and the configuration that all tests share. */
 export interface Layout {
   readonly stack: string;
   readonly settings: ClusterOverrides;
-  /** As in `settings`. @default DEFAULT_DRAINS */
+  /** The drains that `settings` configures. @default DEFAULT_DRAINS */
   readonly drains?: Drains;
-  /** Hosts of HAProxy that are no control-plane nodes; the first one has the endpoint. Default: HAProxy as pods of the control-plane nodes */
+  /**
+   * Load-balancer hosts outside the control plane; the first one is the endpoint.
+   * @default pods on the control-plane nodes
+   */
   readonly loadBalancers?: readonly string[];
 }
 
-/** Shorter than by default, where tests wait for the last connection. */
+/** Shorter than the defaults, because tests wait for the last connection. */
 const DRAINS: Drains = { stoppedMs: 5_000, removedMs: 4_000 };
 
 const PODS: Layout = {
@@ -54,18 +65,18 @@ const PODS: Layout = {
   },
 };
 
-/** A control plane on a lab, made by the real engine, under load from the first answer on. */
+/** A control plane on a lab, created by the real engine, under load from the first answer on. */
 export class ControlPlane {
   readonly context: ScenarioContext;
-  readonly endpoint: Endpoint;
-  /** Machines whose load balancers the load goes through. Undefined: the endpoint */
+  readonly endpoint: Target;
+  /** Machines whose load balancers the load uses. Undefined: the endpoint */
   through: readonly string[] | undefined;
 
   private constructor(
     readonly lab: Lab,
     readonly engine: Engine,
     readonly load: Load,
-    /** All that the engine has printed, with nothing taken out. */
+    /** Everything that the engine has printed, unfiltered. */
     readonly printed: readonly string[],
     private readonly layout: Layout,
     private config: Config,
@@ -73,7 +84,7 @@ export class ControlPlane {
     const signal = new AbortController().signal;
     const { loadBalancers } = layout;
     const topology = loadBalancers === undefined ? "daemonset" : "external";
-    const cluster = new DemoCluster(
+    const cluster = new LabCluster(
       lab,
       DEFAULT_PORTS,
       CONTROL_PLANE_NODES,
@@ -89,7 +100,7 @@ export class ControlPlane {
     this.endpoint = endpointOf(lab, layout);
   }
 
-  /** The stack and the load are there; no machine has been touched. */
+  /** Creates the stack and starts the load; changes no machine. */
   static async create(lab: Lab, layout: Layout = PODS): Promise<ControlPlane> {
     const config = configOf(lab, layout, CONTROL_PLANE_NODES);
     const printed: string[] = [];
@@ -125,54 +136,65 @@ export class ControlPlane {
   }
 
   kubectl(machine: string, command: string): Promise<string> {
-    return kubectl(this.lab, machine, command);
+    return this.context.cluster.kubectl(machine, command);
   }
 
-  /** Checksum of a control-plane node's cluster CA: another one is another cluster. */
+  /** Checksum of the cluster CA on a node: a different one is a different cluster. */
   async caOf(name: string): Promise<string> {
     return (await this.lab.exec(name, "sha256sum </etc/kubernetes/pki/ca.crt")).stdout;
   }
 
-  /** Runs `action` as a phase of the load, which meets at least 20 requests after it too. */
+  /** Runs `action` as a phase of the load, with at least 20 answered requests after it. */
   async underLoad(name: string, action: () => Promise<unknown>): Promise<PhaseReport> {
-    await this.load.phase(name, { ...this.way(), reconnect: true });
+    await this.load.phase(name, { ...this.phaseOptions(), reconnect: true });
     await action();
     const before = (await this.load.current()).ok;
-    await eventually(`20 more requests in ${name}`, 60, async () => {
+    await waitUntil(`20 more requests in ${name}`, { seconds: 60 }, async () => {
       return (await this.load.current()).ok >= before + 20;
     });
     return this.endPhase(name);
   }
 
-  /** Ends the phase that runs and gives its report, when each request of it has its outcome. */
+  /** Ends the open phase and returns its report. Prints requests lost to a stall or an election. */
   async endPhase(name: string): Promise<PhaseReport> {
-    await this.load.phase(BETWEEN, this.way());
+    await this.load.phase(BETWEEN, this.phaseOptions());
+    let report = await this.reportOf(name);
+    if (report.failed > 0) {
+      await markEtcdElections(this.context.cluster, this.load);
+      report = await this.reportOf(name);
+    }
+    for (const { cause, period, operation, message } of report.lost) {
+      if (cause === "in flight") continue;
+      const lastedMs = Math.round(period.to - period.from);
+      console.log(`      ${name}: ${operation} ${cause} (measured: ${lastedMs} ms): ${message}`);
+    }
+    return report;
+  }
+
+  private async reportOf(name: string): Promise<PhaseReport> {
     const report = (await this.load.phases()).findLast((phase) => phase.name === name);
     assert.ok(report !== undefined, `no phase ${name}`);
     return report;
   }
 
-  private way(): PhaseOptions {
+  private phaseOptions(): PhaseOptions {
     const { through } = this;
     if (through === undefined) return {};
     const { port } = this.endpoint;
     return { through: through.map((name) => ({ host: this.address(name), port })) };
   }
 
-  /** HAProxy itself, and not the forward, has the LB port of these machines. */
-  async haproxyServes(...names: readonly string[]): Promise<boolean> {
+  /** True if HAProxy listens on all these machines. */
+  async haproxyListens(...names: readonly string[]): Promise<boolean> {
     for (const name of names) {
-      const { stdout } = await this.lab.exec(name, "ss -Hltnp 'sport = :6444'");
-      const own = stdout.split("\n").some((line) => {
-        return line.includes(`${this.address(name)}:6444`) && line.includes("haproxy");
-      });
-      if (!own) return false;
+      if (!(await this.context.cluster.haproxyListens(name))) return false;
     }
     return true;
   }
 
-  /** What `npm run status` knows of each machine that runs HAProxy. */
+  /** What `npm run status` reports of each machine that runs HAProxy. */
   status(): Promise<HostStatus[]> {
+    for (const { address } of this.lab.machines) requireLabRoute(address);
     const texts = Object.entries(this.config).map(([key, given]) => {
       const value = typeof given === "object" ? given.value : given;
       const text = typeof value === "string" ? value : JSON.stringify(value);
@@ -181,7 +203,7 @@ export class ControlPlane {
     return askHosts(settingsFromConfig(Object.fromEntries(texts), "control-plane-lb"));
   }
 
-  /** Takes the pods of HAProxy away from all control-plane nodes while `action` runs. */
+  /** Removes the pods of HAProxy from all control-plane nodes while `action` runs. */
   async withoutHaproxy(action: () => Promise<void>): Promise<void> {
     const selector = (value: string) =>
       `{"spec":{"template":{"spec":{"nodeSelector":{"test/absent":${value}}}}}}`;
@@ -189,16 +211,18 @@ export class ControlPlane {
       this.kubectl("m1", `-n kube-system patch daemonset control-plane-lb -p '${selector(value)}'`);
     await patch('"yes"');
     try {
-      await eventually("no HAProxy", 180, async () => {
+      await waitUntil("no HAProxy", { seconds: 180 }, async () => {
         const states = await Promise.all(
-          CONTROL_PLANE_NODES.map((name) => this.haproxyServes(name)),
+          CONTROL_PLANE_NODES.map((name) => this.haproxyListens(name)),
         );
         return !states.some(Boolean);
       });
       await action();
     } finally {
       await patch("null");
-      await eventually("HAProxy again", 180, () => this.haproxyServes(...CONTROL_PLANE_NODES));
+      await waitUntil("HAProxy again", { seconds: 180 }, () =>
+        this.haproxyListens(...CONTROL_PLANE_NODES),
+      );
     }
   }
 
@@ -207,26 +231,27 @@ export class ControlPlane {
     const manifest = "/etc/kubernetes/manifests/kube-apiserver.yaml";
     await this.lab.exec(name, `mv ${manifest} /root/`);
     try {
-      await eventually(`no API server on ${name}`, 240, async () => {
+      await waitUntil(`no API server on ${name}`, { seconds: 240 }, async () => {
         const { stdout } = await this.lab.exec(name, "ss -Hltn 'sport = :6443'");
         return stdout.trim() === "";
       });
       await action();
     } finally {
-      // it has closed its port and lives on for the 30 s that kubelet gives it; the next one waits for its end
+      // its port is closed, but it lives on for kubelet's 30 s, and the next one waits for its end
       const end = "kill -KILL $(pidof kube-apiserver) 2>/dev/null || :";
       await this.lab.exec(name, `${end}; mv /root/kube-apiserver.yaml ${manifest}`);
-      await eventually(`API server on ${name}`, 240, async () => {
+      await waitUntil(`API server on ${name}`, { seconds: 240 }, async () => {
         await this.kubectl(name, "get --raw /readyz");
         return true;
       });
-      // kubelet waits longer and longer before it asks its API server again, and meanwhile neither ends nor starts a pod
+      // kubelet's back-off towards its API server has grown; until its next attempt it neither ends
+      // nor starts a pod
       await this.lab.exec(name, "systemctl restart kubelet");
     }
   }
 }
 
-/** No request failed in a phase, and there were some. */
+/** Asserts that no request of a phase failed and that some were answered. */
 export function assertNothingFailed(report: PhaseReport): void {
   assert.deepEqual(report.failures, [], `${report.name}: requests failed`);
   assert.ok(report.ok > 0, "there was no load");
@@ -240,7 +265,7 @@ function configOf(
   names: readonly string[],
   { nodes = nodesOf(lab, names), ...overrides }: ClusterOverrides = {},
 ): Config {
-  return clusterConfig(lab, { ...(merge(settings, overrides) as ClusterOverrides), nodes });
+  return clusterConfig(lab, { ...(mergeObjects(settings, overrides) as ClusterOverrides), nodes });
 }
 
 function nodesOf(lab: Lab, names: readonly string[], extra: Readonly<Record<string, object>> = {}) {
@@ -249,7 +274,7 @@ function nodesOf(lab: Lab, names: readonly string[], extra: Readonly<Record<stri
   );
 }
 
-function endpointOf(lab: Lab, { loadBalancers = CONTROL_PLANE_NODES }: Layout): Endpoint {
+function endpointOf(lab: Lab, { loadBalancers = CONTROL_PLANE_NODES }: Layout): Target {
   return { host: addressOf(lab, loadBalancers[0]!), port: DEFAULT_PORTS.lb };
 }
 

@@ -1,32 +1,33 @@
 import assert from "node:assert/strict";
 import { HaproxyView } from "../../../e2e/scenario/haproxy-view";
-import { keptUntilCut, underLoad, waitUntilHealthy } from "../../../e2e/scenario/scenarios";
-import { eventually } from "../support";
+import { markDrainEnd, waitForRequests, waitUntilHealthy } from "../../../e2e/scenario/context";
+import { waitUntil } from "../../../e2e/scenario/wait";
+
 import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";
 
 const CHANGES = 50;
 
-/** Changes that are bad, many, or come while the updater dies; and a reload while API servers are dead. */
-export function updater(plane: () => ControlPlane): void {
+/** Bad and frequent changes, killed updaters, and a reload while API servers are dead. */
+export function updaterTests(plane: () => ControlPlane): void {
   const patch = (key: string, value: string | null) =>
     plane().context.cluster.patchBackend("m1", key, value);
 
-  it("refuses a bad entry, says so in an Event, and nobody notices", async () => {
+  it("reports a bad entry in an Event and in status, without a failed request", async () => {
     const report = await plane().underLoad("bad entry", async () => {
       await patch("bad", "no-address");
-      await eventually("an Event that names key and reason", 60, async () => {
+      await waitUntil("an Event that names key and reason", { seconds: 60 }, async () => {
         const events = await plane().kubectl(
           "m1",
           "-n kube-system get events --field-selector reason=BackendRefused -o jsonpath={.items[*].message}",
         );
         return /bad: "no-address": expected ADDRESS:PORT/.test(events);
       });
-      await eventually("every updater refuses it", 30, async () => {
+      await waitUntil("every updater to report it", { seconds: 30 }, async () => {
         const hosts = await plane().status();
         return hosts.every(({ problems }) => problems.some((text) => text.includes("entry bad")));
       });
       await patch("bad", null);
-      await eventually("nothing is refused", 30, async () => {
+      await waitUntil("no problem to be left", { seconds: 30 }, async () => {
         return (await plane().status()).every(({ problems }) => problems.length === 0);
       });
     });
@@ -34,7 +35,7 @@ export function updater(plane: () => ControlPlane): void {
     assert.equal(report.watchBreaks, 0);
   });
 
-  it(`follows ${CHANGES} changes with the same processes, while the updaters are killed`, async () => {
+  it(`applies ${CHANGES} changes without a new HAProxy process, although the updaters are killed`, async () => {
     const { lab, context } = plane();
     const processes = () =>
       Promise.all(
@@ -43,9 +44,9 @@ export function updater(plane: () => ControlPlane): void {
     const before = await processes();
     const report = await plane().underLoad("changes", async () => {
       for (let turn = 0; turn < CHANGES; turn += 1) {
-        // nobody listens there: it never serves, and comes and goes all the same
+        // nothing listens there: the server is added and removed but never serves
         await patch("other", turn % 2 === 0 ? `${plane().address("m4")}:7443` : null);
-        // not more often: kubelet would wait longer and longer before it starts the container again
+        // once only: kubelet backs off before it restarts the container again
         if (turn === 20) {
           for (const name of CONTROL_PLANE_NODES)
             await lab.exec(name, "pkill -KILL -f '[u]pdater.js run'");
@@ -64,14 +65,14 @@ export function updater(plane: () => ControlPlane): void {
     const alone = `${plane().address("m1")}:6443`;
     for (const name of dead) await context.cluster.signal(name, "kube-apiserver", "STOP");
     try {
-      const view = await HaproxyView.of(lab, "m1");
-      await view.settles((routes) => routes.size === 1 && routes.has(alone), 30);
+      const view = await HaproxyView.connect(lab, "m1");
+      await view.waitForRoutes((routes) => routes.size === 1 && routes.has(alone), 30);
       await load.phase("reload", { reconnect: true });
-      await underLoad(context, 20);
+      await waitForRequests(context, 20);
       const reloadedAt = Date.now();
       await view.master.reload();
-      await keptUntilCut(context, reloadedAt, context.drains.stoppedMs);
-      await underLoad(context, 100);
+      await markDrainEnd(context, reloadedAt, context.drains.stoppedMs);
+      await waitForRequests(context, 100);
       assertNothingFailed(await plane().endPhase("reload"));
     } finally {
       for (const name of dead) await lab.exec(name, "kill -CONT $(pidof kube-apiserver)");

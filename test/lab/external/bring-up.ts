@@ -1,26 +1,32 @@
 import assert from "node:assert/strict";
-import { waitUntilHealthy } from "../../../e2e/scenario/scenarios";
-import { feedCredentials } from "../../../e2e/scenario/credentials";
+import { waitUntilHealthy } from "../../../e2e/scenario/context";
+import { setLoadCredentials } from "../../../e2e/scenario/load-credentials";
+import { waitUntil } from "../../../e2e/scenario/wait";
 import { exitCode } from "../../../status/report";
 import { assertNothingFailed, type ControlPlane } from "../cluster/control-plane";
-import { eventually, refuses } from "../support";
-import { LOAD_BALANCERS, foreignHaproxy, snapshot, type Snapshot } from "./own-hosts";
-import { servedThrough } from "./power";
+import { refuses } from "../support";
+import {
+  LOAD_BALANCERS,
+  startForeignHaproxy,
+  snapshot,
+  type Snapshot,
+} from "./load-balancer-hosts";
+import { waitUntilServedThrough } from "./power-cuts";
 
-/** `systemd-analyze security`: 0 is best, 10 is worst. */
+/** Of `systemd-analyze security`: 0 is best, 10 is worst. */
 const MOST_EXPOSURE = 3;
 
 /**
- * From bare machines to the cluster, although a host goes missing half-way; and how the services run.
- * @param bare takes what the hosts were before
+ * From bare machines to the cluster although a host becomes unreachable; and how the services run.
+ * @param bare receives the snapshots of the hosts before `up`
  */
 export function bringUp(plane: () => ControlPlane, bare: Map<string, Snapshot>): void {
-  it("names a host that becomes unreachable in the middle of the first up", async () => {
+  it("names a host that becomes unreachable during the first up", async () => {
     const { lab, engine } = plane();
-    await foreignHaproxy(lab, "w1");
+    await startForeignHaproxy(lab, "w1");
     bare.set("w1", await snapshot(lab, "w1"));
     const first = refuses(engine.up(), /w2-(updater|haproxy)/);
-    await eventually("the first up to work on w2", 120, async () => {
+    await waitUntil("the first up to change w2", { seconds: 120 }, async () => {
       await lab.exec("w2", "test -e /etc/control-plane-lb/settings.json");
       return true;
     });
@@ -28,28 +34,34 @@ export function bringUp(plane: () => ControlPlane, bare: Map<string, Snapshot>):
     await first;
   });
 
-  it("completes in the next up; after the first answer no request fails", async () => {
+  it("completes in the next up without a failed request after the first answer", async () => {
     const { lab, engine, load, endpoint, context } = plane();
     await lab.mend("w2");
-    const fed = feedCredentials(lab, load, new AbortController().signal);
-    const [{ outputs }] = await Promise.all([engine.up(), fed]);
+    const credentials = setLoadCredentials(lab, load, new AbortController().signal);
+    const [{ outputs }] = await Promise.all([engine.up(), credentials]);
     assert.equal(outputs.endpoint?.value, `https://${endpoint.host}:6444`);
     await waitUntilHealthy(context);
     assertNothingFailed(await plane().endPhase("bring-up"));
   });
 
-  it("serves on every host of HAProxy, which status confirms, and has nothing to do in a second up", async () => {
-    for (const name of LOAD_BALANCERS) await servedThrough(plane(), name);
+  it("serves through every load-balancer host", async () => {
+    for (const name of LOAD_BALANCERS) await waitUntilServedThrough(plane(), name);
+  });
+
+  it("is served by HAProxy on every load-balancer host, according to status", async () => {
     const hosts = await plane().status();
     assert.deepEqual(
       hosts.map(({ name, server }) => [name, server]),
       LOAD_BALANCERS.map((name) => [name, "HAProxy"]),
     );
     assert.equal(exitCode(hosts), 0, JSON.stringify(hosts));
+  });
+
+  it("has no steps in a second up", async () => {
     assert.deepEqual((await plane().engine.up()).steps, []);
   });
 
-  it(`runs neither HAProxy nor updater as root, and exposes each unit less than ${MOST_EXPOSURE}.0`, async () => {
+  it(`runs HAProxy and updater unprivileged, each unit with an exposure level below ${MOST_EXPOSURE}.0`, async () => {
     for (const machine of LOAD_BALANCERS) {
       const { stdout: processes } = await plane().lab.exec(
         machine,

@@ -1,39 +1,40 @@
 import assert from "node:assert/strict";
 import { tokenFingerprint } from "../../../updater/sources/token";
-import { ask, Identity } from "../../../e2e/load/request";
+import { Identity, sendRequest } from "../../../e2e/load/request";
+import { waitUntil } from "../../../e2e/scenario/wait";
 import { BACKENDS_CONFIG_MAP, NAMESPACE, UPDATER_UNIT } from "../../../names";
 import {
   assertNothingFailed,
   CONTROL_PLANE_NODES,
   type ControlPlane,
 } from "../cluster/control-plane";
-import { eventually } from "../support";
-import { commandLinesDuring, findTexts } from "./leaks";
-import { LOAD_BALANCERS } from "./own-hosts";
 
-/** The only file that holds the token, on hosts of HAProxy only. */
+import { commandLinesDuring, findTexts } from "./secret-search";
+import { LOAD_BALANCERS } from "./load-balancer-hosts";
+
+/** The only file that holds the token, on load-balancer hosts only. */
 const TOKEN_FILE = "/etc/control-plane-lb/token.env";
 
-/** The updater's token: another one takes its place while it works, and nobody else sees any of them. */
-export function token(plane: () => ControlPlane): void {
+/** Rotation of the updater's token, and where tokens can be seen. */
+export function tokenTests(plane: () => ControlPlane): void {
   const tokens: string[] = [];
 
-  it("uses another token without a failed sync or request; the former one gets 401", async () => {
+  it("rotates the token without a failed sync or request, and revokes the old one", async () => {
     const { engine, lab, context } = plane();
-    const former = await tokenOf(plane(), 1);
-    for (const controlPlaneNode of CONTROL_PLANE_NODES)
-      assert.equal(await statusWith(plane(), former, controlPlaneNode), 200);
+    const old = await tokenOf(plane(), 1);
+    for (const machine of CONTROL_PLANE_NODES)
+      assert.equal(await statusWith(plane(), old, machine), 200);
     plane().configure(CONTROL_PLANE_NODES, { token: { generation: 2 } });
     await engine.preview();
     const since = Math.floor(Date.now() / 1000);
     let commandLines = "";
-    const report = await plane().underLoad("another token", async () => {
+    const report = await plane().underLoad("token rotation", async () => {
       commandLines = await commandLinesDuring(() => engine.up());
     });
     assertNothingFailed(report);
     assert.equal(report.watchBreaks, 0, report.breaks.join("; "));
     const fresh = await tokenOf(plane(), 2);
-    tokens.push(former, fresh);
+    tokens.push(old, fresh);
     for (const name of LOAD_BALANCERS) {
       const { token, lastSyncSeconds } = await context.cluster.updater(name);
       assert.equal(token, tokenFingerprint(fresh), name);
@@ -43,19 +44,17 @@ export function token(plane: () => ControlPlane): void {
       assert.match(stdout, /"started"/);
       assert.doesNotMatch(stdout, /"level":"warn"/, name);
     }
-    // an API server remembers for 10 s that a token was good
-    await eventually("401 for the former token", 30, async () => {
-      const statuses = CONTROL_PLANE_NODES.map((controlPlaneNode) =>
-        statusWith(plane(), former, controlPlaneNode),
-      );
+    // an API server caches a valid token for 10 s
+    await waitUntil("401 for the old token", { seconds: 30 }, async () => {
+      const statuses = CONTROL_PLANE_NODES.map((machine) => statusWith(plane(), old, machine));
       return (await Promise.all(statuses)).every((status) => status === 401);
     });
     assert.equal(await statusWith(plane(), fresh, "m1"), 200);
-    assert.match(commandLines, /sh\0-s\0--\0apply/, "no script of ours was seen at work");
+    assert.match(commandLines, /sh\0-s\0--\0apply/, "no script of the program was seen");
     for (const text of tokens) assert.ok(!commandLines.includes(text), "in a command line");
   });
 
-  it("shows no token in state, previews and messages, journals and command lines, nor in any file but that of root", async () => {
+  it("shows no token in state, output, journals and command lines, and in no file but root's", async () => {
     const { engine, lab, printed } = plane();
     const stored = engine.storedText();
     assert.ok(printed.some((text) => text.includes("access-token-2")));
@@ -78,19 +77,15 @@ async function tokenOf(plane: ControlPlane, generation: number): Promise<string>
     `-n ${NAMESPACE} get secret control-plane-lb-token-${generation} -o jsonpath={.data.token}`,
   );
   const text = Buffer.from(data, "base64").toString();
-  assert.match(text, /^[^.]+\.[^.]+\.[^.]+$/, "this is no token");
+  assert.match(text, /^[^.]+\.[^.]+\.[^.]+$/, "not a token");
   return text;
 }
 
-/** What an API server answers to who asks for the backends with this token. */
-async function statusWith(
-  plane: ControlPlane,
-  token: string,
-  controlPlaneNode: string,
-): Promise<number> {
+/** Status of a GET of the backends' ConfigMap with this token. */
+async function statusWith(plane: ControlPlane, token: string, machine: string): Promise<number> {
   const { stdout: ca } = await plane.lab.exec("m1", "cat /etc/kubernetes/pki/ca.crt");
-  const target = { host: plane.address(controlPlaneNode), port: 6443 };
-  const { status } = await ask({
+  const target = { host: plane.address(machine), port: 6443 };
+  const { status } = await sendRequest({
     options: new Identity({ ca, token }).options(target),
     method: "GET",
     path: `/api/v1/namespaces/${NAMESPACE}/configmaps/${BACKENDS_CONFIG_MAP}`,

@@ -1,27 +1,27 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { drawConvergence, renderConvergence } from "../../../../e2e/bench/report";
-import { summarize, untilAllLooked } from "../../../../e2e/bench/statistics";
+import { summarize, untilAllRead } from "../../../../e2e/bench/statistics";
 
 describe("summary of a series", () => {
-  it("has percentiles by nearest rank, whatever the order", () => {
+  it("has percentiles by nearest rank, in any order of the input", () => {
     const times = Array.from({ length: 200 }, (_, index) => 200 - index);
     assert.deepEqual(summarize(times), { count: 200, p50: 100, p99: 198, max: 200 });
   });
 
-  it("of nothing is zero, of one value that value", () => {
+  it("is zero for no values, and the value itself for one", () => {
     assert.deepEqual(summarize([]), { count: 0, p50: 0, p99: 0, max: 0 });
     assert.deepEqual(summarize([7]), { count: 1, p50: 7, p99: 7, max: 7 });
   });
 });
 
-describe("time until all have looked", () => {
-  it("is that of the last one, and leaves out what somebody has not looked at any more", () => {
-    const looks = [
+describe("time until all have read", () => {
+  it("is that of the last reader, without changes that a reader did not read any more", () => {
+    const reads = [
       [5, 10, 20],
       [0, 12, 18],
     ];
-    assert.deepEqual(untilAllLooked([1, 10, 19], looks), [11, 2]);
+    assert.deepEqual(untilAllRead([1, 10, 19], reads), [11, 2]);
   });
 });
 
@@ -31,7 +31,7 @@ describe("report of the convergence", () => {
     plugins: {},
     series: [
       { name: "ours", times: [10, 20, 30] },
-      { name: "nobody", times: [] },
+      { name: "empty", times: [] },
     ],
     costs: [
       {
@@ -41,7 +41,7 @@ describe("report of the convergence", () => {
         failed: 1,
         watchBreaks: 0,
         missedEvents: 0,
-        maxGapMs: 50,
+        longestGapMs: 50,
         reloads: 0,
       },
     ],

@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { certificates } from "./certificates";
 
-/** What the stand-in does to a request instead of answering it. */
+/** What the fake API server does to a request instead of answering it. */
 export type Fault =
   "reset" | "hang" | "cut answer" | "not JSON" | "other object" | "stale" | number;
 
@@ -23,9 +23,9 @@ interface OpenWatch {
 
 const NAME = "control-plane-load";
 
-/** An API server of the tests: one ConfigMap with its history and watches, and faults on demand. */
+/** A fake API server: one ConfigMap with its history and watches, and faults on demand. */
 export class FakeApi {
-  /** Decides on the fault of a request; undefined answers it. */
+  /** Returns the fault for a request; undefined answers it. */
   fault: (asked: Asked) => Fault | undefined = () => undefined;
   /** Requests that got a fault. */
   faulted = 0;
@@ -72,7 +72,7 @@ export class FakeApi {
     return { host: "127.0.0.1", port: (this.server.address() as AddressInfo).port };
   }
 
-  /** Nobody listens any more; open connections end. */
+  /** Closes the port and all connections. */
   async stop(): Promise<void> {
     if (!this.server.listening) return;
     const closed = new Promise((resolve) => this.server.close(resolve));

@@ -47,7 +47,7 @@ describe("load generator", () => {
     return generator;
   }
 
-  /** Runs a phase with a fault until enough requests met it, and a phase without it behind. */
+  /** Runs a phase with a fault until enough requests met it, then a phase without it. */
   async function meet(
     generator: Generator,
     fault: (asked: Asked) => Fault | undefined,
@@ -59,14 +59,14 @@ describe("load generator", () => {
     await generator.phase("after");
     const after = generator.phases().at(-1)!;
     await until("requests after it", () => generator.phases().at(-1)!.ok > after.ok + 5);
-    assert.equal(generator.phases().at(-1)!.failed, 0, "the phase behind it is clean");
+    assert.equal(generator.phases().at(-1)!.failed, 0, "a request failed after the fault");
     const report = generator.phases().find((phase) => phase.name === "test")!;
     assert.equal(report.pending, 0);
-    assert.equal(report.sent, report.ok + report.failed + report.inFlightLost);
+    assert.equal(report.sent, report.ok + report.failed + report.inFlight);
     return report;
   }
 
-  it("asks GET, LIST and PATCH over new and kept connections and watches, with nothing failed", async () => {
+  it("fails nothing over new and reused connections and watches when the API server is healthy", async () => {
     const generator = await full();
     const shown = generator.phases().at(-1)!;
     await until("requests", () => generator.phases().at(-1)!.ok > shown.ok + 20);
@@ -80,10 +80,10 @@ describe("load generator", () => {
     assert.ok(report.timeline.length > 0);
   });
 
-  it("counts from the first answer on, without credentials", async () => {
+  it("counts nothing before the first answer", async () => {
     api.fault = () => "reset";
     const generator = start();
-    await until("requests in vain", () => api.faulted > 5);
+    await until("requests that fail", () => api.faulted > 5);
     assert.equal(generator.phases()[0]!.sent, 0);
     api.fault = () => undefined;
     const at = await generator.waitFirstAnswer();
@@ -120,7 +120,7 @@ describe("load generator", () => {
       );
       assert.equal(report.failed, api.faulted);
       assert.equal(report.newConnections.failed, api.faulted);
-      assert.equal(report.inFlightLost, 0);
+      assert.equal(report.inFlight, 0);
       for (const failure of report.failures) assert.equal(failure.kind, kind, failure.message);
     });
   }
@@ -155,14 +155,14 @@ describe("load generator", () => {
     }
   });
 
-  it("counts a kept connection that breaks apart from the new ones", async () => {
+  it("counts failures of reused connections apart from those of new ones", async () => {
     const generator = await full({ watches: 0 });
     const report = await meet(generator, ({ reused }) => (reused ? "reset" : undefined), 2);
     assert.equal(report.reused.failed, api.faulted);
     assert.equal(report.newConnections.failed, 0);
   });
 
-  it("has connections of its own in a phase that reconnects, once that is open", async () => {
+  it("has reconnected its clients when a phase with `reconnect` is open", async () => {
     const generator = await full({ watches: 0, newPerSecond: 0.001, keepAliveClients: 1 });
     await generator.phase("own", { reconnect: true });
     const open = Date.now();
@@ -172,7 +172,7 @@ describe("load generator", () => {
     assert.ok(failure!.connectedAt <= open, `connected ${failure!.connectedAt - open} ms later`);
   });
 
-  it("counts requests in flight at a kill as lost, not as failed", async () => {
+  it("counts requests in flight at a kill as in flight, not as failed", async () => {
     const generator = await full({ watches: 0 });
     api.fault = () => "hang";
     await until("requests hang", () => api.held.size >= 3);
@@ -182,19 +182,33 @@ describe("load generator", () => {
     generator.markKill({ from, to: Date.now() });
     const report = await meet(generator, () => undefined, 0);
     assert.deepEqual(report.failures, []);
-    assert.equal(report.inFlightLost, held);
+    assert.equal(report.inFlight, held);
   });
 
-  it("counts requests that begin after the kill as failed", async () => {
+  it("counts requests that begin after a kill as failed", async () => {
     const generator = await full({ watches: 0, keepAliveClients: 0 });
     const now = Date.now();
     generator.markKill({ from: now - 1000, to: now - 1000 });
     const report = await meet(generator, () => "reset");
     assert.equal(report.failed, api.faulted);
-    assert.equal(report.inFlightLost, 0);
+    assert.equal(report.inFlight, 0);
   });
 
-  it("counts a watch that breaks, and goes on without missing an event", async () => {
+  it("counts requests whose deadline came in a stall of the generator as stalled", async () => {
+    const generator = await full({ watches: 0, keepAliveClients: 0, deadlineMs: 3000 });
+    api.fault = () => "hang";
+    await until("requests hang", () => api.held.size >= 3);
+    const held = api.held.size;
+    // the generator runs in this process
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4000);
+    api.fault = () => undefined;
+    await until("the deadlines are noticed", () => generator.phases().at(-1)!.stalled >= held);
+    const phase = generator.phases().at(-1)!;
+    assert.ok(phase.longestStallMs >= 4000, `${phase.longestStallMs} ms`);
+    assert.deepEqual(new Set(phase.lost.map(({ cause }) => cause)), new Set(["stalled"]));
+  });
+
+  it("counts a watch that breaks, and resumes it without missing an event", async () => {
     const generator = await full();
     for (const watch of [...api.watches]) watch.answer.socket?.destroy();
     await until("the breaks are seen", () => generator.phases().at(-1)!.watchBreaks === 3);
@@ -206,7 +220,7 @@ describe("load generator", () => {
     assert.equal(report.watches.ok, 3);
   });
 
-  it("counts a watch that is refused as failed, each time", async () => {
+  it("counts each refused watch as failed", async () => {
     const generator = await full({ watches: 1 });
     api.watches[0]!.answer.end();
     const report = await meet(generator, ({ watch }) => (watch ? 503 : undefined), 3);
@@ -214,7 +228,7 @@ describe("load generator", () => {
     assert.equal(report.watches.failed, api.faulted);
   });
 
-  it("counts an event that a watch never shows", async () => {
+  it("counts an event that a watch never delivers", async () => {
     const generator = await full();
     const before = generator.phases().at(-1)!;
     const [watch] = api.watches;
@@ -225,7 +239,7 @@ describe("load generator", () => {
     assert.equal(generator.phases().at(-1)!.watchBreaks, 0);
   });
 
-  it("counts a watch that went silent as broken and opens it again, with the events it had kept back", async () => {
+  it("counts a silent watch as broken, and its events as late once it is reopened", async () => {
     const generator = await full({ deadlineMs: 5000 });
     const [watch] = api.watches;
     watch!.mute = true;

@@ -8,7 +8,7 @@ import { FakeApi } from "./api";
 import { kubeconfig } from "./certificates";
 import { until } from "./until";
 
-/** Few requests and much time: it is the process that is tested here. */
+/** Few requests and a long deadline: the subject is the process. */
 const few = (api: FakeApi) => ({
   endpoint: api.endpoint,
   newPerSecond: 5,
@@ -31,7 +31,7 @@ describe("process of the load", () => {
     await api.stop();
   });
 
-  it("runs from anonymous requests to the full load, over phases, to one report", async () => {
+  it("reports every phase from anonymous requests to the full load", async () => {
     load = startLoad({ ...few(api), firstPhase: "anonymous" });
     const first = await load.waitFirstAnswer(60_000);
     assert.ok(Math.abs(Date.now() - first) < 60_000);
@@ -52,15 +52,23 @@ describe("process of the load", () => {
     await assert.rejects(load.phases(), /has ended/);
   });
 
-  it("refuses credentials it cannot use, without showing them", async () => {
+  it("rejects incomplete credentials with the name of the missing key", async () => {
     load = startLoad(few(api));
     await assert.rejects(load.setCredentials("{}"), /certificate-authority-data/);
   });
 
-  it("says that no API server answered in time", async () => {
+  it("rejects when no API server answers in time", async () => {
     api.fault = () => 503;
     load = startLoad(few(api));
     await assert.rejects(load.waitFirstAnswer(500), /no API server answered within 0.5 s/);
+  });
+
+  it("ends the load, with the reason, at the first request that would leave the lab", async () => {
+    load = startLoad(few(api));
+    await load.waitFirstAnswer(60_000);
+    const elsewhere = { through: [{ host: "192.0.2.1", port: 6444 }], reconnect: true };
+    await assert.rejects(load.phase("elsewhere", elsewhere), /the load has ended: 192\.0\.2\.1 /);
+    await assert.rejects(load.report(), /the load has ended: 192\.0\.2\.1 /);
   });
 
   it("has no credential in its command line and ends when its parent is killed", async () => {
@@ -69,7 +77,8 @@ describe("process of the load", () => {
       ...few(api),
       kubeconfig: kubeconfig("https://ignored"),
     });
-    // the parent of the load is a process that is killed; the credentials reach it by its environment
+    // the parent of the load is a process that is killed; the credentials reach it by its
+    // environment
     const script = `
       import(${JSON.stringify(module)}).then(({ startLoad }) => {
         const load = startLoad(JSON.parse(process.env.OPTIONS));

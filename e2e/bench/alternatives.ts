@@ -2,38 +2,44 @@ import { readdirSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Lab } from "../../lab/src/index";
-import type { Api } from "./api";
+import type { ApiClient } from "./api-client";
 
-const VOLUME_LOOK_MS = 100;
+const VOLUME_POLL_MS = 100;
 
-/** Another way in which load balancers learn of changes; runs beside ours and sees the same changes. */
-export interface Rival {
+/**
+ * Another method by which load balancers learn of changes; it observes the same changes as the
+ * updater.
+ */
+export interface Alternative {
   readonly name: string;
-  /** For each load balancer, when it looked or was told, as performance.now(). */
-  readonly looks: readonly number[][];
+  /** For each load balancer, when it read the object, as performance.now(). */
+  readonly reads: readonly number[][];
 }
 
-/** Both kinds of rivals, until the signal comes. */
-export class Rivals {
-  readonly all: Rival[] = [];
+/** Polling and a mounted ConfigMap, until the signal is aborted. */
+export class Alternatives {
+  readonly all: Alternative[] = [];
   private readonly running: Promise<unknown>[] = [];
 
   constructor(
-    private readonly api: Api,
+    private readonly api: ApiClient,
     private readonly signal: AbortSignal,
   ) {}
 
-  /** A GET of the object every so many seconds, on each of `count` load balancers, each from a moment of its own. */
+  /**
+   * A GET of the object every `seconds` for each of `count` load balancers, spread over the
+   * interval.
+   */
   poll(seconds: number, count: number, object: string): void {
-    const looks = Array.from({ length: count }, (): number[] => []);
-    this.all.push({ name: `poll each ${seconds} s`, looks });
-    looks.forEach((times, index) =>
+    const reads = Array.from({ length: count }, (): number[] => []);
+    this.all.push({ name: `poll each ${seconds} s`, reads });
+    reads.forEach((times, index) =>
       this.run(async () => {
         await this.pause((seconds * 1000 * (index + Math.random())) / count);
         while (!this.signal.aborted) {
           const began = performance.now();
           await this.api.get(object);
-          // what was acknowledged before the question is in the answer
+          // the response contains what was acknowledged before the request
           times.push(began);
           await this.pause(seconds * 1000 - (performance.now() - began));
         }
@@ -41,23 +47,23 @@ export class Rivals {
     );
   }
 
-  /** The ConfigMap as mounted volume of the running pods: kubelet swaps the link `..data`. */
+  /** The ConfigMap as a volume of the running pods: kubelet swaps the link `..data`. */
   volume(lab: Lab, machines: readonly string[], volume: string): void {
-    const looks = machines.map((): number[] => []);
-    this.all.push({ name: "mounted volume (kubelet)", looks });
+    const reads = machines.map((): number[] => []);
+    this.all.push({ name: "mounted volume (kubelet)", reads });
     machines.forEach((machine, index) =>
       this.run(async () => {
         for (let last = "", first = true; !this.signal.aborted; first = false) {
           const now = dataLinks(lab.rootOf(machine), volume);
-          if (now !== last && !first) looks[index]?.push(performance.now());
+          if (now !== last && !first) reads[index]?.push(performance.now());
           last = now;
-          await this.pause(VOLUME_LOOK_MS);
+          await this.pause(VOLUME_POLL_MS);
         }
       }),
     );
   }
 
-  /** Ends when the signal has come. */
+  /** Resolves when all have ended after the signal. */
   async end(): Promise<void> {
     await Promise.all(this.running);
   }

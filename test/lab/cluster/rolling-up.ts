@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { keptUntilCut, underLoad } from "../../../e2e/scenario/scenarios";
+import { markDrainEnd, waitForRequests } from "../../../e2e/scenario/context";
 import type { ClusterOverrides } from "../../../e2e/scenario/lab-stack";
-import { eventually } from "../support";
+import { waitUntil } from "../../../e2e/scenario/wait";
+
 import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";
 
-/** Requests that must go well when all pods are new. */
+/** Requests that must be answered when all pods are new. */
 const REQUESTS = 100;
 
-/** `up` with settings that need other pods, under load: no request fails. */
+/** Runs `up` with settings that need new pods, under load. @throws when a request fails */
 export async function roll(
   plane: ControlPlane,
   name: string,
@@ -20,26 +21,26 @@ export async function roll(
       haproxyStops(plane, "m1", up.signal),
       plane.engine.up().finally(() => up.abort()),
     ]);
-    // seen within a few questions, whose answers take a while
+    // the poll that saw it may be late
     if (stoppedAt !== undefined) {
-      await keptUntilCut(plane.context, stoppedAt, plane.context.drains.stoppedMs, 2000);
+      await markDrainEnd(plane.context, stoppedAt, plane.context.drains.stoppedMs, 2000);
     }
-    await eventually(`HAProxy after ${name}`, 60, () =>
-      plane.haproxyServes(...CONTROL_PLANE_NODES),
+    await waitUntil(`HAProxy after ${name}`, { seconds: 60 }, () =>
+      plane.haproxyListens(...CONTROL_PLANE_NODES),
     );
-    await underLoad(plane.context, REQUESTS);
+    await waitForRequests(plane.context, REQUESTS);
   });
   assertNothingFailed(report);
 }
 
-/** When HAProxy gives up the LB port of the endpoint's machine; undefined when the signal comes first. */
+/** When HAProxy closes the LB port of a machine; undefined when the signal is aborted first. */
 async function haproxyStops(
   plane: ControlPlane,
   name: string,
   signal: AbortSignal,
 ): Promise<number | undefined> {
   while (!signal.aborted) {
-    if (!(await plane.haproxyServes(name))) return Date.now();
+    if (!(await plane.haproxyListens(name))) return Date.now();
     await sleep(250);
   }
   return undefined;

@@ -1,11 +1,11 @@
 import type { Lab } from "../../../lab/src/index";
 import type { Layout } from "../cluster/control-plane";
 
-/** The hosts of HAProxy: no Kubernetes runs there. The first one is the endpoint. */
+/** The load-balancer hosts, without Kubernetes. The first one is the endpoint. */
 export const LOAD_BALANCERS: readonly string[] = ["w1", "w2"];
 
-/** HAProxy on hosts of its own, one of which has a HAProxy of somebody else. */
-export function ownHosts(lab: Lab): Layout {
+/** HAProxy on load-balancer hosts; one of them already runs a foreign HAProxy. */
+export function loadBalancerHosts(lab: Lab): Layout {
   const { machines } = lab;
   const addressOf = (machine: string) => machines.find(({ name }) => name === machine)?.address;
   return {
@@ -18,7 +18,7 @@ export function ownHosts(lab: Lab): Layout {
         LOAD_BALANCERS.map((name) => [name, { address: addressOf(name) }]),
       ),
       haproxy: { takeOver: true },
-      // the endpoint moves there in the end
+      // the endpoint moves there later
       kubeadm: { certSANs: [addressOf("m1")] },
     },
   };
@@ -29,34 +29,34 @@ const FOREIGN_CONFIG = `defaults
   timeout connect 1s
   timeout client 1s
   timeout server 1s
-frontend somebody
+frontend foreign
   bind 127.0.0.1:8404
-  http-request return status 200 content-type text/plain string somebody
+  http-request return status 200 content-type text/plain string foreign
 `;
 
-/** Gives a machine a HAProxy that is not ours: enabled, running, with a configuration of its own. */
-export async function foreignHaproxy(lab: Lab, machine: string): Promise<void> {
+/** Starts a foreign HAProxy on a machine: enabled, running, with its own configuration. */
+export async function startForeignHaproxy(lab: Lab, machine: string): Promise<void> {
   await lab.exec(machine, "cat >/etc/haproxy/haproxy.cfg && systemctl enable --now haproxy", {
     input: FOREIGN_CONFIG,
   });
 }
 
-/** What the foreign HAProxy answers. @throws when it does not serve */
-export async function askForeign(lab: Lab, machine: string): Promise<string> {
+/** The response of the foreign HAProxy. @throws when it does not serve */
+export async function getFromForeignHaproxy(lab: Lab, machine: string): Promise<string> {
   return (await lab.exec(machine, "curl -sf --max-time 3 http://127.0.0.1:8404/")).stdout;
 }
 
-/** What a machine is, in lines: see `snapshot`. */
+/** The state of a machine as lines, see `snapshot`. */
 export type Snapshot = ReadonlySet<string>;
 
-/** Files of its configuration with their checksums, accounts among them, packages, units: equal before and after where nothing is left and nothing was taken. */
+/** Configuration files with checksums (accounts included), packages and units of a machine. */
 export async function snapshot(lab: Lab, machine: string): Promise<Snapshot> {
   const { stdout } = await lab.exec(
     machine,
     `cd /
-    look() { find etc usr/local opt root home -xdev -path root/.kube -prune -o "$@"; }
-    look -type f ! -path 'etc/*-' ! -name .pwd.lock -exec sha256sum {} +
-    look -type l -printf '%p -> %l\\n' -o -type d -printf '%p/ %m %u\\n'
+    list() { find etc usr/local opt root home -xdev -path root/.kube -prune -o "$@"; }
+    list -type f ! -path 'etc/*-' ! -name .pwd.lock -exec sha256sum {} +
+    list -type l -printf '%p -> %l\\n' -o -type d -printf '%p/ %m %u\\n'
     find var/lib -maxdepth 1
     dpkg-query --show --showformat='package \${Package} \${Version} \${Status}\\n'
     systemctl list-unit-files --no-legend --plain --type=service,path,timer
@@ -65,7 +65,7 @@ export async function snapshot(lab: Lab, machine: string): Promise<Snapshot> {
   return new Set(stdout.split("\n").map((line) => line.replaceAll(/\s+/g, " ").trim()));
 }
 
-/** What one snapshot has and the other has not. */
+/** Lines of only one of two snapshots: `-` for before, `+` for after. */
 export function difference(before: Snapshot, after: Snapshot): string[] {
   const only = (one: Snapshot, other: Snapshot) => [...one].filter((line) => !other.has(line));
   return [

@@ -1,4 +1,4 @@
-/** What became of the events of one watch since the last look. */
+/** Missed and late events of one watch since the last `take`. */
 export interface EventCounts {
   missed: number;
   late: number;
@@ -11,32 +11,32 @@ interface Write {
 }
 
 /**
- * Follows which acknowledged writes one watch has shown. A watch shows the versions of one object in order, so a
- * version that is jumped over will never come: it is missed.
+ * Tracks which acknowledged writes one watch has delivered. A watch delivers the versions of one
+ * object in order, so a version that is skipped will never arrive: it is missed.
  */
 export class WatchedEvents {
   private readonly waiting = new Map<number, Write>();
-  // shown before the writer had its answer
+  // delivered before the writer got its response
   private readonly early = new Set<number>();
   private since = Infinity;
   private last = 0;
   private counts: EventCounts = { missed: 0, late: 0 };
 
-  /** @param deadlineMs an event that takes longer is late */
+  /** @param deadlineMs an event that arrives later than this after its acknowledgement is late */
   constructor(private readonly deadlineMs: number) {}
 
-  /** The watch begins after this revision: earlier writes are not expected from it. */
+  /** The watch begins after this revision: earlier writes are not expected. */
   startAfter(revision: number): void {
     this.since = revision;
     this.last = revision;
   }
 
-  /** The revision from which the watch can go on. */
+  /** The revision from which the watch can resume. */
   get revision(): number {
     return this.last;
   }
 
-  /** A writer got its answer. */
+  /** A writer got its response. */
   acknowledged(sequence: number, revision: number, now: number): void {
     if (revision <= this.since) return;
     if (this.early.delete(sequence)) return;
@@ -44,8 +44,8 @@ export class WatchedEvents {
     else this.waiting.set(sequence, { sequence, revision, acknowledged: now });
   }
 
-  /** The watch showed a version. */
-  shown(sequence: number, revision: number, now: number): void {
+  /** The watch delivered a version. */
+  delivered(sequence: number, revision: number, now: number): void {
     if (revision <= this.last) return;
     this.last = revision;
     const write = this.waiting.get(sequence);
@@ -55,25 +55,25 @@ export class WatchedEvents {
     for (const other of this.waiting.values()) {
       if (other.revision < revision) this.miss(other);
     }
-    // a write whose answer never came stays here: keep the newest only
+    // a write whose response never came stays here: keep the newest only
     if (this.early.size > 1000)
       for (const old of [...this.early].slice(0, 500)) this.early.delete(old);
   }
 
-  /** The watch could not go on from its revision: whatever it had not shown is missed. */
+  /** The watch could not resume from its revision: what it had not delivered is missed. */
   restartAfter(revision: number): void {
     for (const write of this.waiting.values()) if (write.revision <= revision) this.miss(write);
     this.last = revision;
   }
 
-  /** How long the oldest acknowledged write has been waiting to be shown, in ms. */
+  /** For how long the oldest acknowledged write has not been delivered, in ms. */
   oldestWaitMs(now: number): number {
     let oldest = now;
     for (const write of this.waiting.values()) oldest = Math.min(oldest, write.acknowledged);
     return now - oldest;
   }
 
-  /** Gives up what waits for longer than `ms`. */
+  /** Writes not delivered for longer than `ms` are missed. */
   giveUpAfter(ms: number, now: number): void {
     for (const write of this.waiting.values()) if (now - write.acknowledged > ms) this.miss(write);
   }

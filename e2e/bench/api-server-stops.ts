@@ -1,4 +1,4 @@
-import { waitUntilHealthy, type ScenarioContext } from "../scenario/scenarios";
+import { waitUntilHealthy, type ScenarioContext } from "../scenario/context";
 import { waitUntil } from "../scenario/wait";
 import { HaproxyView } from "../scenario/haproxy-view";
 import type { Series } from "./report";
@@ -8,32 +8,33 @@ const STOPS = 3;
 const MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 
 /**
- * Stops and starts the last control-plane node's API server, as kubelet does: times until all load balancers have noticed, counted from what a
- * client sees of it.
+ * Stops and starts the last control-plane node's API server, as kubelet does. Measures the time
+ * until all load balancers route accordingly, from the moment at which a client sees the stop or
+ * start.
  */
-export async function apiStops(context: ScenarioContext): Promise<Series[]> {
+export async function apiServerStops(context: ScenarioContext): Promise<Series[]> {
   const { lab, controlPlaneNodes, ports } = context.cluster;
   const { name, address } = controlPlaneNodes.at(-1)!;
   const views = await Promise.all(
-    controlPlaneNodes.map((controlPlaneNode) => HaproxyView.of(lab, controlPlaneNode.name)),
+    controlPlaneNodes.map((controlPlaneNode) => HaproxyView.connect(lab, controlPlaneNode.name)),
   );
   const target = `${address}:${ports.api}`;
-  const settles = async (there: boolean) => {
+  const whenRouted = async (there: boolean) => {
     const desired = (routes: ReadonlySet<string>) => routes.has(target) === there;
-    return Math.max(...(await Promise.all(views.map((view) => view.settles(desired, 300)))));
+    return Math.max(...(await Promise.all(views.map((view) => view.waitForRoutes(desired, 300)))));
   };
   const ready = () => readyz(context, target);
   const gone: number[] = [];
   const back: number[] = [];
   for (let index = 0; index < STOPS; index += 1) {
     context.log(`real stop and start of an API server: ${index + 1} of ${STOPS}`);
-    const noticed = settles(false);
+    const noticed = whenRouted(false);
     await lab.exec(name, `mv ${MANIFEST} /root/`);
     const closed = await waitUntil("the port to close", { seconds: 120, everyMs: 20 }, async () =>
       (await ready()) === 0 ? performance.now() : undefined,
     );
     gone.push(Math.max(0, (await noticed) - closed));
-    const routed = settles(true);
+    const routed = whenRouted(true);
     await lab.exec(name, `mv /root/kube-apiserver.yaml ${MANIFEST}`);
     const served = await waitUntil("readyz", { seconds: 240, everyMs: 20 }, async () =>
       (await ready()) === 200 ? performance.now() : undefined,
@@ -47,7 +48,10 @@ export async function apiStops(context: ScenarioContext): Promise<Series[]> {
   ];
 }
 
-/** HTTP status of /readyz of an API server, asked from the first control-plane node; 0 without an answer. */
+/**
+ * HTTP status of an API server's /readyz, requested on the first control-plane node; 0 without a
+ * response.
+ */
 async function readyz({ cluster }: ScenarioContext, target: string): Promise<number> {
   const { stdout } = await cluster.lab.exec(
     cluster.controlPlaneNodes[0]!.name,

@@ -1,32 +1,34 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { scenarios, type ScenarioContext } from "../scenario/scenarios";
+import { type ScenarioContext } from "../scenario/context";
+import { daemonsetScenarios } from "../scenario/scenarios";
 import type { Lab } from "../../lab/src/index";
-import { Api } from "./api";
+import { ApiClient } from "./api-client";
+import { requireLabRoute } from "../load/lab-route";
 import { HaproxyView } from "../scenario/haproxy-view";
-import { addAliases, BACKENDS_PATH, Changer, SLICE_PATH, type Measured } from "./changes";
+import { addAliases, BACKENDS_PATH, Changer, SLICE_PATH, type Measured } from "./backend-changes";
 import type { Cost, Series } from "./report";
-import { Rivals, type Rival } from "./rivals";
-import { untilAllLooked } from "./statistics";
+import { Alternatives, type Alternative } from "./alternatives";
+import { untilAllRead } from "./statistics";
 
 const ALIASES = 100;
 const RELOADS = 10;
 const RESTARTS = 2;
 
-/** Between two changes: no longer than an impatient operator takes, and never in step with anything that ticks. */
+/** Pause between two changes: short, and random so that it matches no other interval. */
 const PAUSE_MS = { least: 100, spread: 400 };
 
-/** Kubelet's volumes follow within this, so that the last changes get their figure too. */
+/** Kubelet updates its volumes within this time, so the last changes are measured too. */
 const VOLUME_MS = 100_000;
 
-/** What is measured together. */
-export interface Part {
+/** The results of one measurement. */
+export interface Measurement {
   readonly series: Series[];
   readonly cost: Cost;
 }
 
-/** The parts of the benchmark, on a cluster that is whole and under load. */
-export class Bench {
-  readonly api: Api;
+/** The measurements of the benchmark, on a healthy cluster under load. */
+export class Measurements {
+  readonly api: ApiClient;
   private readonly controlPlaneNodes: readonly { name: string; address: string }[];
 
   constructor(
@@ -35,22 +37,25 @@ export class Bench {
     kubeconfig: string,
   ) {
     this.controlPlaneNodes = context.cluster.controlPlaneNodes;
-    // its own API server, so that no load balancer stands in the measured way
-    this.api = new Api(kubeconfig, {
+    // straight to an API server, so that no load balancer is part of the measurement
+    this.api = new ApiClient(kubeconfig, {
       host: this.controlPlaneNodes[0]!.address,
       port: this.apiPort,
     });
   }
 
-  /** Changes of the ConfigMap: removed, put back and moved control-plane nodes in turn; the rivals see the same changes. */
-  async configMap(changes: number): Promise<Part> {
+  /**
+   * Changes of the ConfigMap: nodes removed, put back and moved in turn; the alternatives observe
+   * the same changes.
+   */
+  async configMap(changes: number): Promise<Measurement> {
     const { name, address } = this.last;
     const aliases = await addAliases(this.lab, name, ALIASES);
     const stop = new AbortController();
-    const rivals = new Rivals(this.api, stop.signal);
+    const alternatives = new Alternatives(this.api, stop.signal);
     for (const seconds of [5, 10])
-      rivals.poll(seconds, this.controlPlaneNodes.length, BACKENDS_PATH);
-    rivals.volume(this.lab, this.names, "seed");
+      alternatives.poll(seconds, this.controlPlaneNodes.length, BACKENDS_PATH);
+    alternatives.volume(this.lab, this.names, "seed");
     const changer = await this.changer();
     const measured: Measured[] = [];
     const cost = await this.cost("runtime API (ConfigMap)", async () => {
@@ -68,16 +73,22 @@ export class Bench {
       }
       return measured.length;
     });
-    this.context.log("waiting for kubelet's volumes");
+    this.context.log("waiting for kubelet to update its volumes");
     await sleep(VOLUME_MS);
     stop.abort();
-    await rivals.end();
+    await alternatives.end();
     await this.api.mergePatch(BACKENDS_PATH, { data: { moving: null } });
-    return { series: [...ours("configMap", measured), ...theirs(rivals.all, measured)], cost };
+    return {
+      series: [
+        ...updaterSeries("configMap", measured),
+        ...alternativeSeries(alternatives.all, measured),
+      ],
+      cost,
+    };
   }
 
   /** Additions to the EndpointSlice. */
-  async endpoints(changes: number): Promise<Part> {
+  async endpoints(changes: number): Promise<Measurement> {
     const aliases = await addAliases(this.lab, this.last.name, ALIASES);
     const changer = await this.changer();
     const { endpoints } = (await this.api.get(SLICE_PATH)) as { endpoints: unknown[] };
@@ -85,14 +96,13 @@ export class Bench {
     const cost = await this.cost("runtime API (EndpointSlice)", async () => {
       for (let index = 0; index < Math.min(changes, aliases.length); index += 1) {
         const change = await changer.addEndpoint(aliases[index]!, endpoints);
-        if (change === undefined)
-          this.context.log("an API server has undone a change: not measured");
+        if (change === undefined) this.context.log("an API server undid a change: not measured");
         else measured.push(change);
         await pause();
       }
       return measured.length;
     });
-    return { series: ours("endpoints", measured), cost };
+    return { series: updaterSeries("endpoints", measured), cost };
   }
 
   /** Reloads of every load balancer under load. */
@@ -108,7 +118,7 @@ export class Bench {
 
   /** Restarts: all pods of HAProxy deleted at once. */
   async restarts(): Promise<Cost> {
-    const scenario = scenarios(this.controlPlaneNodes, this.apiPort).find(
+    const scenario = daemonsetScenarios(this.controlPlaneNodes, this.apiPort).find(
       ({ name }) => name === "pods deleted",
     )!;
     return this.cost("restart (pod deleted)", async () => {
@@ -130,14 +140,14 @@ export class Bench {
   }
 
   private views(): Promise<HaproxyView[]> {
-    return Promise.all(this.names.map((name) => HaproxyView.of(this.lab, name)));
+    return Promise.all(this.names.map((name) => HaproxyView.connect(this.lab, name)));
   }
 
   private async changer(): Promise<Changer> {
     return new Changer(this.api, await this.views(), this.apiPort);
   }
 
-  /** What clients notice of `operations`, in a phase of the load of its own. */
+  /** Effect of `operations` on clients, in a phase of the load of their own. */
   private async cost(name: string, operations: () => Promise<number>): Promise<Cost> {
     const { load, log } = this.context;
     log(`phase: ${name}`);
@@ -147,8 +157,8 @@ export class Bench {
     await load.phase("between");
     const report = (await load.phases()).find((phase) => phase.name === name)!;
     const reloads = (await this.reloadCount()) - before;
-    const { sent, failed, watchBreaks, missedEvents, maxGapMs } = report;
-    return { name, count, sent, failed, watchBreaks, missedEvents, maxGapMs, reloads };
+    const { sent, failed, watchBreaks, missedEvents, longestGapMs } = report;
+    return { name, count, sent, failed, watchBreaks, missedEvents, longestGapMs, reloads };
   }
 
   /** Reloads that the updaters have made. */
@@ -156,30 +166,37 @@ export class Bench {
     const { ports } = this.context.cluster;
     const counts = await Promise.all(
       this.controlPlaneNodes.map(async ({ address }) => {
-        const answer = await fetch(`http://${address}:${ports.health}/updater/metrics`);
-        return Number(/_reloads_total (\d+)/.exec(await answer.text())?.[1] ?? 0);
+        requireLabRoute(address);
+        const response = await fetch(`http://${address}:${ports.health}/updater/metrics`);
+        return Number(/_reloads_total (\d+)/.exec(await response.text())?.[1] ?? 0);
       }),
     );
     return counts.reduce((sum, count) => sum + count, 0);
   }
 }
 
-function ours(discovery: string, measured: readonly Measured[]): Series[] {
+function updaterSeries(discovery: string, measured: readonly Measured[]): Series[] {
   const kinds = [...new Set(measured.map(({ kind }) => kind))];
-  const all = { name: `ours, ${discovery}: all changes`, times: measured.map(({ ms }) => ms) };
+  const all = { name: `updater, ${discovery}: all changes`, times: measured.map(({ ms }) => ms) };
   if (kinds.length === 1) return [all];
   return [
     all,
     ...kinds.map((kind) => ({
-      name: `ours, ${discovery}: ${kind}`,
+      name: `updater, ${discovery}: ${kind}`,
       times: measured.filter((one) => one.kind === kind).map(({ ms }) => ms),
     })),
   ];
 }
 
-function theirs(rivals: readonly Rival[], measured: readonly Measured[]): Series[] {
+function alternativeSeries(
+  alternatives: readonly Alternative[],
+  measured: readonly Measured[],
+): Series[] {
   const acknowledged = measured.map((one) => one.acknowledged);
-  return rivals.map(({ name, looks }) => ({ name, times: untilAllLooked(acknowledged, looks) }));
+  return alternatives.map(({ name, reads }) => ({
+    name,
+    times: untilAllRead(acknowledged, reads),
+  }));
 }
 
 async function pause(): Promise<void> {

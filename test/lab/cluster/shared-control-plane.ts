@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import type { Lab } from "../../../lab/src/index";
 import { ControlPlane, type Layout } from "./control-plane";
 
-/** A control plane for the suite that calls this: there before the first test, gone with its lab after the last one. */
+/**
+ * A control plane shared by the tests of a suite: created before the first one, removed with its
+ * lab after the last one.
+ */
 export function controlPlaneOn(
   up: () => Promise<Lab>,
   layoutOf?: (lab: Lab) => Layout,

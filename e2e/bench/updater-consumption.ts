@@ -1,21 +1,37 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ScenarioContext } from "../scenario/scenarios";
+import type { ScenarioContext } from "../scenario/context";
 import { waitUntil } from "../scenario/wait";
 import type { Lab } from "../../lab/src/index";
-import type { Api } from "./api";
-import { BACKENDS_PATH } from "./changes";
-import type { ConsumptionRow } from "./report";
+import type { ApiClient } from "./api-client";
+import { BACKENDS_PATH } from "./backend-changes";
 
 const SECONDS = 60;
 const CHANGES_A_MINUTE = 100;
 
-/** Backends beside the three real ones when the updater has many; nothing listens there, which HAProxy learns at once. */
+/** Additional backends. Nothing listens there, which HAProxy notices at once. */
 const MANY = { count: 197, firstPort: 20_001 };
 
-/** What the updater of the endpoint's machine uses, idle and busy, with few and with many backends. Without a load. */
-export async function consumption(context: ScenarioContext, api: Api): Promise<ConsumptionRow[]> {
+/** Resources that a process used over some time. */
+export interface Consumption {
+  /** Percent of one core. */
+  readonly cpuPercent: number;
+  /** Resident set at the end, in MB (10^6 bytes). */
+  readonly rssMB: number;
+}
+
+/** One measurement: the updater's resources with so many backends and changes. */
+export interface ConsumptionRow extends Consumption {
+  readonly backends: number;
+  readonly changesPerMinute: number;
+}
+
+/** Resources of one updater, idle and busy, with few and many backends, without a load. */
+export async function consumption(
+  context: ScenarioContext,
+  api: ApiClient,
+): Promise<ConsumptionRow[]> {
   const { lab, controlPlaneNodes } = context.cluster;
   const { name } = controlPlaneNodes[0]!;
   const { address } = controlPlaneNodes.at(-1)!;
@@ -45,7 +61,7 @@ export async function consumption(context: ScenarioContext, api: Api): Promise<C
 /** Removes the last control-plane node's key and puts it back, in turn, over one minute. */
 async function changeOften(
   { cluster }: ScenarioContext,
-  api: Api,
+  api: ApiClient,
   perMinute: number,
 ): Promise<void> {
   const { name, address } = cluster.controlPlaneNodes.at(-1)!;
@@ -56,19 +72,11 @@ async function changeOften(
   }
 }
 
-/** What a process used over some time. */
-export interface Consumption {
-  /** Percent of one core. */
-  readonly cpuPercent: number;
-  /** Resident set at the end, in MB (10^6 bytes). */
-  readonly rssMB: number;
-}
-
-/** Clock ticks of /proc/PID/stat in a second, on every Linux of today. */
+/** Clock ticks per second in /proc/PID/stat (USER_HZ). */
 const TICKS = 100;
 const PAGE = 4096;
 
-/** What a machine's updater uses while `action` runs and until `seconds` are over. */
+/** Resources of a machine's updater over `seconds`, or longer if `action` takes longer. */
 async function updaterConsumption(
   lab: Lab,
   machine: string,
@@ -91,7 +99,7 @@ async function updaterConsumption(
 
 function ticks(folder: string): number {
   const stat = readFileSync(path.join(folder, "stat"), "utf8");
-  // the name in parentheses may itself contain blanks
+  // the name in parentheses may contain spaces
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return Number(fields[11]) + Number(fields[12]);
 }

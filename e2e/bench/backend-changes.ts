@@ -1,6 +1,6 @@
 import type { Lab } from "../../lab/src/index";
 import { BACKENDS_CONFIG_MAP, NAMESPACE } from "../../names";
-import type { Api } from "./api";
+import type { ApiClient } from "./api-client";
 import type { HaproxyView } from "../scenario/haproxy-view";
 
 /** Path of the ConfigMap with the backends. */
@@ -9,8 +9,8 @@ export const BACKENDS_PATH = `/api/v1/namespaces/${NAMESPACE}/configmaps/${BACKE
 /** Path of the API's own list of its servers. */
 export const SLICE_PATH = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes";
 
-/** Kinds of changes that are measured. */
-export type ChangeKind = "master removed" | "master put back" | "master at a new address";
+/** The measured kinds of changes. */
+export type ChangeKind = "node removed" | "node put back" | "node at a new address";
 
 /** Time until all load balancers route by a change, in ms since it was acknowledged. */
 export interface Measured {
@@ -22,10 +22,13 @@ export interface Measured {
 
 const SECONDS = 30;
 
-/** What is not seen by then was undone, or is a fault. */
+/** A change not seen by then was undone, or it is an error. */
 const SLICE_SECONDS = 3;
 
-/** Addresses that a machine has besides its own: its API server answers at each, so each is a backend that really serves. */
+/**
+ * Gives a machine more addresses. Its API server answers on each, so each is a backend that really
+ * serves.
+ */
 export async function addAliases(lab: Lab, machine: string, count: number): Promise<string[]> {
   const base = lab.gateway.split(".").slice(0, 3).join(".");
   const addresses = Array.from({ length: count }, (_, index) => `${base}.${101 + index}`);
@@ -41,31 +44,27 @@ export class Changer {
   private previous: string | undefined;
 
   constructor(
-    private readonly api: Api,
+    private readonly api: ApiClient,
     private readonly views: readonly HaproxyView[],
     private readonly port: number,
   ) {}
 
-  /** Takes a control-plane node's key out of the ConfigMap. */
+  /** Removes a control-plane node's key from the ConfigMap. */
   remove(key: string, address: string): Promise<Measured> {
-    return this.patchKeys(
-      "master removed",
-      { [key]: null },
-      (routes) => !this.has(routes, address),
-    );
+    return this.patchKeys("node removed", { [key]: null }, (routes) => !this.has(routes, address));
   }
 
   putBack(key: string, address: string): Promise<Measured> {
     const data = { [key]: this.target(address) };
-    return this.patchKeys("master put back", data, (routes) => this.has(routes, address));
+    return this.patchKeys("node put back", data, (routes) => this.has(routes, address));
   }
 
-  /** Moves the key `moving` to an address that no load balancer knows. */
+  /** Changes the key `moving` to an address that no load balancer knows yet. */
   move(address: string): Promise<Measured> {
     const former = this.previous;
     this.previous = address;
     return this.patchKeys(
-      "master at a new address",
+      "node at a new address",
       { moving: this.target(address) },
       (routes) => this.has(routes, address) && (former === undefined || !this.has(routes, former)),
     );
@@ -73,14 +72,15 @@ export class Changer {
 
   /**
    * Adds an address to the EndpointSlice of the API's own Service.
-   * @returns undefined when an API server took it out again before it was seen: each writes its own list every 10 s
+   * @returns undefined when an API server removed it again before it was seen: each writes its own
+   * list every 10 s
    */
   async addEndpoint(address: string, endpoints: readonly unknown[]): Promise<Measured | undefined> {
     const more = [...endpoints, { addresses: [address], conditions: { ready: true } }];
     const acknowledged = await this.api.mergePatch(SLICE_PATH, { endpoints: more });
     const there = (routes: ReadonlySet<string>) => this.has(routes, address);
     try {
-      return await this.settled("master at a new address", acknowledged, there, SLICE_SECONDS);
+      return await this.settled("node at a new address", acknowledged, there, SLICE_SECONDS);
     } catch (error) {
       if (!JSON.stringify(await this.api.get(SLICE_PATH)).includes(`"${address}"`))
         return undefined;
@@ -103,7 +103,7 @@ export class Changer {
     desired: (routes: ReadonlySet<string>) => boolean,
     seconds = SECONDS,
   ): Promise<Measured> {
-    const seen = await Promise.all(this.views.map((view) => view.settles(desired, seconds)));
+    const seen = await Promise.all(this.views.map((view) => view.waitForRoutes(desired, seconds)));
     return { kind, acknowledged, ms: Math.max(...seen) - acknowledged };
   }
 

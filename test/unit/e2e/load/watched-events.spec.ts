@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { WatchedEvents } from "../../../../e2e/load/events";
+import { WatchedEvents } from "../../../../e2e/load/watched-events";
 
 function setUp() {
   const events = new WatchedEvents(5000);
@@ -8,21 +8,21 @@ function setUp() {
 }
 
 describe("events of a watch", () => {
-  it("misses nothing when every write is shown, before or after its answer", () => {
+  it("misses nothing when every write is delivered, before or after its acknowledgement", () => {
     const events = setUp();
-    events.shown(1, 101, 0);
+    events.delivered(1, 101, 0);
     events.acknowledged(1, 101, 1);
     events.acknowledged(2, 102, 2);
-    events.shown(2, 102, 3);
+    events.delivered(2, 102, 3);
     events.giveUpAfter(1000, 100_000);
     assert.deepEqual(events.take(), { missed: 0, late: 0 });
     assert.equal(events.revision, 102);
   });
 
-  it("misses a write that is jumped over, whether its answer comes before or after", () => {
+  it("misses a skipped write, whether it is acknowledged before or after", () => {
     const events = setUp();
     events.acknowledged(1, 101, 0);
-    events.shown(3, 103, 1);
+    events.delivered(3, 103, 1);
     assert.equal(events.take().missed, 1);
     events.acknowledged(2, 102, 2);
     assert.equal(events.take().missed, 1);
@@ -39,17 +39,17 @@ describe("events of a watch", () => {
     assert.equal(events.take().missed, 0);
   });
 
-  it("says how long the oldest write waits, and calls a write late after the deadline", () => {
+  it("reports how long the oldest write has waited, and counts a write as late after the deadline", () => {
     const events = setUp();
     events.acknowledged(1, 101, 1000);
     events.acknowledged(2, 102, 2000);
     assert.equal(events.oldestWaitMs(7000), 6000);
-    events.shown(1, 101, 7000);
+    events.delivered(1, 101, 7000);
     assert.deepEqual(events.take(), { missed: 0, late: 1 });
     assert.equal(events.oldestWaitMs(7000), 5000);
   });
 
-  it("misses what waits for too long, and what a new start leaves behind", () => {
+  it("misses a write that waits for too long, and writes before the revision of a restart", () => {
     const events = setUp();
     events.acknowledged(1, 101, 0);
     events.giveUpAfter(1000, 1001);
@@ -58,7 +58,7 @@ describe("events of a watch", () => {
     events.acknowledged(3, 103, 2000);
     events.restartAfter(102);
     assert.equal(events.take().missed, 1);
-    events.shown(3, 103, 2001);
+    events.delivered(3, 103, 2001);
     assert.equal(events.take().missed, 0);
   });
 });

@@ -1,16 +1,16 @@
 import { readCredentials } from "../load/kubeconfig";
-import { ask, Identity } from "../load/request";
-import type { Endpoint } from "../load/types";
+import { Identity, sendRequest } from "../load/request";
+import type { Target } from "../load/types";
 
 const DEADLINE_MS = 10_000;
 
-/** The API of one API server as administrator, past every load balancer. */
-export class Api {
+/** A client of one API server as administrator, not through a load balancer. */
+export class ApiClient {
   private readonly identity: Identity;
 
   constructor(
     kubeconfig: string,
-    private readonly target: Endpoint,
+    private readonly target: Target,
   ) {
     this.identity = new Identity(readCredentials(kubeconfig));
   }
@@ -26,7 +26,7 @@ export class Api {
   }
 
   private async send(method: string, path: string, type = "", body?: unknown): Promise<unknown> {
-    const answer = await ask({
+    const response = await sendRequest({
       options: this.identity.options(this.target, "kubernetes"),
       method,
       path,
@@ -34,9 +34,9 @@ export class Api {
       deadlineMs: DEADLINE_MS,
       ...(body === undefined ? {} : { body: { type, text: JSON.stringify(body) } }),
     });
-    if (answer.status !== 200) {
-      throw new Error(`${method} ${path}: ${answer.status} ${answer.body.slice(0, 200)}`);
+    if (response.status !== 200) {
+      throw new Error(`${method} ${path}: ${response.status} ${response.body.slice(0, 200)}`);
     }
-    return JSON.parse(answer.body);
+    return JSON.parse(response.body);
   }
 }

@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { electionsIn } from "../../../../e2e/scenario/etcd-elections";
+
+const FILE = "/var/log/pods/kube-system_etcd-m1_15a5/etcd/0.log";
+
+/** A line of etcd 3.6 as kubelet's log file has it, printed by `grep -H`. */
+function line(time: string, event: string, file = FILE): string {
+  const ts = `2026-11-29T${time}Z`;
+  return `${file}:${ts} stderr F {"level":"info","ts":"${ts}","logger":"raft","caller":"v3@v3.6.0/node.go:376","msg":"raft.node: 85d9c989786a9942 ${event} leader b8efc8fc068bf140 at term 2"}`;
+}
+
+const at = (time: string) => Date.parse(`2026-11-29T${time}Z`);
+
+describe("elections in the log of etcd", () => {
+  it("last from 2 s before the leader was lost until the next one is elected", () => {
+    const log = [line("03:18:16.444684", "lost"), line("03:18:17.946022", "elected")].join("\n");
+    assert.deepEqual(electionsIn(log), [{ from: at("03:18:14.444"), to: at("03:18:17.946") }]);
+  });
+
+  it("are none when a member finds its first leader", () => {
+    assert.deepEqual(electionsIn(line("03:18:05.846760", "elected")), []);
+  });
+
+  it("end with the loss when the container has logged no new leader", () => {
+    const other = FILE.replace("0.log", "1.log");
+    const log = [line("03:18:16.000", "lost"), line("03:30:00.000", "elected", other)].join("\n");
+    assert.deepEqual(electionsIn(log), [{ from: at("03:18:14.000"), to: at("03:18:16.000") }]);
+  });
+
+  it("are none in an empty log", () => {
+    assert.deepEqual(electionsIn(""), []);
+  });
+});
