@@ -1,4 +1,3 @@
-import { haproxyOf, updaterOf } from "../../stacks/assemble";
 import { haproxy, updater } from "../../stacks/schema-haproxy";
 import type { Load } from "../load/load";
 import { HAPROXY_UNIT } from "../../names";
@@ -35,8 +34,8 @@ export interface Drains {
 
 /** As without any configuration. */
 export const DEFAULT_DRAINS: Drains = {
-  stoppedMs: haproxyOf(haproxy.parse(undefined)).timeouts.hardStopAfterMs,
-  removedMs: updaterOf(updater.parse(undefined)).drainSeconds * 1000,
+  stoppedMs: haproxy.parse(undefined).timeouts.hardStopAfterMs,
+  removedMs: updater.parse(undefined).drainSeconds * 1000,
 };
 
 /** One thing that is done to the cluster under load. */

@@ -1,7 +1,6 @@
-import { haproxyOf } from "../../stacks/assemble";
 import { haproxy } from "../../stacks/schema-haproxy";
 
-const { maxConnections, timeouts, checks } = haproxyOf(haproxy.parse(undefined));
+const { maxConnections, timeouts, checks } = haproxy.parse(undefined);
 
 /** What haproxy.cfg says without any configuration, apart from paths, ports and addresses. */
 export const HAPROXY_DEFAULTS = { maxConnections, timeouts, checks };
