@@ -14,8 +14,6 @@ export function assemble(parsed: Parsed, targets: ReadonlyMap<string, SshTarget>
     ports: { lb: parsed.endpoint.port, ...ports },
     ownAddress: ownAddressOf(ownAddress),
     kubeadm: kubeadmOf(parsed.kubeadm),
-    haproxy: haproxyOf(parsed.haproxy),
-    updater: updaterOf(parsed.updater),
     nodes: machines(nodes, targets),
     loadBalancers: machines(loadBalancers, targets),
   };
@@ -38,34 +36,6 @@ function kubeadmOf(parsed: Parsed["kubeadm"]): Settings["kubeadm"] {
     fragments,
     resetOnDestroy,
   };
-}
-
-/** HAProxy's settings: times get the names and units that haproxy/ uses. */
-export function haproxyOf(parsed: Parsed["haproxy"]): Settings["haproxy"] {
-  const { timeouts, hardStopAfter, checks, ...rest } = parsed;
-  const { interval, fastInterval, slowStart, ...counts } = checks;
-  return {
-    ...rest,
-    timeouts: {
-      helloMs: timeouts.hello,
-      connectMs: timeouts.connect,
-      idleMs: timeouts.idle,
-      checkMs: timeouts.check,
-      queueMs: timeouts.queue,
-      hardStopAfterMs: hardStopAfter,
-    },
-    checks: {
-      ...counts,
-      intervalMs: interval,
-      fastIntervalMs: fastInterval,
-      slowStartMs: slowStart,
-    },
-  };
-}
-
-/** The updater's settings, times in seconds. */
-export function updaterOf({ drain, retain, ...rest }: Parsed["updater"]): Settings["updater"] {
-  return { ...rest, drainSeconds: drain, retainSeconds: retain };
 }
 
 function machines(nodes: Parsed["nodes"], targets: ReadonlyMap<string, SshTarget>): NodeSettings[] {

@@ -199,12 +199,12 @@ function ownAddressConflicts({ ownAddress, nodes, loadBalancers }: Known): Valid
 
 function haproxyConflicts({ haproxy }: Known): ValidationError[] {
   if (haproxy === undefined) return [];
-  const { interval, fastInterval } = haproxy.checks;
-  if (fastInterval <= interval) return [];
+  const { intervalMs, fastIntervalMs } = haproxy.checks;
+  if (fastIntervalMs <= intervalMs) return [];
   return [
     {
       path: "haproxy.checks.fastInterval",
-      message: `got ${formatDuration(fastInterval)}, expected at most haproxy.checks.interval (${formatDuration(interval)})`,
+      message: `got ${formatDuration(fastIntervalMs)}, expected at most haproxy.checks.interval (${formatDuration(intervalMs)})`,
     },
   ];
 }

@@ -1,5 +1,7 @@
 import { duration, flag, image, keys, oneOf, resources, whole, wholeSeconds } from "./fields";
 
+// Operators write times as texts; each `transform` gives the number a name with its unit.
+
 const timeouts = keys({
   hello: duration("1ms", "1m")
     .prefault("10s")
@@ -14,7 +16,15 @@ const timeouts = keys({
     ),
   check: duration("1ms", "1m").prefault("700ms").describe("One health check."),
   queue: duration("1ms", "1m").prefault("2s").describe("Wait for a free slot on an API server."),
-}).prefault({});
+})
+  .transform(({ hello, connect, idle, check, queue }) => ({
+    helloMs: hello,
+    connectMs: connect,
+    idleMs: idle,
+    checkMs: check,
+    queueMs: queue,
+  }))
+  .prefault({});
 
 const checks = keys({
   authentication: oneOf(["anonymous", "token"])
@@ -31,7 +41,14 @@ const checks = keys({
   slowStart: duration("1ms", "10m")
     .prefault("20s")
     .describe("A server that comes back reaches its full share over this time."),
-}).prefault({});
+})
+  .transform(({ interval, fastInterval, slowStart, ...others }) => ({
+    ...others,
+    intervalMs: interval,
+    fastIntervalMs: fastInterval,
+    slowStartMs: slowStart,
+  }))
+  .prefault({});
 
 /** HAProxy itself. */
 export const haproxy = keys({
@@ -53,6 +70,10 @@ export const haproxy = keys({
   timeouts,
   checks,
 })
+  .transform(({ hardStopAfter, timeouts, ...others }) => ({
+    ...others,
+    timeouts: { ...timeouts, hardStopAfterMs: hardStopAfter },
+  }))
   .prefault({})
   .describe("HAProxy: its image, limits, timeouts and health checks.");
 
@@ -83,5 +104,10 @@ export const updater = keys({
       "A copy of HAProxy's own binary [checks haproxy.cfg](how-it-works.md#no-unchecked-file). `false` for an HAProxy image without a shell.",
     ),
 })
+  .transform(({ drain, retain, ...others }) => ({
+    ...others,
+    drainSeconds: drain,
+    retainSeconds: retain,
+  }))
   .prefault({})
   .describe("The process that brings changes of the backends into HAProxy.");

@@ -2,6 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { KubeadmClusterArgs } from "../components/ssh/kubeadm-cluster";
 import { Host } from "../components/ssh/host";
+import { hostPort } from "../haproxy/address";
 import { formatBackend } from "../haproxy/model";
 import type { ExistingCluster } from "../host/preflight/preflight-script";
 import { NAMESPACE, PRODUCT } from "../names";
@@ -20,7 +21,7 @@ export interface StackOutputs {
 /** The outputs of both topologies. */
 export function outputsOf(settings: Settings, kubeconfig: pulumi.Output<string>): StackOutputs {
   const { host, port } = settings.endpoint;
-  return { endpoint: `https://${host.includes(":") ? `[${host}]` : host}:${port}`, kubeconfig };
+  return { endpoint: `https://${hostPort(host, port)}`, kubeconfig };
 }
 
 /**

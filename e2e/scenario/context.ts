@@ -1,4 +1,3 @@
-import { haproxyOf, updaterOf } from "../../stacks/assemble";
 import { haproxy, updater } from "../../stacks/schema-haproxy";
 import type { Load } from "../load/load";
 import type { LabCluster } from "./lab-cluster";
@@ -26,8 +25,8 @@ export interface Drains {
 
 /** The drains of the default configuration. */
 export const DEFAULT_DRAINS: Drains = {
-  stoppedMs: haproxyOf(haproxy.parse(undefined)).timeouts.hardStopAfterMs,
-  removedMs: updaterOf(updater.parse(undefined)).drainSeconds * 1000,
+  stoppedMs: haproxy.parse(undefined).timeouts.hardStopAfterMs,
+  removedMs: updater.parse(undefined).drainSeconds * 1000,
 };
 
 /** For everything that kubelet and the API servers do; slow machines need minutes. */

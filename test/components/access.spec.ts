@@ -32,7 +32,8 @@ describe("the updater's rights", () => {
       const roles = recording.all(ROLE);
       const bindings = recording.all(BINDING);
       assert.deepEqual(roles.flatMap(rights).sort(), expected[discovery].sort());
-      // Each Role is bound in its own namespace, to this account and nobody else, and there is nothing beside them.
+      // Each Role is bound in its own namespace, to this account and nobody else, and there is
+      // nothing beside them.
       assert.deepEqual(bindings.map(boundRole).sort(), roles.map(roleName).sort());
       for (const { inputs } of bindings) {
         assert.deepEqual(inputs["subjects"], [

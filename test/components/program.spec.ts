@@ -1,32 +1,16 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { after, before, describe, it } from "mocha";
+import { after, describe, it } from "mocha";
 import { recordResources } from "../../pulumi-test-utils/src/index";
 import { program } from "../../stacks/program";
-import { example, HOST_KEY } from "../unit/stacks/example";
+import { StackConfig } from "../support/stack-config";
 
 describe("the program", () => {
-  let folder: string;
-  before(() => {
-    folder = mkdtempSync(join(tmpdir(), "control-plane-lb-program-"));
-    writeFileSync(join(folder, "key"), "a private key");
-  });
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  const config = new StackConfig("mine");
+  after(() => config.remove());
 
-  const run = (changes: Record<string, unknown> = {}) => {
-    const ssh = { hostKey: HOST_KEY, privateKeyFile: join(folder, "key") };
-    const config = Object.entries({ ...example(), ssh, ...changes }).map(([key, value]) => [
-      `mine:${key}`,
-      typeof value === "string" ? value : JSON.stringify(value),
-    ]);
-    return recordResources(program, {
-      project: "mine",
-      config: Object.fromEntries(config) as Record<string, string>,
-    });
-  };
+  const run = (changes: Record<string, unknown> = {}) =>
+    recordResources(program, { project: "mine", config: config.with(changes) });
 
   it("reads the stack's configuration and returns the outputs", async () => {
     const { result, resources } = await run();

@@ -1,33 +1,16 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "mocha";
-import { EngineError, type Engine, type Step } from "../../pulumi-test-utils/src/index";
+import { EngineError, type Engine } from "../../pulumi-test-utils/src/index";
 import { Bench } from "./support/bench";
+import { CA, changesOf, EXTERNAL_OBJECTS, inOrder } from "./support/journal";
 
-const OBJECTS = [
-  "configmaps/haproxy-backends",
-  "rolebindings/control-plane-lb",
-  "roles/control-plane-lb",
-  "secrets/control-plane-lb-token-1",
-  "serviceaccounts/control-plane-lb",
-];
-
-const CA = "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n";
-
-const inOrder = (journal: readonly string[], ...lines: readonly string[]) => {
-  const places = lines.map((line) => journal.indexOf(line));
-  assert.ok(
-    places.every((place, index) => place >= 0 && place >= (places[index - 1] ?? 0)),
-    `${lines.join("\n")}\n  in\n${journal.join("\n")}`,
-  );
-};
-
-describe("on the real engine, HAProxy outside of the cluster", function () {
+describe("on the real engine, HAProxy outside the cluster", function () {
   this.timeout(300_000);
   this.bail(true);
   let bench: Bench;
   let engine: Engine;
 
-  /** m1 and m2 are control-plane nodes, lb1 and lb2 hosts of HAProxy. */
+  /** m1 and m2 are control-plane nodes, lb1 and lb2 load-balancer hosts. */
   const config = (more: Record<string, unknown> = {}, lost = false) => ({
     ...bench.config([bench.node("m1", 11), bench.node("m2", 12)]),
     topology: { value: "external" },
@@ -46,12 +29,6 @@ describe("on the real engine, HAProxy outside of the cluster", function () {
     engine = await bench.engine(config());
   });
   after(() => bench?.stop());
-
-  const changes = (steps: readonly Step[]) =>
-    steps
-      .filter(({ op, type }) => op !== "same" && !/^(control-plane-lb:|pulumi:pulumi:)/.test(type))
-      .map(({ op, name }) => `${op} ${name}`)
-      .sort();
 
   it("is listed whole by the first preview, which touches no host", async () => {
     const names = (await engine.preview()).steps.map(({ name }) => name);
@@ -79,7 +56,7 @@ describe("on the real engine, HAProxy outside of the cluster", function () {
       "m1 join-credentials-for-m2 apply",
       "m2 m2-bootstrap apply",
     );
-    assert.deepEqual(bench.api.names(), OBJECTS);
+    assert.deepEqual(bench.api.names(), EXTERNAL_OBJECTS);
     assert.deepEqual(bench.api.configMap("haproxy-backends"), {
       m1: "10.0.0.11:6443",
       m2: "10.0.0.12:6443",
@@ -94,12 +71,12 @@ describe("on the real engine, HAProxy outside of the cluster", function () {
     }
   });
 
-  it("does nothing in a second up", async () => {
+  it("changes nothing in a second up", async () => {
     assert.deepEqual(Object.keys((await engine.up()).summary), ["same"]);
     assert.deepEqual(bench.takeJournal(), []);
   });
 
-  it("rolls a change over the hosts one at a time, and stops at one that does not come back", async () => {
+  it("changes one host at a time, and stops at a host that does not become healthy", async () => {
     engine.setConfig(config({ haproxy: { checks: { rise: 3 } } }));
     bench.answers.set("updater-service", { stderr: "it does not serve again\n", code: 1 });
     await assert.rejects(engine.up(), (error) => {
@@ -113,11 +90,11 @@ describe("on the real engine, HAProxy outside of the cluster", function () {
     );
     bench.answers.delete("updater-service");
     const { steps } = await engine.up();
-    assert.deepEqual(changes(steps), ["update lb1-updater", "update lb2-updater"]);
+    assert.deepEqual(changesOf(steps), ["update lb1-updater", "update lb2-updater"]);
     inOrder(bench.takeJournal(), "lb1 updater-service apply", "lb2 updater-service apply");
   });
 
-  it("rotates the token: the former one goes when every host has used the new one", async () => {
+  it("deletes the former token only after every host has used the new one", async () => {
     const rotated = { haproxy: { checks: { rise: 3 } }, token: { generation: 2 } };
     engine.setConfig(config(rotated));
     bench.answers.set("updater-token", { stderr: "has not synced\n", code: 1 });
@@ -133,13 +110,13 @@ describe("on the real engine, HAProxy outside of the cluster", function () {
     assert.ok(bench.api.names().includes("secrets/control-plane-lb-token-2"));
   });
 
-  it("goes without a dead host once that is marked as lost, and leaves the other as it was", async () => {
+  it("is destroyed without a dead host that is marked as lost", async () => {
     await bench.stopHost("lb1");
     const more = { haproxy: { checks: { rise: 3 } }, token: { generation: 2 } };
     engine.setConfig(config(more, true));
     await engine.up();
     bench.takeJournal();
-    // what a host that leaves reads: gone, or with its name, means that the cluster stays
+    // a leaving host reads the list: without it, or with its own name in it, the cluster stays
     const listed: unknown[] = [];
     bench.answers.set("m2-bootstrap", () => {
       const there = bench.api.configMap("haproxy-backends") !== undefined;
@@ -165,7 +142,7 @@ describe("on the real engine, HAProxy outside of the cluster", function () {
   });
 });
 
-describe("on the real engine, HAProxy outside of a cluster that exists", function () {
+describe("on the real engine, HAProxy outside a cluster that exists", function () {
   this.timeout(300_000);
   this.bail(true);
   let bench: Bench;
@@ -181,7 +158,7 @@ describe("on the real engine, HAProxy outside of a cluster that exists", functio
   });
   after(() => bench?.stop());
 
-  it("changes nothing while the certificates do not hold the endpoint", async () => {
+  it("changes nothing while an API server's certificate does not hold the endpoint", async () => {
     const reason = "the certificate of m1's API server does not hold lb.example: add it";
     bench.answers.set("lb1", { stderr: `${reason}\n`, code: 1 });
     await assert.rejects(engine.up(), (error) => {
@@ -198,10 +175,10 @@ describe("on the real engine, HAProxy outside of a cluster that exists", functio
     await engine.up();
     const journal = bench.takeJournal();
     inOrder(journal, "lb1 lb1 apply", "lb1 updater-service apply", "lb1 haproxy-service apply");
-    for (const object of OBJECTS) {
+    for (const object of EXTERNAL_OBJECTS) {
       inOrder(journal, "lb1 haproxy-service apply", `PATCH ${object}`, "lb1 updater-token apply");
     }
-    assert.deepEqual(bench.api.names(), OBJECTS);
+    assert.deepEqual(bench.api.names(), EXTERNAL_OBJECTS);
     assert.deepEqual(bench.api.configMap("haproxy-backends"), {
       m1: "10.0.0.11:6443",
       m2: "10.0.0.12:6443",
@@ -212,7 +189,7 @@ describe("on the real engine, HAProxy outside of a cluster that exists", functio
     );
   });
 
-  it("goes again, and leaves the cluster as it was", async () => {
+  it("is destroyed, and leaves the cluster as it was", async () => {
     await engine.destroy();
     inOrder(bench.takeJournal(), "lb1 haproxy-service remove", "lb1 updater-service remove");
     assert.deepEqual(bench.api.names(), []);

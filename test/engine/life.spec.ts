@@ -1,26 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "mocha";
-import type { Engine, Step } from "../../pulumi-test-utils/src/index";
+import type { Engine } from "../../pulumi-test-utils/src/index";
 import { Bench } from "./support/bench";
+import { changesOf, DAEMONSET_OBJECTS, inOrder } from "./support/journal";
 
-const OBJECTS = [
-  "configmaps/control-plane-lb-updater",
-  "configmaps/haproxy-backends",
-  "daemonsets/control-plane-lb",
-  "rolebindings/control-plane-lb",
-  "roles/control-plane-lb",
-  "serviceaccounts/control-plane-lb",
-];
-
-/** What an operation did to which resource, sorted; components and the stack left out. */
-function done(steps: readonly Step[]): string[] {
-  return steps
-    .filter(({ type }) => !/^(control-plane-lb:|pulumi:pulumi:)/.test(type))
-    .map(({ op, name }) => `${op} ${name}`)
-    .sort();
-}
-
-describe("on the real engine, a cluster that is made", function () {
+describe("on the real engine, a cluster that kubeadm makes", function () {
   this.timeout(300_000);
   this.bail(true);
   let bench: Bench;
@@ -31,19 +15,6 @@ describe("on the real engine, a cluster that is made", function () {
     engine = await bench.engine(bench.config());
   });
   after(() => bench?.stop());
-
-  const indexOf = (journal: readonly string[], line: string) => {
-    assert.ok(journal.includes(line), `${line} is not in:\n${journal.join("\n")}`);
-    return journal.indexOf(line);
-  };
-  const inOrder = (journal: readonly string[], ...lines: readonly string[]) => {
-    const places = lines.map((line) => indexOf(journal, line));
-    assert.deepEqual(
-      places,
-      places.toSorted((a, b) => a - b),
-      journal.join("\n"),
-    );
-  };
 
   it("is listed whole by the first preview, which touches no host", async () => {
     const { steps } = await engine.preview();
@@ -93,7 +64,7 @@ describe("on the real engine, a cluster that is made", function () {
       "PATCH configmaps/haproxy-backends",
       "PATCH daemonsets/control-plane-lb",
     );
-    assert.deepEqual(bench.api.names(), OBJECTS);
+    assert.deepEqual(bench.api.names(), DAEMONSET_OBJECTS);
     assert.deepEqual(bench.api.configMap("haproxy-backends"), {
       m1: "10.0.0.11:6443",
       m2: "10.0.0.12:6443",
@@ -111,13 +82,13 @@ describe("on the real engine, a cluster that is made", function () {
     for (const text of [secret, "token-of-admin"]) assert.ok(!stored.includes(text), text);
   });
 
-  it("does nothing in a second up, nor after a refresh", async () => {
+  it("changes nothing in a second up, nor after a refresh", async () => {
     assert.deepEqual(Object.keys((await engine.up()).summary), ["same"]);
-    assert.deepEqual(done((await engine.up({ refresh: true })).steps), []);
+    assert.deepEqual(changesOf((await engine.up({ refresh: true })).steps), []);
     assert.deepEqual(bench.takeJournal(), []);
   });
 
-  it("leaves a key alone that somebody else has added", async () => {
+  it("leaves a key alone that another manager has added", async () => {
     bench.api.patchData("haproxy-backends", { m4: "10.0.0.14:6443" });
     await engine.up({ refresh: true });
     assert.equal(bench.api.configMap("haproxy-backends")?.["m4"], "10.0.0.14:6443");
@@ -128,11 +99,11 @@ describe("on the real engine, a cluster that is made", function () {
     engine.setConfig(bench.config());
     const { steps } = await engine.up();
     assert.deepEqual(
-      done(steps).filter((line) => !/^(create|update) /.test(line)),
+      changesOf(steps).filter((line) => !/^(create|update) /.test(line)),
       [],
     );
     assert.deepEqual(
-      done(steps).filter((line) => line.startsWith("create ")),
+      changesOf(steps).filter((line) => line.startsWith("create ")),
       [
         "create backends-m4",
         "create m1-join-credentials-from-m4",
@@ -147,7 +118,7 @@ describe("on the real engine, a cluster that is made", function () {
     assert.ok(!journal.includes("PATCH daemonsets/control-plane-lb"), journal.join("\n"));
   });
 
-  it("lets a control-plane node go: out of the list, its key, then the control-plane node, then its forward", async () => {
+  it("removes a control-plane node in order: list and key, the node, its forward", async () => {
     const nodes = [bench.node("m1", 11), bench.node("m2", 12), bench.node("m4", 14)];
     engine.setConfig(bench.config(nodes));
     await engine.up();
@@ -170,7 +141,7 @@ describe("on the real engine, a cluster that is made", function () {
     );
   });
 
-  it("goes without a dead host once that is marked as lost", async () => {
+  it("is destroyed without a dead host that is marked as lost", async () => {
     await bench.stopHost("m2");
     const nodes = [
       bench.node("m1", 11),
@@ -219,15 +190,15 @@ describe("on the real engine, a cluster that exists", function () {
       "m2 forward apply",
       "m2 m2 apply",
     ]);
-    assert.deepEqual(bench.api.names(), OBJECTS);
+    assert.deepEqual(bench.api.names(), DAEMONSET_OBJECTS);
   });
 
-  it("sees a changed backend as an update of its key, after the host was looked at", async () => {
+  it("shows a changed backend as an update of its key and its preflight", async () => {
     const nodes = [bench.node("m1", 11), bench.node("m2", 22)];
     engine.setConfig(bench.existing(nodes));
     const expected = ["update backends-m2", "update m2-preflight"];
-    assert.deepEqual(done((await engine.preview()).steps), expected);
-    assert.deepEqual(done((await engine.up()).steps), expected);
+    assert.deepEqual(changesOf((await engine.preview()).steps), expected);
+    assert.deepEqual(changesOf((await engine.up()).steps), expected);
     assert.deepEqual(bench.takeJournal(), ["m2 m2 apply", "PATCH configmaps/haproxy-backends"]);
     assert.deepEqual(bench.api.configMap("haproxy-backends"), {
       m1: "10.0.0.11:6443",
@@ -241,7 +212,7 @@ describe("on the real engine, a cluster that exists", function () {
       ...bench.existing([bench.node("m1", 11), bench.node("m2", 22)]),
       kubeconfig,
     });
-    assert.deepEqual(done((await engine.up()).steps), ["update cluster"]);
+    assert.deepEqual(changesOf((await engine.up()).steps), ["update cluster"]);
   });
 
   it("is left as it was on destroy", async () => {
@@ -275,7 +246,7 @@ describe("on the real engine, the variants of the DaemonSet", function () {
   });
   after(() => bench?.stop());
 
-  it("mounted: makes the ConfigMap and the DaemonSet, and nothing with rights", async () => {
+  it("mounted: creates the ConfigMap and the DaemonSet, and no object with rights", async () => {
     await engine.up();
     assert.deepEqual(bench.api.names(), WITHOUT_RIGHTS);
     assert.deepEqual(keys(), ["haproxy.cfg"]);
@@ -286,21 +257,21 @@ describe("on the real engine, the variants of the DaemonSet", function () {
   it("mounted: a changed backend is an update of the ConfigMap alone", async () => {
     engine.setConfig({ ...bench.existing(nodes(22)), ...MOUNTED });
     const expected = ["update backends-haproxy.cfg", "update m2-preflight"];
-    assert.deepEqual(done((await engine.preview()).steps), expected);
-    assert.deepEqual(done((await engine.up()).steps), expected);
+    assert.deepEqual(changesOf((await engine.preview()).steps), expected);
+    assert.deepEqual(changesOf((await engine.up()).steps), expected);
     assert.deepEqual(bench.takeJournal(), ["m2 m2 apply", "PATCH configmaps/haproxy-backends"]);
     const text = bench.api.configMap("haproxy-backends")?.["haproxy.cfg"] ?? "";
     assert.match(text, /server m2:10\.0\.0\.22:6443 /);
   });
 
-  it("can be changed, there and back: the keys follow, and the DaemonSet is updated in place", async () => {
+  it("change there and back: the keys follow, and the DaemonSet is updated in place", async () => {
     engine.setConfig(bench.existing(nodes(22)));
-    const there = done((await engine.up()).steps);
+    const there = changesOf((await engine.up()).steps);
     assert.ok(there.includes("update haproxy-daemon-set"), there.join("\n"));
-    assert.deepEqual(bench.api.names(), OBJECTS);
+    assert.deepEqual(bench.api.names(), DAEMONSET_OBJECTS);
     assert.deepEqual(keys().sort(), ["m1", "m2"]);
     engine.setConfig({ ...bench.existing(nodes(22)), ...MOUNTED });
-    const back = done((await engine.up()).steps);
+    const back = changesOf((await engine.up()).steps);
     assert.ok(back.includes("update haproxy-daemon-set"), back.join("\n"));
     assert.deepEqual(bench.api.names(), WITHOUT_RIGHTS);
     assert.deepEqual(keys(), ["haproxy.cfg"]);

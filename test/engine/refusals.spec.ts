@@ -3,7 +3,7 @@ import { after, before, describe, it } from "mocha";
 import { EngineError, type Engine } from "../../pulumi-test-utils/src/index";
 import { Bench } from "./support/bench";
 
-describe("on the real engine, a configuration that is wrong", function () {
+describe("on the real engine, a configuration with errors", function () {
   this.timeout(300_000);
   let bench: Bench;
 
@@ -42,7 +42,7 @@ describe("on the real engine, a configuration that is wrong", function () {
     assert.deepEqual(bench.takeJournal(), []);
   });
 
-  it("that no host accepts changes nothing, and the host's reason is shown", async () => {
+  it("that a host refuses changes nothing, and shows the host's reason", async () => {
     const engine = await bench.engine(bench.config());
     const reason = "m2: port 6444 is held by nginx: stop it or choose another endpoint.port";
     bench.answers.set("m2", { stderr: `${reason}\n`, code: 1 });

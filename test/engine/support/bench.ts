@@ -9,13 +9,22 @@ import { FakeHost, type Answer, type Run } from "./fake-host";
 
 export const PROJECT_FILE = path.resolve(__dirname, "../../../Pulumi.yaml");
 
-/** Fake hosts and a fake API that share one journal: the real engine and the program do everything else. */
+/**
+ * Fake hosts and a fake API that share one journal: the real engine and the program do everything
+ * else.
+ */
 export class Bench {
-  /** Everything that changed something, in order: "m1 forward apply", "DELETE configmaps/haproxy-backends". */
+  /**
+   * Everything that changed something, in order: "m1 forward apply", "DELETE
+   * configmaps/haproxy-backends".
+   */
   readonly journal: string[] = [];
   readonly userKey = keyPair();
   readonly hostKey = keyPair();
-  /** Answers of scripts instead of the usual ones, by the script's name; a function is called when the script runs. */
+  /**
+   * Answers of scripts instead of the usual ones, by the script's name; a function is called when
+   * the script runs.
+   */
   readonly answers = new Map<string, Answer | (() => Answer)>();
   private readonly hosts = new Map<string, FakeHost>();
   private readonly folder = mkdtempSync(path.join(tmpdir(), "control-plane-lb-engine-"));
@@ -91,7 +100,7 @@ export class Bench {
     return engine;
   }
 
-  /** What has been noted since the last call. */
+  /** The journal since the last call. */
   takeJournal(): string[] {
     return this.journal.splice(0);
   }

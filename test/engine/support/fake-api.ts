@@ -20,7 +20,8 @@ interface Stored {
 /**
  * A Kubernetes API in memory: objects are what their field managers have applied, key by key.
  *
- * Enough to see what the program writes and deletes; it knows no conflicts, no defaults, no rights, and every DaemonSet is ready.
+ * Enough to see what the program writes and deletes; it knows no conflicts, no defaults, no rights,
+ * and every DaemonSet is ready.
  */
 export class FakeApi {
   private readonly objects = new Map<string, Stored>();

@@ -5,7 +5,10 @@ import { Server, utils, type Connection, type ServerChannel } from "ssh2";
 /** A script that ran: its name, and apply or remove. */
 export interface Run {
   readonly host: string;
-  /** As in the script's first line: "m1" (the preflight), "forward", "join credentials-for-m1", "kubeconfig". */
+  /**
+   * As in the script's first line: "m1" (the preflight), "forward", "join credentials-for-m1",
+   * "kubeconfig".
+   */
   readonly script: string;
   readonly command: string;
 }

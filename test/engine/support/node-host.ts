@@ -23,8 +23,9 @@ export interface HostRun {
 type Call<T> = grpc.ServerUnaryCall<T, unknown>;
 
 /**
- * Runs index.ts as `pulumi preview` does: by the node host that comes with the SDK, which compiles TypeScript itself, in a process of its own.
- * Only the engine at the other end is ours: it knows everything as "unknown".
+ * Runs index.ts as `pulumi preview` does: by the node host that comes with the SDK, which compiles
+ * TypeScript itself, in a process of its own. Only the engine at the other end is ours: it knows
+ * everything as "unknown".
  */
 export async function runUnderNodeHost(config: Record<string, string>): Promise<HostRun> {
   const registered: string[] = [];
