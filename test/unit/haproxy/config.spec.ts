@@ -1,10 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  fingerprintSpec,
-  renderHaproxyConfig,
-  type HaproxySpec,
-} from "../../../haproxy/config";
+import { fingerprintSpec, renderHaproxyConfig, type HaproxySpec } from "../../../haproxy/config";
 import type { Backend } from "../../../haproxy/model";
 import { LAST_LINE, renderMountedConfig } from "../../../haproxy/mounted";
 import { replaceServerLines } from "../../../haproxy/server-lines";
