@@ -23,7 +23,9 @@ export function updater(plane: () => ControlPlane): void {
       });
       await eventually("every updater refuses it", 30, async () => {
         const hosts = await plane().status();
-        return hosts.every(({ problems }) => problems.some((text) => text.includes("BackendRefused: bad")));
+        return hosts.every(({ problems }) =>
+          problems.some((text) => text.includes("BackendRefused: bad")),
+        );
       });
       await patch("bad", null);
       await eventually("nothing is refused", 30, async () => {
