@@ -77,7 +77,11 @@ class Updater {
     const report = new Reporter({
       log,
       metrics,
-      sendEvent: (reason, message) => void this.#events.report(reason, message),
+      sendEvent: (reason, message) => {
+        // Until then an Event cannot be written: a tick offers it again.
+        const isConnected = !this.#waitingForToken && this.#discovery.apiServer !== undefined;
+        if (isConnected) void this.#events.report(reason, message);
+      },
     });
     const context = { settings, log, metrics, report, now: () => performance.now() };
     const trust = () => readTrust(settings);
@@ -174,6 +178,7 @@ class Updater {
     await this.#checkToken.sync(this.#runtime);
     await this.#controller.tick();
     this.#pendingTicks -= 1;
+    this.#context.report.repeatEvents();
     // A watch on a hung server is as silent as any other: HAProxy's checks notice it first.
     const [best] = this.#apiServers();
     if (best === undefined || this.#isDown(best)) return;

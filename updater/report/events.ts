@@ -39,6 +39,8 @@ export class EventReporter {
   readonly #host: string;
   readonly #sentAtMs = new Map<string, number>();
   #uid = "";
+  /** The last failure: a repetition is not logged. */
+  #failure = "";
 
   constructor(context: EventContext, connection: EventConnection) {
     this.#context = context;
@@ -66,10 +68,15 @@ export class EventReporter {
     this.#sentAtMs.set(key, now);
     try {
       await this.#send(key, reason, message.slice(0, MAX_MESSAGE));
+      this.#failure = "";
     } catch (error) {
       this.#sentAtMs.set(key, now - REPEAT_MS + (this.#connection.retryMs ?? RETRY_MS));
       this.#context.metrics.countError("event");
-      this.#context.log.warn("Event not written", { reason, error: errorText(error) });
+      const text = errorText(error);
+      if (text !== this.#failure) {
+        this.#context.log.warn("Event not written", { reason, error: text });
+      }
+      this.#failure = text;
     }
   }
 

@@ -42,7 +42,7 @@ const MAX_EVENTS = 10;
 export interface ReporterOutputs {
   readonly log: Log;
   readonly metrics: Metrics;
-  /** Called each time a problem is reported; it drops repetitions itself. @default no Events */
+  /** Called again while a problem lasts; it drops repetitions itself. @default no Events */
   readonly sendEvent?: (reason: ProblemReason, message: string) => void;
 }
 
@@ -72,7 +72,7 @@ export class Reporter {
 
   /** These are the problems of this reason, and no others. */
   replace(reason: ProblemReason, texts: readonly string[]): void {
-    const { log, metrics, sendEvent } = this.#outputs;
+    const { log, metrics } = this.#outputs;
     const before = this.#present.get(reason) ?? [];
     this.#present.set(reason, texts);
     metrics.problems.set(reason, texts.length);
@@ -81,8 +81,13 @@ export class Reporter {
       if (kind !== undefined) metrics.countError(kind);
       if (!before.includes(text)) log.warn(text, { reason });
     }
-    for (const text of texts.slice(0, MAX_EVENTS)) sendEvent?.(reason, text);
+    this.#sendEvents(reason, texts);
     if (texts.length === 0 && before.length > 0) log.info("problem ended", { reason });
+  }
+
+  /** Offers the Events of all present problems again: some may not have been written yet. */
+  repeatEvents(): void {
+    for (const [reason, texts] of this.#present) this.#sendEvents(reason, texts);
   }
 
   /** `Reason: text` of each problem, for /status. */
@@ -90,5 +95,9 @@ export class Reporter {
     return [...this.#present].flatMap(([reason, texts]) =>
       texts.map((text) => `${reason}: ${text}`),
     );
+  }
+
+  #sendEvents(reason: ProblemReason, texts: readonly string[]): void {
+    for (const text of texts.slice(0, MAX_EVENTS)) this.#outputs.sendEvent?.(reason, text);
   }
 }

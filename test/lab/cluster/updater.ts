@@ -24,7 +24,9 @@ export function updaterTests(plane: () => ControlPlane): void {
       });
       await waitUntil("every updater to report it", { seconds: 30 }, async () => {
         const hosts = await plane().status();
-        return hosts.every(({ problems }) => problems.some((text) => text.includes("entry bad")));
+        return hosts.every(({ problems }) =>
+          problems.some((text) => text.includes("BackendRefused: bad")),
+        );
       });
       await patch("bad", null);
       await waitUntil("no problem to be left", { seconds: 30 }, async () => {

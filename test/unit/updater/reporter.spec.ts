@@ -83,6 +83,15 @@ describe("Reporter", () => {
     assert.equal(lines.length, 2);
   });
 
+  it("offers the Events of lasting problems again", () => {
+    report.begin("ReloadFailed", "no worker");
+    report.begin("NoBackends", "none");
+    report.end("NoBackends");
+    events = [];
+    report.repeatEvents();
+    assert.deepEqual(events, ["ReloadFailed: no worker"]);
+  });
+
   it("sends at most ten Events for one reason at a time", () => {
     report.replace(
       "BackendRefused",
