@@ -1,25 +1,14 @@
 import assert from "node:assert/strict";
 import type { Lab } from "../../lab/src/index";
+import { waitUntil } from "../../tools/src/index";
 
-/** Waits until `probe` returns something other than undefined or false; an error counts as "not yet" and is named when time is up. */
-export async function eventually<T>(
+/** `waitUntil` with a deadline in seconds. */
+export function eventually<T>(
   what: string,
   seconds: number,
   probe: () => Promise<T | undefined | false>,
 ): Promise<T> {
-  const deadline = Date.now() + seconds * 1000;
-  let last: unknown = "never true";
-  while (Date.now() < deadline) {
-    try {
-      const value = await probe();
-      if (value !== undefined && value !== false) return value;
-      last = "not yet";
-    } catch (error) {
-      last = error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
-  throw new Error(`${what}: not within ${seconds} s; last: ${String(last)}`);
+  return waitUntil(what, { seconds, everyMs: 250 }, probe);
 }
 
 /** kubectl with the administrator's rights on machine `on`, against that machine's own API server. */

@@ -1,9 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { waitUntil } from "../../../../tools/src/index";
 
-/** Waits for a condition; slow machines have 100 s. */
+/** `waitUntil` with a deadline for slow machines. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>) {
-  for (const end = Date.now() + 100_000; ; await sleep(20)) {
-    if (await condition()) return;
-    if (Date.now() > end) throw new Error(`waited in vain: ${what}`);
-  }
+  await waitUntil(what, { seconds: 100, everyMs: 20, retryErrors: false }, condition);
 }
