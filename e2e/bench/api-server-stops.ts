@@ -1,5 +1,5 @@
 import { waitUntilHealthy, type ScenarioContext } from "../scenario/context";
-import { waitUntil } from "../scenario/wait";
+import { waitUntil } from "../../tools/src/index";
 import { HaproxyView } from "../scenario/haproxy-view";
 import type { Series } from "./report";
 

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ScenarioContext } from "../scenario/context";
-import { waitUntil } from "../scenario/wait";
+import { waitUntil } from "../../tools/src/index";
 import type { Lab } from "../../lab/src/index";
 import type { ApiClient } from "./api-client";
 import { BACKENDS_PATH } from "./backend-changes";

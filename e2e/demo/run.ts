@@ -16,7 +16,7 @@ import { markEtcdElections } from "../scenario/etcd-elections";
 import type { DemoReport, Step } from "./report";
 import { clusterConfig, createEngine, endpointOf } from "../scenario/lab-stack";
 import { ServerTracker } from "../scenario/server-tracker";
-import { waitUntil } from "../scenario/wait";
+import { waitUntil } from "../../tools/src/index";
 import type { Topology } from "../../stacks/schema";
 
 export interface DemoOptions {

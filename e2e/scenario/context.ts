@@ -1,7 +1,7 @@
 import { haproxy, updater } from "../../stacks/schema-haproxy";
 import type { Load } from "../load/load";
 import type { LabCluster } from "./lab-cluster";
-import { waitUntil } from "./wait";
+import { waitUntil } from "../../tools/src/index";
 
 /** What scenarios work with. */
 export interface ScenarioContext {

@@ -1,6 +1,6 @@
 import type { Lab } from "../../lab/src/index";
 import type { Load } from "../load/load";
-import { waitUntil } from "./wait";
+import { waitUntil } from "../../tools/src/index";
 
 // kubeadm writes both before its API server answers. admin.conf has no rights until kubeadm has
 // bound its group; super-admin.conf (kubeadm >= 1.29, init node only) has them at once

@@ -108,6 +108,11 @@ export async function killProcesses(
   const killed = new Set<number>();
   await waitUntil(
     `ending all processes of ${owner}`,
+    {
+      seconds: 60,
+      everyMs: 100,
+      lastSeen: () => `process ids ${processesOf(lab, machine).join(", ")}`,
+    },
     () => {
       const pids = processesOf(lab, machine);
       for (const pid of [...first.filter((pid) => pids.includes(pid)), ...pids]) {
@@ -120,11 +125,10 @@ export async function killProcesses(
       }
       return pids.length === 0;
     },
-    { everyMs: 100, lastSeen: () => `process ids ${processesOf(lab, machine).join(", ")}` },
   );
   // Zombies stay until their parent reaps them. The init process of some containers never does.
   const reaped = () => ![...killed].some((pid) => existsSync(`/proc/${pid}`));
-  await waitUntil("reaping", reaped, { seconds: 5, everyMs: 200 }).catch(() => undefined);
+  await waitUntil("reaping", { seconds: 5, everyMs: 200 }, reaped).catch(() => undefined);
 }
 
 /**
@@ -133,8 +137,8 @@ export async function killProcesses(
 export async function removeGroups(lab: string, machine?: string): Promise<void> {
   await waitUntil(
     `removing the control groups of lab ${lab}`,
-    () => groupsOf(lab, machine).filter((group) => !tryRemove(group)).length === 0,
     { seconds: 30, everyMs: 100, lastSeen: () => groupsOf(lab, machine).join(", ") },
+    () => groupsOf(lab, machine).filter((group) => !tryRemove(group)).length === 0,
   );
   if (machine !== undefined) return;
   for (const { path } of hierarchies()) tryRemove(join(path, ROOT_GROUP));

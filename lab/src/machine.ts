@@ -114,15 +114,15 @@ export class Machine {
     const step = async (what: string, probe: () => Promise<boolean>): Promise<void> => {
       await waitUntil(
         `booting ${this.name} (${what})`,
-        async () => {
-          if (!this.running) throw new Error(`${this.name} ended while booting\n${this.console()}`);
-          return probe();
-        },
         {
           seconds: BOOT_SECONDS,
           everyMs: 250,
           lastSeen: () => `${seen}\n${this.console()}`,
           retryErrors: false,
+        },
+        async () => {
+          if (!this.running) throw new Error(`${this.name} ended while booting\n${this.console()}`);
+          return probe();
         },
       );
     };
@@ -160,10 +160,9 @@ exec nsenter --target ${init} --all env -i PATH=${PATH} HOME=/root LANG=C.UTF-8 
   async stop(hard: boolean): Promise<void> {
     if (this.running && !hard) {
       await this.exec("systemctl poweroff", { check: false });
-      await waitUntil(`shutting down ${this.name}`, () => !this.running, {
-        seconds: SHUTDOWN_SECONDS,
-        everyMs: 200,
-      }).catch(() => undefined);
+      const patience = { seconds: SHUTDOWN_SECONDS, everyMs: 200 };
+      const stopped = () => !this.running;
+      await waitUntil(`shutting down ${this.name}`, patience, stopped).catch(() => undefined);
     }
     await this.clear();
   }

@@ -144,7 +144,7 @@ describe("lab: the machines", function () {
       const now = await bootId(lab, "w1");
       return now !== before && now !== "";
     };
-    await waitUntil("rebooting w1", rebooted, { seconds: 120, everyMs: 200 });
+    await waitUntil("rebooting w1", { seconds: 120, everyMs: 200 }, rebooted);
   });
 
   it("are unreachable only while their cable is unplugged", async () => {
@@ -156,7 +156,7 @@ describe("lab: the machines", function () {
     assert.equal(await output(lab, "m2", "hostname"), "m2");
     assert.match((await cli("status", "--name", FIRST)).stdout, /^m2 .* cut$/m);
     await cli("mend", "m2", "--name", FIRST);
-    await waitUntil("reaching m2", reachable);
+    await waitUntil("reaching m2", { seconds: 60, everyMs: 200 }, reachable);
   });
 
   it("are as new after a wipe, with the same address and host key", async () => {
@@ -207,8 +207,8 @@ describe("lab: the machines", function () {
     );
     await waitUntil(
       "starting the second lab",
-      () => processes(`systemd:/control-plane-lab/${SECOND}/`).length > 0,
       { seconds: 120, everyMs: 20 },
+      () => processes(`systemd:/control-plane-lab/${SECOND}/`).length > 0,
     );
     half.kill("SIGKILL");
     const second = await Lab.up({ name: SECOND, machines: 2, log: quiet });

@@ -5,9 +5,12 @@ import path from "node:path";
 import { Engine, EngineError, NestedSecret } from "../../pulumi-test-utils/src/index";
 import type { ConfigValue } from "../../pulumi-test-utils/src/index";
 import { localProgram, PROJECT_FILE } from "./support/program";
-import { waitUntil } from "./support/wait";
+import { waitUntil } from "../../tools/src/index";
 
 const HIDDEN = "the-hidden-text";
+
+/** For slow machines. */
+const LIMIT = { seconds: 90, everyMs: 50 };
 
 function config(plain: string, more: Record<string, ConfigValue> = {}) {
   return { plain, hidden: { value: HIDDEN, secret: true }, ...more };
@@ -127,7 +130,9 @@ describe("Engine", function () {
     const script = `touch ${started}; while [ ! -e ${flag} ]; do sleep 0.1; done`;
     const engine = await open(config(script));
     const killed = engine.spawnUp(path.resolve(__dirname, "support/program.ts"), "localProgram");
-    await waitUntil(() => existsSync(started), "the command runs", killed.output);
+    await waitUntil("starting the command", { ...LIMIT, lastSeen: killed.output }, () =>
+      existsSync(started),
+    );
     await killed.kill();
     assert.deepEqual(engine.processes(), []);
     await assert.rejects(engine.up(), /locked/);
@@ -143,10 +148,10 @@ describe("Engine", function () {
     const interrupt = new AbortController();
     const up = engine.up({ signal: interrupt.signal });
     const ended = assert.rejects(up, EngineError);
-    await waitUntil(() => existsSync(started), "the command runs");
+    await waitUntil("starting the command", LIMIT, () => existsSync(started));
     interrupt.abort();
     await ended;
-    await waitUntil(() => engine.processes().length === 0, "no process of the engine is left");
+    await waitUntil("the end of the engine", LIMIT, () => engine.processes().length === 0);
     engine.setConfig(config("echo again"));
     assert.equal((await engine.up()).outputs["out"]?.value, "again");
   });

@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { Engine } from "../../pulumi-test-utils/src/index";
 import { startApiServer, type ApiServer } from "./support/api-server";
 import { PROJECT_FILE } from "./support/program";
-import { waitUntil } from "./support/wait";
+import { waitUntil } from "../../tools/src/index";
 import { keyPair } from "../support/key-pair";
 import { startSshServer, type SshServer } from "../support/ssh-server";
 
@@ -146,6 +146,10 @@ describe("stand-ins under the real engine", function () {
     await engine.destroy();
     assert.equal(api.objects.size, 0);
     assert.equal(host.commands.at(-1), "true");
-    await waitUntil(() => engine.processes().length === 0, "no process of the engine is left");
+    await waitUntil(
+      "the end of the engine",
+      { seconds: 90, everyMs: 50 },
+      () => engine.processes().length === 0,
+    );
   });
 });

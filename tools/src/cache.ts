@@ -58,10 +58,10 @@ export async function removeTree(folder: string): Promise<void> {
   let last = "";
   await waitUntil(
     `removing ${folder}`,
+    { seconds: 30, everyMs: 200, lastSeen: () => last },
     async () => {
       if (existsSync(folder)) last = (await remove()).stderr;
       return !existsSync(folder);
     },
-    { seconds: 30, everyMs: 200, lastSeen: () => last },
   );
 }

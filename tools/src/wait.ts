@@ -1,32 +1,30 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** When a wait gives up, and how often it looks. */
+/** When a wait gives up, and how often it probes. */
 export interface WaitOptions {
-  /** Deadline, in seconds. @default 60 */
-  readonly seconds?: number;
-  /** Pause between two probes, in milliseconds. @default 50 */
+  /** Deadline. The probe runs at least once. */
+  readonly seconds: number;
+  /** Pause between two probes, in milliseconds. @default 500 */
   readonly everyMs?: number;
-  /** Ends the wait early, with its reason as the error. */
+  /** Ends the wait early, with the signal's reason as the error. */
   readonly signal?: AbortSignal;
-  /** Describes the state when time is up. @default the last error of the probe */
+  /** Describes the state at the deadline, for the error. @default the last error of the probe alone */
   readonly lastSeen?: () => string | Promise<string>;
   /** Whether an error of the probe counts as "not yet". @default true */
   readonly retryErrors?: boolean;
 }
 
 /**
- * Probes until the result is neither undefined nor false, and returns it. The probe runs at least
- * once.
+ * Probes until the result is neither undefined nor false, and returns it.
  *
  * @param what the awaited event; the error starts with it
  * @throws Error that names the event, the deadline and the last state seen
  */
 export async function waitUntil<T>(
   what: string,
+  { seconds, everyMs = 500, signal, lastSeen, retryErrors = true }: WaitOptions,
   probe: () => Promise<T | undefined | false> | T | undefined | false,
-  options: WaitOptions = {},
 ): Promise<T> {
-  const { seconds = 60, everyMs = 50, signal, retryErrors = true } = options;
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
     let lastError = "";
@@ -39,8 +37,8 @@ export async function waitUntil<T>(
       lastError = error instanceof Error ? error.message : String(error);
     }
     if (Date.now() > deadline) {
-      const seen = [await options.lastSeen?.(), lastError].filter(Boolean).join("; ");
-      throw new Error(`${what}: not within ${seconds} s${seen === "" ? "" : `: ${seen}`}`);
+      const state = [await lastSeen?.(), lastError].filter(Boolean).join("; ");
+      throw new Error(`${what}: not within ${seconds} s${state === "" ? "" : `: ${state}`}`);
     }
     await sleep(everyMs, undefined, { signal });
   }

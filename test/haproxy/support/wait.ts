@@ -1,28 +1,12 @@
-/**
- * Waits until the condition is neither false, undefined nor an error; `what` is for the message.
- */
-export async function waitFor<T>(
+import { waitUntil } from "../../../tools/src/index";
+
+export { setTimeout as sleep } from "node:timers/promises";
+
+/** `waitUntil` with this suite's deadline, which is for slow machines. */
+export function waitFor<T>(
   what: string,
   condition: () => Promise<T | undefined | false> | T | undefined | false,
   deadlineMs = 40_000,
 ): Promise<T> {
-  const deadline = Date.now() + deadlineMs;
-  let last: unknown;
-  for (;;) {
-    try {
-      const value = await condition();
-      if (value !== undefined && value !== false) return value;
-      last = value;
-    } catch (error) {
-      last = error;
-    }
-    if (Date.now() > deadline) {
-      throw new Error(`not within ${deadlineMs} ms: ${what}; last: ${String(last)}`);
-    }
-    await sleep(25);
-  }
-}
-
-export function sleep(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+  return waitUntil(what, { seconds: deadlineMs / 1000, everyMs: 25 }, condition);
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { waitUntilHealthy } from "../../../e2e/scenario/context";
 import { setLoadCredentials } from "../../../e2e/scenario/load-credentials";
-import { waitUntil } from "../../../e2e/scenario/wait";
+import { waitUntil } from "../../../tools/src/index";
 import { KUBEADM_UNIT } from "../../../names";
 
 import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";

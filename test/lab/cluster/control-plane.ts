@@ -16,7 +16,7 @@ import {
   type PhaseOptions,
   type PhaseReport,
 } from "../../../e2e/load/load";
-import { waitUntil } from "../../../e2e/scenario/wait";
+import { waitUntil } from "../../../tools/src/index";
 import { DEFAULT_PORTS } from "../../../names";
 import { Engine, type ConfigValue } from "../../../pulumi-test-utils/src/index";
 import { program } from "../../../stacks/program";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { HaproxyView } from "../../../e2e/scenario/haproxy-view";
 import { waitForRequests, waitUntilHealthy } from "../../../e2e/scenario/context";
-import { waitUntil } from "../../../e2e/scenario/wait";
+import { waitUntil } from "../../../tools/src/index";
 
 import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";
 import { cutPower } from "./cut-power";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { waitUntilHealthy } from "../../../e2e/scenario/context";
 import { clusterConfig } from "../../../e2e/scenario/lab-stack";
-import { waitUntil } from "../../../e2e/scenario/wait";
+import { waitUntil } from "../../../tools/src/index";
 import { traces } from "../support";
 import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { markDrainEnd, waitForRequests } from "../../../e2e/scenario/context";
 import type { ClusterOverrides } from "../../../e2e/scenario/lab-stack";
-import { waitUntil } from "../../../e2e/scenario/wait";
+import { waitUntil } from "../../../tools/src/index";
 
 import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { waitUntil } from "../../../e2e/scenario/wait";
+import { waitUntil } from "../../../tools/src/index";
 import { exitCode } from "../../../status/report";
 
 import type { ControlPlane } from "./control-plane";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { markDrainEnd, waitForRequests, waitUntilHealthy } from "../../../e2e/scenario/context";
 import type { ClusterOverrides } from "../../../e2e/scenario/lab-stack";
-import { waitUntil } from "../../../e2e/scenario/wait";
+import { waitUntil } from "../../../tools/src/index";
 import { quote } from "../../../host/shell";
 
 import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";

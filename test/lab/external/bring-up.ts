@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { waitUntilHealthy } from "../../../e2e/scenario/context";
 import { setLoadCredentials } from "../../../e2e/scenario/load-credentials";
-import { waitUntil } from "../../../e2e/scenario/wait";
+import { waitUntil } from "../../../tools/src/index";
 import { exitCode } from "../../../status/report";
 import { assertNothingFailed, type ControlPlane } from "../cluster/control-plane";
 import { refuses } from "../support";

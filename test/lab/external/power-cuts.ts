@@ -5,7 +5,7 @@ import {
 } from "../../../e2e/scenario/context";
 import { getVersion } from "../../../e2e/load/operations";
 import { Identity } from "../../../e2e/load/request";
-import { waitUntil } from "../../../e2e/scenario/wait";
+import { waitUntil } from "../../../tools/src/index";
 import {
   assertNothingFailed,
   CONTROL_PLANE_NODES,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { tokenFingerprint } from "../../../updater/sources/token";
 import { Identity, sendRequest } from "../../../e2e/load/request";
-import { waitUntil } from "../../../e2e/scenario/wait";
+import { waitUntil } from "../../../tools/src/index";
 import { BACKENDS_CONFIG_MAP, NAMESPACE, UPDATER_UNIT } from "../../../names";
 import {
   assertNothingFailed,

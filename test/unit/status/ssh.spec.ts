@@ -182,7 +182,7 @@ async function startOpenSshAgent(privateKey: string): Promise<{ socket: string; 
   const folder = mkdtempSync(path.join(tmpdir(), "status-agent-"));
   const socket = path.join(folder, "agent.sock");
   const agent = spawn("ssh-agent", ["-D", "-a", socket], { stdio: "ignore" });
-  await waitUntil("starting ssh-agent", () => existsSync(socket));
+  await waitUntil("starting ssh-agent", { seconds: 60, everyMs: 20 }, () => existsSync(socket));
   const env = { ...process.env, SSH_AUTH_SOCK: socket };
   const added = spawnSync("ssh-add", ["-q", "-"], { env, input: privateKey, encoding: "utf8" });
   assert.equal(added.status, 0, added.stderr);

@@ -1,6 +1,6 @@
-import { waitUntil } from "../../../../e2e/scenario/wait";
+import { waitUntil } from "../../../../tools/src/index";
 
-/** Waits for a condition; slow machines have 100 s. */
+/** `waitUntil` with a deadline for slow machines. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>) {
-  await waitUntil(what, { seconds: 100, everyMs: 20 }, async () => condition());
+  await waitUntil(what, { seconds: 100, everyMs: 20, retryErrors: false }, condition);
 }
