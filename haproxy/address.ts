@@ -28,6 +28,11 @@ export function parseAddressPort(text: string): { address: string; port: number 
   return undefined;
 }
 
+/** `HOST:PORT` of a name or an address; IPv6 in brackets. */
+export function hostPort(host: string, port: number | string): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** Canonical text of a valid address: IPv6 lower case and compressed (RFC 5952); other text is returned as it is. */
 export function canonicalAddress(address: string): string {
   if (!isIPv6(address)) return address;

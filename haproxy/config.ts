@@ -5,6 +5,7 @@ import type { Backend } from "./model";
 import { renderFallbackLines, renderServerLines } from "./server-lines";
 import { backendServerName } from "./server-name";
 import {
+  API_SERVER_NAME,
   CHECK_TOKEN_KEY,
   checkSpec,
   checkTokenFile,
@@ -171,9 +172,9 @@ function renderPool(
     `backend ${pool}`,
     "  log global",
     "  option httpchk",
-    `  http-check send meth GET uri ${check.path} ver HTTP/1.1 hdr Host ${SERVER_NAME} hdr User-Agent control-plane-lb${authorization(pool, spec)}`,
+    `  http-check send meth GET uri ${check.path} ver HTTP/1.1 hdr Host ${API_SERVER_NAME} hdr User-Agent control-plane-lb${authorization(pool, spec)}`,
     `  http-check expect ${check.expect}`,
-    `  default-server check check-ssl verify required ca-file ${spec.caFile} verifyhost ${SERVER_NAME} check-sni ${SERVER_NAME} observe layer4 error-limit 3 on-error mark-down`,
+    `  default-server check check-ssl verify required ca-file ${spec.caFile} verifyhost ${API_SERVER_NAME} check-sni ${API_SERVER_NAME} observe layer4 error-limit 3 on-error mark-down`,
     ...renderServerLines(slots, nameOf),
     ...(pool === "ready" ? ["  option allbackups", ...renderFallbackLines(slots, nameOf)] : []),
   ];
@@ -185,9 +186,6 @@ function authorization(pool: Pool, spec: HaproxySpec): string {
   const token = `str(${CHECK_TOKEN_KEY}),map(${checkTokenFile(spec)})`;
   return ` hdr Authorization "Bearer %[${token}]"`;
 }
-
-/** Name in every API server's certificate. */
-const SERVER_NAME = "kubernetes";
 
 function renderHealth(spec: HaproxySpec): string[] {
   return [

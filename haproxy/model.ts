@@ -2,7 +2,7 @@
  * The backends of the control-plane endpoint: what the ConfigMap says, and what of it is accepted.
  * Pure: no I/O, no clock.
  */
-import { isUsableAddress, parseAddressPort } from "./address";
+import { hostPort, isUsableAddress, parseAddressPort } from "./address";
 
 /** One API server. */
 export interface Backend {
@@ -66,8 +66,7 @@ export function parseBackends(data: Readonly<Record<string, string>>): ParsedBac
 
 /** `10.77.0.11:6443`, `[fd00::1]:6443`: as it stands in the ConfigMap, and the identity of a backend. */
 export function formatBackend(backend: Pick<Backend, "address" | "port">): string {
-  const host = backend.address.includes(":") ? `[${backend.address}]` : backend.address;
-  return `${host}:${backend.port}`;
+  return hostPort(backend.address, backend.port);
 }
 
 /** Same API server: address and port decide, the name is only a label. */

@@ -153,3 +153,6 @@ export function checkSpec(spec: HaproxySpec): void {
     if (!Number.isInteger(value) || value < 1) fail(field, value, "a whole number above 0");
   }
 }
+
+/** Name in every API server's certificate: HAProxy and the updater verify it. */
+export const API_SERVER_NAME = "kubernetes";

@@ -140,7 +140,7 @@ function balance(
       caCert,
       [...dependsOn, ...done],
     );
-    const own = { ports, ownAddress, takeOver };
+    const own = { ports, takeOver };
     done.push(service, haproxyService(host, own, [...dependsOn, ...done, service]));
   }
   return done;

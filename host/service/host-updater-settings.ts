@@ -1,4 +1,4 @@
-import type { HaproxySpec } from "../../haproxy/config";
+import { API_SERVER_NAME, type HaproxySpec } from "../../haproxy/spec";
 import {
   BACKENDS_CONFIG_MAP,
   HOST_CONFIG_DIR,
@@ -8,16 +8,14 @@ import {
   NAMESPACE,
 } from "../../names";
 import type { DiscoveryMode, UpdaterSettings } from "../../updater/settings";
-import type { OwnAddress } from "../forward/forward-settings";
+import type { OwnAddress } from "../own-address";
 import { CONFIG_FILE, HAPROXY, MASTER_SOCKET, RELOAD_REQUEST, STATE_FILE } from "./haproxy-paths";
 
-/** How the token reaches the updater: in its environment (it starts anew with another one), or in a file that it reads again and again. */
+/** How the token reaches the updater: in its environment (another one means a restart), or in a file that it reads again and again. */
 export type TokenDelivery = "environment" | "file";
 
 /** The updater as a service of one host, outside of the cluster. */
 export interface UpdaterServiceSettings {
-  /** The host's address, on which HAProxy listens. Only checks use it. */
-  readonly address: string;
   readonly ownAddress: OwnAddress;
   /** The updater's bundled script. */
   readonly script: string;
@@ -43,17 +41,14 @@ export const CA_FILE = `${HOST_CONFIG_DIR}/ca.crt`;
 /** One file per backend. */
 export const SEED_DIR = `${HOST_CONFIG_DIR}/backends`;
 
-/** `EnvironmentFile=` with the token, for root's eyes: systemd reads it. */
+/** `EnvironmentFile=` with the token, which only root reads: systemd does. */
 export const TOKEN_ENV_FILE = `${HOST_CONFIG_DIR}/token.env`;
 export const TOKEN_VARIABLE = "CONTROL_PLANE_LB_TOKEN";
 
 /** The token as a file, for root and the updater's group. */
 export const TOKEN_FILE = `${HOST_CONFIG_DIR}/token`;
 
-/** Names in API servers' certificates by which the updater and HAProxy know them. */
-const API_SERVER_NAME = "kubernetes";
-
-/** settings.json of a host: the same text on all, `${HOST_IP}` is the host's own address. */
+/** settings.json, the same text on all hosts: `${HOST_IP}` is the host's own address. */
 export function hostUpdaterSettings(settings: UpdaterServiceSettings): UpdaterSettings {
   return {
     namespace: NAMESPACE,

@@ -40,6 +40,15 @@ describe("resources on hosts", () => {
     }
   });
 
+  it("get the same script of the forward on every host", async () => {
+    const recording = await recordStack();
+    const scripts = ["m1", "m2", "m3"].map(
+      (host) => recording.find(COMMAND, `${host}-forward`).inputs["stdin"],
+    );
+    assert.equal(typeof scripts[0], "string");
+    assert.equal(new Set(scripts).size, 1);
+  });
+
   it("put every forward in place before kubeadm runs anywhere", async () => {
     const recording = await recordStack();
     const before = ancestors(recording, recording.find(COMMAND, "m1-bootstrap").urn);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { tokenFingerprint } from "../../../host/service/token-part";
+import { fingerprint } from "../../../updater/sources/token";
 import { ask, Identity } from "../../../e2e/load/request";
 import { BACKENDS_CONFIG_MAP, NAMESPACE, UPDATER_UNIT } from "../../../names";
 import {
@@ -36,7 +36,7 @@ export function token(plane: () => ControlPlane): void {
     tokens.push(former, fresh);
     for (const name of LOAD_BALANCERS) {
       const { token, lastSyncSeconds } = await context.cluster.updater(name);
-      assert.equal(token, tokenFingerprint(fresh), name);
+      assert.equal(token, fingerprint(fresh), name);
       assert.ok(lastSyncSeconds !== null);
       const journal = `journalctl --no-pager --quiet --output=cat --unit=${UPDATER_UNIT} --since=@${since}`;
       const { stdout } = await lab.exec(name, journal);

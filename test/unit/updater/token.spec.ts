@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
-import { tokenFingerprint } from "../../../host/service/token-part";
 import { fingerprint, TokenReader } from "../../../updater/sources/token";
 
 describe("the updater's token", () => {
@@ -65,9 +64,5 @@ describe("the updater's token", () => {
     assert.equal(reader.syncedWith(0), fingerprint("first"));
     reader.readForSync();
     assert.equal(reader.syncedWith(0), fingerprint("first"), "another connection later");
-  });
-
-  it("has the same fingerprint for the host's script", () => {
-    assert.equal(tokenFingerprint("first"), fingerprint("first"));
   });
 });
