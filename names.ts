@@ -33,8 +33,11 @@ export const HOST_STATE_DIR = `/var/lib/${PRODUCT}`;
 /** Scripts that units on a host run. */
 export const HOST_LIB_DIR = `/usr/local/lib/${PRODUCT}`;
 
-/** Lock that every host script takes: two runs never change a host at once. */
-export const HOST_LOCK = `/run/lock/${PRODUCT}.lock`;
+/** Lock that every host script takes: two runs never change a host at once. Only root may enter its folder. */
+export const HOST_LOCK = `/run/${PRODUCT}-host/lock`;
+
+/** Where systemd looks for the administrator's units. */
+export const UNIT_DIR = "/etc/systemd/system";
 
 /** systemd unit of the forward. */
 export const FORWARD_UNIT = `${PRODUCT}-forward.service`;

@@ -2,7 +2,7 @@
  * The backends of the control-plane endpoint, and how the ConfigMap's entries become backends.
  * Pure.
  */
-import { isUsableAddress, parseAddressPort } from "./address";
+import { hostPort, isUsableAddress, parseAddressPort } from "./address";
 
 /** One API server. */
 export interface Backend {
@@ -70,8 +70,7 @@ export function parseBackends(data: Readonly<Record<string, string>>): ParsedBac
 
 /** `10.77.0.11:6443`, `[fd00::1]:6443`: the ConfigMap's form, and the identity of a backend. */
 export function formatBackend(backend: Pick<Backend, "address" | "port">): string {
-  const host = backend.address.includes(":") ? `[${backend.address}]` : backend.address;
-  return `${host}:${backend.port}`;
+  return hostPort(backend.address, backend.port);
 }
 
 /** The same API server, by address and port; the name is a label. */

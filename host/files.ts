@@ -8,16 +8,19 @@ export interface HostFile {
   readonly path: string;
   /** Octal mode as for chmod, like "0644". The owner is root. */
   readonly mode: string;
+  /** Default: root. It must exist when the file is installed. */
+  readonly group?: string;
   readonly content: string;
 }
 
 /**
- * A fragment of sh (for `hostScript`) that brings the files of one owner to exactly this list.
+ * Sh (for `hostScript`) that brings the files of one owner to exactly this list.
  *
- * Each file is written to a temporary name in its folder, checked, synced and renamed. A foreign file of the same path is kept under
- * HOST_STATE_DIR/backup. Files that a former list had and this one has not are removed. HOST_STATE_DIR/manifests/OWNER lists what is
- * ours, one "sha256 mode path" per line; it is written before the first file, so that a run that was cut off loses nothing.
- * Afterwards `changed` is yes or no, and `changed_files` names the paths that were written or removed, each with a blank before and after.
+ * Each file is written to a temporary name in its folder, checked, synced and renamed. A foreign file at the same path is kept under
+ * HOST_STATE_DIR/backup. Files that only a former list had are removed. HOST_STATE_DIR/manifests/OWNER lists our files, one
+ * "sha256 mode path" per line; it is written before the first file, so an interrupted run loses nothing.
+ *
+ * Sets `changed` (yes or no) and `changed_files` (the paths written or removed, each between blanks).
  *
  * @throws Error when the owner, a path or a mode cannot stand in a manifest
  */
@@ -30,7 +33,7 @@ export function installFiles(owner: string, files: readonly HostFile[]): string 
     ...lines,
     "END_OF_MANIFEST",
     ...files.flatMap((file) => [
-      `files_put ${quote(file.path)} ${file.mode} ${sha256(file.content)} <<'END_OF_FILE'`,
+      `files_put ${quote(file.path)} ${file.mode} ${file.group ?? "root"} ${sha256(file.content)} <<'END_OF_FILE'`,
       ...base64Lines(file.content),
       "END_OF_FILE",
     ]),
@@ -38,28 +41,32 @@ export function installFiles(owner: string, files: readonly HostFile[]): string 
   ].join("\n");
 }
 
-/** A fragment of sh (for `hostScript`) that removes what the owner's manifest lists, puts foreign files back, and removes folders that we made and that are empty. */
+/** Sh (for `hostScript`) that removes what the owner's manifest lists and puts foreign files back. TIDY_STATE comes last. */
 export function removeFiles(owner: string): string {
   check(owner, []);
-  return [FUNCTIONS, `files_begin ${quote(owner)} </dev/null`, "files_end", "files_tidy"].join(
-    "\n",
-  );
+  return [FUNCTIONS, `files_begin ${quote(owner)} </dev/null`, "files_end"].join("\n");
 }
+
+/** Sh (after `removeFiles`) that removes empty folders that we made, HOST_STATE_DIR among them. */
+export const TIDY_STATE = "files_tidy";
 
 function check(owner: string, files: readonly HostFile[]): void {
   if (!/^[a-z0-9][a-z0-9.-]*$/.test(owner)) {
     throw new Error(`owner of files: got "${owner}", expected lower-case letters, digits, - and .`);
   }
-  for (const { path, mode } of files) {
+  for (const { path, mode, group = "root" } of files) {
     if (!/^(\/[A-Za-z0-9@_+:.-]+)+$/.test(path) || path.split("/").includes("..")) {
       throw new Error(`file "${path}" of ${owner}: expected an absolute path without blanks`);
     }
     if (!/^0?[0-7]{3}$/.test(mode)) {
       throw new Error(`file ${path} of ${owner}: got mode "${mode}", expected octal like 0644`);
     }
+    if (!/^[a-z_][a-z0-9_-]*$/.test(group)) {
+      throw new Error(`file ${path} of ${owner}: got group "${group}", expected a name`);
+    }
   }
   if (new Set(files.map((file) => file.path)).size !== files.length) {
-    throw new Error(`files of ${owner}: a path stands there twice`);
+    throw new Error(`files of ${owner}: two files have the same path`);
   }
 }
 
@@ -75,8 +82,8 @@ function base64Lines(content: string): string[] {
   );
 }
 
-// Order in files_begin: backups, then the manifest (old and new paths), then files: whatever is cut off, every path that we
-// may have written is listed, and every foreign file is either in its place or in the backup.
+// Backups first, then the manifest (old and new paths), then files. So after an interruption every path that we may have
+// written is listed, and every foreign file is in its place or in the backup.
 const FUNCTIONS = `files_state=${HOST_STATE_DIR}
 files_write() { # stdin replaces file $1
   files_temp=$(mktemp "\${1%/*}/.control-plane-lb.XXXXXX")
@@ -85,7 +92,7 @@ files_write() { # stdin replaces file $1
   sync "$files_temp"
   mv -f "$files_temp" "$1"
 }
-files_note() { # remembers which paths this run touched
+files_note() { # remembers the paths that this run changed
   changed=yes
   changed_files="$changed_files$1 "
 }
@@ -108,7 +115,7 @@ files_backup() { # keeps the foreign file $1
   cp -a "$1" "$files_state/backup$1.new"
   mv -fT "$files_state/backup$1.new" "$files_state/backup$1"
 }
-files_take_away() { # removes our file $1, puts the foreign one back; the backup itself stays until the manifest is written
+files_take_away() { # removes our file $1 or puts the foreign one back; its backup stays until the manifest is written
   if [ -e "$files_state/backup$1" ] || [ -L "$files_state/backup$1" ]; then
     cp -a "$files_state/backup$1" "\${1%/*}/.control-plane-lb.back"
     mv -fT "\${1%/*}/.control-plane-lb.back" "$1"
@@ -118,55 +125,56 @@ files_take_away() { # removes our file $1, puts the foreign one back; the backup
     files_note "$1"
   fi
 }
-files_begin() { # owner $1, wanted manifest on stdin
+files_begin() { # owner $1, desired manifest on stdin
   changed=no
   changed_files=" "
   files_manifest=$files_state/manifests/$1
   mkdir -p "$files_state/manifests" "$files_state/backup"
   : >>"$files_state/folders"
-  cat >"$files_state/wanted"
+  cat >"$files_state/desired"
   [ -e "$files_manifest" ] || : >"$files_manifest"
   while read -r _ _ files_target; do
     files_listed "$files_target" "$files_manifest" || files_backup "$files_target"
     rm -f "\${files_target%/*}"/.control-plane-lb.*
-  done <"$files_state/wanted"
+  done <"$files_state/desired"
   {
-    cat "$files_state/wanted"
+    cat "$files_state/desired"
     while read -r files_sum files_mode files_target; do
-      files_listed "$files_target" "$files_state/wanted" || printf '%s %s %s\\n' "$files_sum" "$files_mode" "$files_target"
+      files_listed "$files_target" "$files_state/desired" || printf '%s %s %s\\n' "$files_sum" "$files_mode" "$files_target"
     done <"$files_manifest"
   } >"$files_state/both"
   files_write "$files_manifest" <"$files_state/both"
   rm -f "$files_state/both"
 }
-files_put() { # path $1, mode $2, sha256 $3, base64 of the content on stdin
+files_put() { # path $1, mode $2, group $3, sha256 $4, base64 of the content on stdin
   files_folder "\${1%/*}"
   if [ -f "$1" ] && [ ! -L "$1" ] &&
-    [ "$(stat -c '%a %U' "$1")" = "\${2#0} $(id -un)" ] &&
-    [ "$(sha256sum <"$1")" = "$3  -" ]; then
+    [ "$(stat -c '%a %u %G' "$1")" = "\${2#0} 0 $3" ] &&
+    [ "$(sha256sum <"$1")" = "$4  -" ]; then
     return 0
   fi
   files_temp=$(mktemp "\${1%/*}/.control-plane-lb.XXXXXX")
   base64 -d >"$files_temp"
-  [ "$(sha256sum <"$files_temp")" = "$3  -" ] || fail "$1: what arrived is not what was sent; run this again"
+  [ "$(sha256sum <"$files_temp")" = "$4  -" ] || fail "$1: what arrived is not what was sent; run this again"
+  chgrp "$3" "$files_temp"
   chmod "$2" "$files_temp"
   sync "$files_temp"
   mv -fT "$files_temp" "$1"
   files_note "$1"
 }
-files_end() { # removes what is no longer wanted and writes the final manifest
+files_end() { # removes what is no longer desired and writes the final manifest
   while read -r _ _ files_target; do
-    files_listed "$files_target" "$files_state/wanted" || files_take_away "$files_target"
+    files_listed "$files_target" "$files_state/desired" || files_take_away "$files_target"
   done <"$files_manifest"
-  if [ -s "$files_state/wanted" ]; then
-    files_write "$files_manifest" <"$files_state/wanted"
+  if [ -s "$files_state/desired" ]; then
+    files_write "$files_manifest" <"$files_state/desired"
   else
     rm -f "$files_manifest"
   fi
-  rm -f "$files_state/wanted"
+  rm -f "$files_state/desired"
   files_drop_backups
 }
-files_drop_backups() { # backups of paths that no manifest lists have been put back
+files_drop_backups() { # those of paths that no manifest lists: they have been put back
   find "$files_state/backup" ! -type d >"$files_state/backups"
   while read -r files_kept; do
     files_used=no

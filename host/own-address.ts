@@ -1,7 +1,24 @@
-import { quote } from "./shell";
-import type { OwnAddress } from "./forward/forward-settings";
+import { HOST_LIB_DIR, HOST_RUN_DIR } from "../names";
+import { PROGRAM_HEADER, quote } from "./shell";
 
-/** What an operator reads where no address was found: which one was looked for. */
+/**
+ * Which of its addresses a host takes as its own. It is resolved on the host when a unit starts, so that one text fits all hosts:
+ * - route: the source address of the default route (kubeadm's own rule), IPv4 before IPv6
+ * - interface: the first global address of that interface, IPv4 before IPv6
+ * - subnet: the first address inside that CIDR
+ */
+export type OwnAddress =
+  | { readonly from: "route" }
+  | { readonly from: "interface"; readonly interface: string }
+  | { readonly from: "subnet"; readonly subnet: string };
+
+/** `HOST_IP=...` of this host: ADDRESS_PROGRAM writes it when a service starts, services and probes read it. */
+export const ADDRESS_FILE = `${HOST_RUN_DIR}/address.env`;
+
+/** Writes ADDRESS_FILE; see `addressProgram`. */
+export const ADDRESS_PROGRAM = `${HOST_LIB_DIR}/own-address`;
+
+/** Which address is looked for, for messages. */
 export function describeOwnAddress(own: OwnAddress): string {
   switch (own.from) {
     case "route":
@@ -12,6 +29,37 @@ export function describeOwnAddress(own: OwnAddress): string {
       return `an address inside ${own.subnet}`;
   }
 }
+
+/** Finds the host's own address and writes ADDRESS_FILE. Fails after 10 s without an address; systemd starts the service again. */
+export function addressProgram(own: OwnAddress): string {
+  return `${PROGRAM_HEADER}
+${ownAddressFunctions(own)}
+until=$(($(date +%s) + 10))
+address=$(own_address)
+while [ -z "$address" ]; do
+  if [ "$(date +%s)" -ge "$until" ]; then
+    echo "this host has no own address yet, looked for "${quote(describeOwnAddress(own))} >&2
+    exit 1
+  fi
+  sleep 0.2
+  address=$(own_address)
+done
+file=$(mktemp ${HOST_RUN_DIR}/.address.XXXXXX)
+printf 'HOST_IP=%s\\n' "$address" >"$file"
+chmod 0644 "$file"
+mv -f "$file" ${ADDRESS_FILE}
+`;
+}
+
+/** Sh function; `own_host_port PORT` prints ADDRESS:PORT of this host from ADDRESS_FILE, and fails while there is none. */
+export const OWN_HOST_PORT = `own_host_port() { # port
+  [ -r ${ADDRESS_FILE} ] && read -r own_line <${ADDRESS_FILE} || return 1
+  case \${own_line#HOST_IP=} in
+    '') return 1 ;;
+    *:*) printf '[%s]:%s' "\${own_line#HOST_IP=}" "$1" ;;
+    *) printf '%s:%s' "\${own_line#HOST_IP=}" "$1" ;;
+  esac
+}`;
 
 /** Sh functions; `own_address` prints the host's own address, or nothing while there is none. */
 export function ownAddressFunctions(own: OwnAddress): string {

@@ -1,64 +1,192 @@
 import { HOST_STATE_DIR } from "../names";
+import { quote } from "./shell";
 
-/** A command that a host needs, and the Debian package that brings it. */
+/** Package managers by name: the command that shows that a host has it, and sh functions that begin with its name. */
+const PACKAGE_MANAGERS = {
+  apt: {
+    command: "apt-get",
+    functions: `apt_run() {
+  DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold --yes --no-install-recommends "$@"
+}
+apt_refresh() { apt_run update; }
+apt_candidate() { # package: the version that would be installed, or nothing
+  apt-cache policy "$1" 2>/dev/null | sed -n 's/^  Candidate: \\([0-9].*\\)/\\1/p'
+}
+apt_plan() { # install or purge, packages: prints those that would be new (not upgraded), or removed
+  apt_run --simulate "$@" 2>/dev/null | sed -n 's/^Inst \\([^ ]*\\) (.*/\\1/p; s/^\\(Remv\\|Purg\\) \\([^ ]*\\) .*/\\2/p'
+}
+apt_has() { # package: is it there, or its configuration
+  case $(dpkg-query --show --showformat='\${db:Status-Abbrev}' "$1" 2>/dev/null) in
+    [ih][ic]* | rc*) return 0 ;;
+  esac
+  return 1
+}`,
+  },
+} as const;
+
+type PackageManager = keyof typeof PACKAGE_MANAGERS;
+
+interface CapabilityEntry {
+  /** Commands that it gives; a host that has the first one has it. */
+  readonly commands: readonly [string, ...string[]];
+  /** Option with which the first command prints its version. Default: --version */
+  readonly version?: string;
+  readonly packages: Readonly<Record<PackageManager, string>>;
+}
+
+/** What a host can be asked for, named by what it gives. */
+const CAPABILITIES = {
+  haproxy: { commands: ["haproxy"], version: "-v", packages: { apt: "haproxy" } },
+  nodejs: { commands: ["node"], packages: { apt: "nodejs" } },
+  curl: { commands: ["curl"], packages: { apt: "curl" } },
+  socat: { commands: ["socat"], packages: { apt: "socat" } },
+  nftables: { commands: ["nft"], packages: { apt: "nftables" } },
+  iptables: { commands: ["iptables", "iptables-restore"], packages: { apt: "iptables" } },
+  iproute2: { commands: ["ip", "ss"], packages: { apt: "iproute2" } },
+  "util-linux": { commands: ["flock", "setpriv", "prlimit"], packages: { apt: "util-linux" } },
+  coreutils: { commands: ["base64", "sha256sum"], packages: { apt: "coreutils" } },
+  findutils: { commands: ["find"], packages: { apt: "findutils" } },
+  accounts: { commands: ["useradd", "userdel"], packages: { apt: "passwd" } },
+  kubeadm: { commands: ["kubeadm"], packages: { apt: "kubeadm" } },
+  kubelet: { commands: ["kubelet"], packages: { apt: "kubelet" } },
+  kubectl: { commands: ["kubectl"], packages: { apt: "kubectl" } },
+} as const satisfies Record<string, CapabilityEntry>;
+
+export type Capability = keyof typeof CAPABILITIES;
+
+/** What a host needs, named by what it gives; the host's own package manager resolves it. */
 export interface NeededPackage {
-  readonly command: string;
-  readonly package: string;
+  readonly gives: Capability;
+  /** The least version, like "2.6". Default: any */
+  readonly atLeast?: string;
+  /** Why no older one will do, in one line. */
+  readonly because?: string;
+}
+
+/** Commands that a capability gives. */
+export function commandsOf(capability: Capability): readonly string[] {
+  return CAPABILITIES[capability].commands;
+}
+
+/** Package names of a capability, "MANAGER=PACKAGE ..." for the sh function `packages_name`. */
+export function packageNames(capability: Capability): string {
+  return Object.entries(CAPABILITIES[capability].packages)
+    .map(([manager, name]) => `${manager}=${name}`)
+    .join(" ");
+}
+
+/** Arguments of the sh functions `packages_fits` and, after the owner, `packages_need`. */
+function words({ gives, atLeast = "", because = "" }: NeededPackage): string {
+  const entry: CapabilityEntry = CAPABILITIES[gives];
+  return [
+    gives,
+    entry.commands[0],
+    entry.version ?? "--version",
+    quote(atLeast),
+    quote(because),
+    quote(packageNames(gives)),
+  ].join(" ");
 }
 
 /**
- * Sh (for `hostScript`): installs what is missing, by apt. What apt will install is written down before it does, under
- * HOST_STATE_DIR/packages/OWNER, so that a run that was cut off forgets nothing and removal takes away exactly that.
+ * Sh (after PACKAGE_FUNCTIONS) that changes nothing: looks at the installed version, else at the one that would be installed.
+ * @param refuse sh function that is called with what is wrong and what to do
+ */
+export function checkPackages(needed: readonly NeededPackage[], refuse: string): string {
+  return needed
+    .map((each) => `packages_fits ${words(each)} || ${refuse} "$packages_what" "$packages_hint"`)
+    .join("\n");
+}
+
+/**
+ * Sh (after PACKAGE_FUNCTIONS) that installs what is missing. The packages that this adds are recorded first, in
+ * HOST_STATE_DIR/packages/OWNER: an interrupted run forgets none, and removal purges exactly those.
  */
 export function installPackages(owner: string, needed: readonly NeededPackage[]): string {
-  return [
-    FUNCTIONS,
-    ...needed.map(({ command, package: name }) => `packages_need ${owner} ${command} ${name}`),
-  ].join("\n");
+  return needed.map((each) => `packages_need ${owner} ${words(each)}`).join("\n");
 }
 
-/** Sh (for `hostScript`): purges the packages that `installPackages` has installed for this owner, unless others need them by now. */
+/** Sh (after PACKAGE_FUNCTIONS) that purges what `installPackages` has added for this owner, unless other packages need it by now. */
 export function removePackages(owner: string): string {
-  return `${FUNCTIONS}\npackages_drop ${owner}`;
+  return `packages_drop ${owner}`;
 }
 
-const FUNCTIONS = `packages_state=${HOST_STATE_DIR}/packages
-packages_apt() {
-  DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold --yes --no-install-recommends "$@"
+const KNOWN = Object.values(PACKAGE_MANAGERS)
+  .map(({ command }) => command)
+  .join(", ");
+
+/** Sh functions (for `hostScript`) of this file's fragments. */
+export const PACKAGE_FUNCTIONS = `packages_state=${HOST_STATE_DIR}/packages
+packages_manager=''
+${Object.entries(PACKAGE_MANAGERS)
+  .map(([name, { command, functions }]) => {
+    return `${functions}
+if command -v ${command} >/dev/null 2>&1; then packages_manager=${name}; fi`;
+  })
+  .join("\n")}
+packages_name() { # "MANAGER=PACKAGE ...": the package's name on this host
+  for packages_each in $1; do
+    [ "\${packages_each%%=*}" != "$packages_manager" ] || printf '%s' "\${packages_each#*=}"
+  done
 }
-packages_plan() { # verb, packages: prints the packages that apt would install anew (not upgrade), or remove
-  packages_apt --simulate "$@" 2>/dev/null | sed -n 's/^Inst \\([^ ]*\\) (.*/\\1/p; s/^\\(Remv\\|Purg\\) \\([^ ]*\\) .*/\\2/p'
+packages_number() { # stdin: prints the first version number, without epoch and revision
+  grep -o '[0-9][0-9.:]*' | sed 's/^[0-9]*://; q'
 }
-packages_need() { # owner, command, package
-  if command -v "$2" >/dev/null 2>&1; then return 0; fi
-  command -v apt-get >/dev/null 2>&1 ||
-    fail "command $2 is missing and this host has no apt-get to install it: install $3, then run this again"
-  packages_plan install "$3" | grep -q . || packages_apt update >/dev/null 2>&1 || warn "apt-get update failed"
+packages_candidate() { # names: the version that would be installed, or nothing
+  "\${packages_manager}_candidate" "$(packages_name "$1")" | packages_number
+}
+packages_fits() { # capability, command, version option, least version, reason, names; else says why in packages_what and packages_hint
+  if command -v "$2" >/dev/null 2>&1; then
+    [ -n "$4" ] || return 0
+    packages_from="command $2"
+    packages_found=$("$2" "$3" 2>/dev/null | packages_number)
+  elif [ -n "$packages_manager" ]; then
+    packages_from="package $(packages_name "$6")"
+    packages_found=$(packages_candidate "$6")
+    # the lists of packages may be empty: an installation refreshes them and looks again
+    [ -n "$packages_found" ] || return 0
+  else
+    packages_what="command $2 is missing, and this host has no package manager to install it (known: ${KNOWN})"
+    packages_hint="install $1\${4:+ $4 or later}, then run this again"
+    return 1
+  fi
+  [ "$(printf '%s\n%s\n' "$4" "$packages_found" | sort -V | head -n 1)" != "$4" ] || return 0
+  packages_what="$packages_from is version \${packages_found:-unknown}, but $4 or later is needed: $5"
+  packages_hint="make $1 $4 or later available (backports, or its maker's packages), then run this again"
+  return 1
+}
+packages_need() { # owner, then the words of packages_fits
+  if command -v "$3" >/dev/null 2>&1; then return 0; fi
+  packages_owner=$1
+  shift
+  packages_package=$(packages_name "$6")
+  if [ -z "$(packages_candidate "$6")" ]; then
+    "\${packages_manager}_refresh" >/dev/null 2>&1 || warn "the lists of packages cannot be refreshed"
+    packages_fits "$@" || fail "$packages_what: $packages_hint"
+  fi
   mkdir -p "$packages_state"
-  packages_plan install "$3" >>"$packages_state/$1"
-  sync "$packages_state/$1"
-  packages_log=$(packages_apt install "$3" 2>&1) ||
-    fail "package $3 cannot be installed: $(printf '%s\\n' "$packages_log" | tail -n 5)"
-  say "installed $3"
+  "\${packages_manager}_plan" install "$packages_package" >>"$packages_state/$packages_owner"
+  sync "$packages_state/$packages_owner"
+  packages_log=$("\${packages_manager}_run" install "$packages_package" 2>&1) ||
+    fail "package $packages_package cannot be installed: $(printf '%s\n' "$packages_log" | tail -n 5)"
+  say "installed $packages_package"
 }
 packages_drop() { # owner
   [ -e "$packages_state/$1" ] || return 0
   packages_ours=$(sort -u "$packages_state/$1" | while read -r packages_each; do
-    case $(dpkg-query --show --showformat='\${db:Status-Abbrev}' "$packages_each" 2>/dev/null) in
-      [ih][ic]* | rc*) printf '%s ' "$packages_each" ;;
-    esac
+    ! "\${packages_manager}_has" "$packages_each" || printf '%s ' "$packages_each"
   done)
   if [ -n "$packages_ours" ]; then
     # shellcheck disable=SC2086 # a list of names
-    packages_others=$(packages_plan purge $packages_ours | sort -u | while read -r packages_each; do
+    packages_others=$("\${packages_manager}_plan" purge $packages_ours | sort -u | while read -r packages_each; do
       grep -qxF -- "$packages_each" "$packages_state/$1" || printf '%s ' "$packages_each"
     done)
     if [ -n "$packages_others" ]; then
       warn "these packages were installed for us and stay, because $packages_others need them: $packages_ours"
     else
       # shellcheck disable=SC2086 # a list of names
-      packages_log=$(packages_apt purge $packages_ours 2>&1) ||
-        fail "packages $packages_ours cannot be removed: $(printf '%s\\n' "$packages_log" | tail -n 5)"
+      packages_log=$("\${packages_manager}_run" purge $packages_ours 2>&1) ||
+        fail "packages $packages_ours cannot be removed: $(printf '%s\n' "$packages_log" | tail -n 5)"
       say "removed $packages_ours"
     fi
   fi

@@ -1,8 +1,8 @@
-import { HOST_LOCK } from "../names";
+import { HOST_LOCK, PRODUCT } from "../names";
 
 /** What a host script does; both are fragments of POSIX sh, run under `set -eu` as root. */
 export interface HostScript {
-  /** Brings the host to the wanted state; idempotent. */
+  /** Brings the host to the desired state; idempotent. */
   readonly apply: string;
   /** Takes back what `apply` did; idempotent. Default: nothing to take back. */
   readonly remove?: string;
@@ -10,13 +10,13 @@ export interface HostScript {
 
 /** How `hostScript` wraps the fragments. */
 export interface HostScriptOptions {
-  /** A number that makes the text differ, so that the same script runs again. Default: none in the text. */
+  /** A number that changes the text, so that the same script runs again. Default: none in the text. */
   readonly generation?: number;
-  /** Take HOST_LOCK while the script runs. Default: true. False is for scripts that only look. */
+  /** Take HOST_LOCK while the script runs. Default: true. False is for scripts that only read. */
   readonly lock?: boolean;
 }
 
-/** Seconds that a script waits for another one on the same host: longer than `kubeadm init` takes on a slow machine. */
+/** Seconds that a script waits for another one on the host: longer than `kubeadm init` on a slow machine. */
 export const LOCK_WAIT_SECONDS = 600;
 
 /** A word for POSIX sh in single quotes: nothing in it is expanded. */
@@ -24,14 +24,24 @@ export function quote(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
+const ENVIRONMENT = `set -eu
+LC_ALL=C
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH`;
+
+/** First lines of every program that a unit runs on a host. */
+export const PROGRAM_HEADER = `#!/bin/sh
+# Written by ${PRODUCT}. Changes by hand are lost.
+${ENVIRONMENT}`;
+
 /**
  * One text for the stdin of `sh -s -- apply|remove`.
  *
- * The fragments may use: `say TEXT` (stdout), `warn TEXT` (stderr), `fail TEXT` (stderr, ends with 1), `wait_for SECONDS COMMAND...`
- * (repeats the command, quietly, until it succeeds; status 1 when the time is over). Both are bodies of functions and the last line
- * calls the first of them: a text that was cut off half-way runs nothing. Commands in it read from /dev/null, never the text itself.
+ * The fragments may use `say TEXT` (stdout), `warn TEXT` (stderr), `fail TEXT` (stderr, exit code 1) and `wait_for SECONDS COMMAND...`
+ * (repeats the command quietly until it succeeds; status 1 after the deadline). A text that was cut off in transit runs nothing: the
+ * fragments are bodies of functions, and the last line calls them. Commands read from /dev/null, never from the text.
  *
- * @param name what messages begin with and what a waiting script names as holder of the lock, like "m1-forward"
+ * @param name begins all messages and names the holder of the lock, like "forward"
  */
 export function hostScript(
   name: string,
@@ -43,10 +53,7 @@ export function hostScript(
     generation === undefined ? "" : `\n# generation ${generation}`
   }
 # shellcheck disable=SC2317 # helpers that this script does not call
-set -eu
-LC_ALL=C
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export LC_ALL PATH
+${ENVIRONMENT}
 umask 022
 script_name=${quote(oneLine(name))}
 ${HELPERS}
@@ -91,15 +98,16 @@ wait_for() {
   done
 }`;
 
-// the holder stands in a second file, because opening the lock itself for writing would empty it under its holder
+// the holder's name stands in a second file: opening the lock for writing would empty it under its holder
 const LOCK = `take_lock() {
   lock_file=${HOST_LOCK}
-  mkdir -p "\${lock_file%/*}"
+  # not in /run/lock: any user could hold a file there
+  mkdir -m 0700 "\${lock_file%/*}" 2>/dev/null || [ -d "\${lock_file%/*}" ]
   exec 9>"$lock_file"
   if ! flock -n 9; then
-    warn "waits up to ${LOCK_WAIT_SECONDS} s for $(cat "$lock_file.holder" 2>/dev/null || echo "another run"), which works on this host"
+    warn "waits up to ${LOCK_WAIT_SECONDS} s for $(cat "$lock_file.holder" 2>/dev/null || echo "another run"), which holds this host's lock"
     flock -w ${LOCK_WAIT_SECONDS} 9 ||
-      fail "gave up after ${LOCK_WAIT_SECONDS} s: $(cat "$lock_file.holder" 2>/dev/null || echo "another run") still works on this host; look at it, end it if it hangs, then run this again"
+      fail "gave up after ${LOCK_WAIT_SECONDS} s: $(cat "$lock_file.holder" 2>/dev/null || echo "another run") still holds this host's lock; end it if it hangs, then run this again"
   fi
   printf '%s %s (pid %s, since %s)\\n' "$script_name" "$1" "$$" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$lock_file.holder"
 }`;

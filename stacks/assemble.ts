@@ -1,5 +1,5 @@
 import { canonicalAddress } from "../haproxy/address";
-import type { OwnAddress } from "../host/forward/forward-settings";
+import type { OwnAddress } from "../host/own-address";
 import type { KubeadmFragments } from "../host/kubeadm/kubeadm-settings";
 import type { SshTarget } from "../components/ssh/ssh-target";
 import type { Parsed } from "./schema";

@@ -141,7 +141,7 @@ function balance(
       caCert,
       [...dependsOn, ...done],
     );
-    const haproxy = { ports, ownAddress, takeOver };
+    const haproxy = { ports, takeOver };
     done.push(service, haproxyService(host, haproxy, [...dependsOn, ...done, service]));
   }
   return done;

@@ -1,5 +1,6 @@
 import type { HaproxyChecks, HaproxyTimeouts } from "../haproxy/config";
-import type { ForwardKind, OwnAddress } from "../host/forward/forward-settings";
+import type { ForwardKind } from "../host/forward/forward-settings";
+import type { OwnAddress } from "../host/own-address";
 import type { KubeadmFragments } from "../host/kubeadm/kubeadm-settings";
 import type { TokenDelivery } from "../host/service/updater-part";
 import type { SshTarget } from "../components/ssh/ssh-target";

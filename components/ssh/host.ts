@@ -1,10 +1,12 @@
 import type { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import type { HostPart } from "../../host/part";
+import { partScript } from "../../host/part-script";
 import { componentType } from "../types";
 import { remoteScript, type RemoteScriptArgs } from "./remote-script";
 import type { SshTarget } from "./ssh-target";
 
-/** A machine that is to be a control-plane node, or a host of HAProxy. */
+/** A machine that becomes a control-plane node or a load-balancer host. */
 export interface HostArgs {
   /** Its address inside the cluster. */
   readonly address: string;
@@ -33,6 +35,20 @@ export class Host extends pulumi.ComponentResource {
     this.address = args.address;
     this.target = args.target;
     this.registerOutputs({});
+  }
+
+  /** Brings a part to this machine, and takes it away when the resource is deleted. */
+  runPart(
+    what: string,
+    part: pulumi.Input<HostPart>,
+    options: { readonly dependsOn?: readonly pulumi.Resource[]; readonly secret?: boolean } = {},
+  ): remote.Command {
+    const { dependsOn = [], secret = false } = options;
+    const { generation } = this;
+    const script = pulumi
+      .output(part)
+      .apply((each) => partScript(each as HostPart, { generation }));
+    return this.run(what, { script, removes: true, secret }, { dependsOn });
   }
 
   /** Runs a script on this machine for itself, or for another one (`owner`), whose child it then is. */

@@ -1,18 +1,21 @@
 import type { remote } from "@pulumi/command";
 import { preflightScript, type PreflightSettings } from "../../host/preflight/preflight-script";
+import { configurationAdvice } from "./advice";
 import type { Host } from "./host";
 
-/** Looks at every host and changes none. Whatever changes a host comes after all of these. */
+/** Checks every host and changes none. All changes of hosts come after these. */
 export function preflights(hosts: readonly Host[], settings: PreflightOf): remote.Command[] {
   return hosts.map((host) => preflight(host, settings));
 }
 
 /** What a host must offer, apart from its own name and address. */
-export type PreflightOf = Omit<PreflightSettings, "node" | "address">;
+export type PreflightOf = Omit<PreflightSettings, "node" | "address" | "advice">;
 
-/** Looks at one host. */
+/** Checks one host. */
 export function preflight(host: Host, settings: PreflightOf): remote.Command {
   const { name, address, generation } = host;
-  const script = preflightScript({ ...settings, node: name, address }, { generation });
+  const { controlPlaneNode = true } = settings;
+  const advice = configurationAdvice(`${controlPlaneNode ? "nodes" : "loadBalancers"}.${name}`);
+  const script = preflightScript({ ...settings, node: name, address, advice }, { generation });
   return host.run("preflight", { script });
 }

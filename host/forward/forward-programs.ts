@@ -1,26 +1,22 @@
-import { HAPROXY_UID, PRODUCT } from "../../names";
+import { HAPROXY_UID } from "../../names";
 import { describeOwnAddress, ownAddressFunctions } from "../own-address";
+import { PROGRAM_HEADER } from "../shell";
 import { IPTABLES_REMOVE, IPTABLES_UNJUMP, iptablesFunctions } from "./iptables";
 import { NFT_REMOVE, nftFunctions } from "./nftables";
 import type { ForwardSettings } from "./forward-settings";
 
-/** Seconds that a program waits for the own address before it ends, visibly failed, and systemd starts it again. */
+/** Seconds that a program waits for the own address before it fails, and systemd starts it again. */
 export const ADDRESS_WAIT_SECONDS = 10;
 
-/** Sh lines that take every rule of ours out of the kernel, of whichever kind; they need nothing else on the host. */
+/** Sh lines that remove every rule of ours from the kernel, of any kind; they need nothing else on the host. */
 export const REMOVE_RULES = `${IPTABLES_UNJUMP}
 ${NFT_REMOVE}
 ${IPTABLES_REMOVE}`;
 
 function preamble(what: string, usage: string, settings: ForwardSettings): string {
-  return `#!/bin/sh
+  return `${PROGRAM_HEADER}
 # ${what}
-# Written by ${PRODUCT}: changes in this file are overwritten.
 # usage: ${usage}
-set -eu
-LC_ALL=C
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export LC_ALL PATH
 # shellcheck disable=SC2317 # reached by the command's name
 note() { printf '%s\\n' "$*" >&2; }
 ${ownAddressFunctions(settings.ownAddress)}
@@ -46,11 +42,11 @@ own_wait() { # sets own, own_family and own_target; DHCP may be late at boot
 }
 
 /**
- * The fallback listener: a program that waits for the own address and becomes socat on the wildcard, under HAProxy's UID (only equal
- * UIDs may share the port). The kernel prefers HAProxy's specific address, so it gets connections only while HAProxy does not listen.
+ * The fallback listener: waits for the own address, then becomes socat on the wildcard under HAProxy's UID (only equal UIDs may share
+ * the port). The kernel prefers HAProxy's specific address: socat gets connections only while HAProxy does not listen.
  *
  * Numbers: keepalive finds a dead peer after 30 + 5 x 10 s; idle connections (watches) live for ever; an API server that does not
- * answer the SYN costs 5 s; half-closed connections live 30 s; socat's own backlog of 5 loses SYNs in a burst.
+ * answer the SYN costs 5 s; half-closed connections live 30 s; socat's default backlog of 5 loses SYNs in a burst.
  */
 export function listenerProgram(settings: ForwardSettings): string {
   const { lbPort } = settings;
@@ -70,7 +66,7 @@ run() {
     "$listen,reuseaddr,reuseport,fork,backlog=1024,${keep}" \\
     "TCP:$own_target,connect-timeout=5,${keep}"
 }
-check() { # does somebody listen on the wildcard
+check() { # is there a listener on the wildcard
   ss -Hltn "sport = :${lbPort}" | while read -r _ _ _ listener _; do
     case $listener in
       '*:${lbPort}' | '0.0.0.0:${lbPort}') echo yes ;;
@@ -91,8 +87,8 @@ esac
 }
 
 /**
- * The rules: a program that puts them into the kernel (put), keeps them there (watch), and takes them out (remove). The watcher listens
- * to the kernel's own events, so a flush by anybody is answered at once, and looks by itself every few seconds for a lost event.
+ * The rules: a program that puts them into the kernel (put), keeps them there (watch), and removes them (remove). The watcher follows
+ * the kernel's events, so it repairs a flush at once; every few seconds it looks by itself, in case an event was lost.
  */
 export function rulesProgram(settings: ForwardSettings): string {
   const functions =
@@ -133,16 +129,16 @@ watch() {
   own_wait
   rules_put
   until
-    wanted=$(rules_show)
-    rules_complete "$wanted"
+    desired=$(rules_show)
+    rules_complete "$desired"
   do
     rules_put || sleep 1
   done
   note "new connections to port ${settings.lbPort} go to $own_target while HAProxy does not listen"
   events | while read -r event; do
     if [ "$event" != tick ] && ! rules_event "$event"; then continue; fi
-    [ "$(rules_show)" != "$wanted" ] || continue
-    note "somebody changed or flushed the rules ($event): puts them back"
+    [ "$(rules_show)" != "$desired" ] || continue
+    note "the rules were changed or flushed ($event): puts them back"
     until rules_put; do
       note "the rules were refused: tries again in 1 s"
       sleep 1

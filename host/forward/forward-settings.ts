@@ -1,20 +1,10 @@
 import { FORWARD_UNIT, HOST_LIB_DIR, PRODUCT } from "../../names";
+import type { OwnAddress } from "../own-address";
 
-/** How the LB port reaches the API port of the same host while HAProxy is not there. */
+/** How the LB port reaches the API port of the same host while HAProxy does not listen. */
 export type ForwardKind = "nftables" | "iptables" | "socat";
 
-/**
- * Which of its addresses a host takes as its own. It is resolved on the host when the unit starts, so that one text fits all control-plane nodes:
- * - route: the source address of the default route (kubeadm's own rule), IPv4 before IPv6
- * - interface: the first global address of that interface, IPv4 before IPv6
- * - subnet: the first address inside that CIDR
- */
-export type OwnAddress =
-  | { readonly from: "route" }
-  | { readonly from: "interface"; readonly interface: string }
-  | { readonly from: "subnet"; readonly subnet: string };
-
-/** The forward of one host; the same for all control-plane nodes. */
+/** The forward; the same on all control-plane nodes. */
 export interface ForwardSettings {
   readonly kind: ForwardKind;
   /** Port of the control-plane endpoint. */
@@ -22,7 +12,7 @@ export interface ForwardSettings {
   /** Port of the API server. */
   readonly apiPort: number;
   readonly ownAddress: OwnAddress;
-  /** CIDRs from which the LB port may be reached; empty = from everywhere. The host itself always may. */
+  /** CIDRs from which the LB port may be reached; empty: from everywhere. The host itself always may. */
   readonly allow: readonly string[];
 }
 
@@ -38,12 +28,12 @@ export const LISTENER_PROGRAM = `${HOST_LIB_DIR}/forward-listener`;
 /** What RULES_UNIT runs; see `rulesProgram`. */
 export const RULES_PROGRAM = `${HOST_LIB_DIR}/forward-rules`;
 
-/** Whether a forward of this kind takes new connections from a HAProxy that still listens: see PRE_STOP_HANDOVER. */
+/** Does a forward of this kind take new connections from a HAProxy that still listens? See PRE_STOP_HANDOVER. */
 export function supportsPreStopHandover(kind: ForwardKind): boolean {
   return kind === "nftables";
 }
 
-/** Whether these settings need rules in the kernel at all: socat alone does not, unless sources are restricted. */
+/** Do these settings need rules in the kernel? socat alone does not, unless sources are restricted. */
 export function needsRules(settings: Pick<ForwardSettings, "kind" | "allow">): boolean {
   return settings.kind !== "socat" || settings.allow.length > 0;
 }

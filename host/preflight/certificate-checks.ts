@@ -1,13 +1,19 @@
+import { hostPort } from "../../haproxy/address";
+import { API_SERVER_NAME } from "../../haproxy/spec";
+import type { Advice } from "../advice";
 import { quote } from "../shell";
 import type { ExistingCluster } from "./preflight-settings";
 
 /**
- * Sh lines: the certificates of the API servers of a cluster that exists hold the endpoint's name and are signed by its CA; else every client of
- * the endpoint would refuse them. An API server that does not answer is only named.
+ * Sh lines: the API servers' certificates hold the endpoint's name and are signed by the cluster's CA; clients of the endpoint would
+ * refuse others. An API server that does not answer is only named.
  */
-export function certificateChecks(existing: ExistingCluster): string {
+export function certificateChecks(
+  existing: ExistingCluster,
+  advice: Pick<Advice, "caCert">,
+): string {
   const { endpointHost, caCert, backends } = existing;
-  const host = endpointHost.includes(":") ? `[${endpointHost}]` : endpointHost;
+  const endpoint = hostPort(endpointHost, "");
   const lines = Object.entries(backends).map(
     ([name, backend]) => `check_certificate ${quote(name)} ${quote(backend)}`,
   );
@@ -23,15 +29,15 @@ check_certificate() { # name, address:port
   status=0
   port=\${2##*:}
   curl --silent --noproxy '*' --max-time 10 --output /dev/null --cacert "$work/ca.crt" \\
-    --connect-to ${quote(`${host}:`)}"$port:$2" ${quote(`https://${host}:`)}"$port/livez/ping" || status=$?
+    --connect-to ${quote(endpoint)}"$port:$2" ${quote(`https://${endpoint}`)}"$port/livez/ping" || status=$?
   case $status in
     0) ;;
     51) lacks_endpoint "$1" "$2" ;;
     60) if curl --silent --noproxy '*' --max-time 10 --output /dev/null --cacert "$work/ca.crt" \\
-      --connect-to "kubernetes:$port:$2" "https://kubernetes:$port/livez/ping"; then
+      --connect-to "${API_SERVER_NAME}:$port:$2" "https://${API_SERVER_NAME}:$port/livez/ping"; then
         lacks_endpoint "$1" "$2"
       else
-        problem "the certificate of $1's API server ($2) is not signed by the CA of the kubeconfig" "give the kubeconfig of this cluster"
+        problem "the certificate of $1's API server ($2) is not signed by the CA of this cluster" ${quote(advice.caCert)}
       fi ;;
     *) warn "the API server of $1 ($2) does not answer: its certificate is not checked" ;;
   esac

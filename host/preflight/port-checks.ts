@@ -1,31 +1,37 @@
 import { HAPROXY_UID, HAPROXY_UNIT, PRODUCT } from "../../names";
+import type { Advice } from "../advice";
+import { quote } from "../shell";
 import type { PreflightSettings } from "./preflight-settings";
 
 /**
- * Sh lines: LB and health port are free or ours, the API port is free or an API server's; none of them is one that the kernel gives to
- * outgoing connections, unless it is reserved.
+ * Sh lines: LB and health port are free or ours, the API port is free or an API server's. The kernel must not give them to outgoing
+ * connections, unless they are reserved.
  *
- * Ours means of the same topology: HAProxy under its UID and our forward beside a forward, our HAProxy service beside that. What is left
- * of the other topology is named: two of them cannot share a port, and changing half of it would leave neither.
+ * Ours means of the same topology: forward and HAProxy under its UID, or the HAProxy service. The other topology's processes are
+ * refused: both cannot share a port, and changing half of it would leave neither.
  */
-export function portChecks(settings: PreflightSettings): string {
+export function portChecks(settings: PreflightSettings, advice: Advice): string {
   const { ports, forward, service, controlPlaneNode = true } = settings;
   const ours = forward !== undefined ? "is_daemonset" : service !== undefined ? "is_service" : "";
   const each = [
     ...(ours === ""
       ? []
       : [
-          `${ports.lb} 'the LB port' 'endpoint.port' ${ours}`,
-          `${ports.health} 'the health port' 'ports.health' ${ours}`,
+          `${ports.lb} 'the LB port' ${quote(advice.ports.lb)} ${ours}`,
+          `${ports.health} 'the health port' ${quote(advice.ports.health)} ${ours}`,
         ]),
-    ...(controlPlaneNode ? [`${ports.api} 'the API port' 'ports.api' is_api_server`] : []),
+    ...(controlPlaneNode
+      ? [`${ports.api} 'the API port' ${quote(advice.ports.api)} is_api_server`]
+      : []),
   ];
-  return `${FUNCTIONS}
+  return `${functions(advice)}
 ${each.map((words) => `check_holder ${words}`).join("\n")}
 ${each.map((words) => `check_range ${words}`).join("\n")}`;
 }
 
-const FUNCTIONS = `process_name() { cat "/proc/$1/comm" 2>/dev/null || echo "a process that has just ended"; }
+const functions = (
+  advice: Advice,
+) => `process_name() { cat "/proc/$1/comm" 2>/dev/null || echo "a process that has just ended"; }
 is_service() { grep -q '/${HAPROXY_UNIT}' "/proc/$1/cgroup" 2>/dev/null; }
 is_daemonset() {
   if is_service "$1"; then return 1; fi
@@ -40,7 +46,7 @@ of_other_topology() { # pid, test of a good holder
     *) return 1 ;;
   esac
 }
-check_holder() { # port, what it is, its setting, test of a good holder
+check_holder() { # port, what it is, advice, test of a good holder
   has ss || return 0
   ss -Hltnp "sport = :$1" | while read -r _ _ _ listener _ users; do
     pids=$(printf '%s\\n' "$users" | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -un)
@@ -55,9 +61,9 @@ check_holder() { # port, what it is, its setting, test of a good holder
     fi
   done | sort -u >"$work/holders"
   [ -s "$work/holders" ] || return 0
-  hint="stop it, or choose another port ($3)"
+  hint="stop it, or $3"
   [ ! -e "$work/topology" ] ||
-    hint="it is of this program's other topology: pulumi destroy with the former configuration first (the cluster stays), then pulumi up"
+    hint="it is of this program's other topology: "${quote(advice.otherTopology)}
   problem "$2 $1 is held by $(tr '\\n' ',' <"$work/holders" | sed 's/,$//; s/,/, /g')" "$hint"
 }
 is_reserved() { # port, list like 80,90-100
@@ -66,11 +72,11 @@ is_reserved() { # port, list like 80,90-100
     if [ "$1" -ge "$first" ] && [ "$1" -le "\${last:-$first}" ]; then echo yes; fi
   done | grep -q yes
 }
-check_range() { # port, what it is, its setting
+check_range() { # port, what it is, advice
   read -r low high </proc/sys/net/ipv4/ip_local_port_range || return 0
   if [ "$1" -lt "$low" ] || [ "$1" -gt "$high" ]; then return 0; fi
   reserved=$(cat /proc/sys/net/ipv4/ip_local_reserved_ports)
   if is_reserved "$1" "$reserved"; then return 0; fi
-  problem "$2 $1 is one that the kernel gives to outgoing connections (net.ipv4.ip_local_port_range is $low-$high)" \\
-    "reserve it by net.ipv4.ip_local_reserved_ports=\${reserved:+$reserved,}$1 in /etc/sysctl.d/ and sysctl --system, or choose another port ($3)"
+  problem "$2 $1 is in the range that the kernel uses for outgoing connections (net.ipv4.ip_local_port_range is $low-$high)" \\
+    "reserve it by net.ipv4.ip_local_reserved_ports=\${reserved:+$reserved,}$1 in /etc/sysctl.d/ and sysctl --system, or $3"
 }`;

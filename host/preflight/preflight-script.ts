@@ -1,6 +1,7 @@
-import { HOST_LIB_DIR } from "../../names";
+import { HOST_LIB_DIR, UNIT_DIR } from "../../names";
+import { DEFAULT_ADVICE } from "../advice";
 import { needsRules } from "../forward/forward-settings";
-import { UNIT_DIR } from "../forward/forward-units";
+import { commandsOf, PACKAGE_FUNCTIONS, packageNames, type Capability } from "../packages";
 import { hostScript, quote } from "../shell";
 import { addressChecks } from "./address-checks";
 import { certificateChecks } from "./certificate-checks";
@@ -11,7 +12,7 @@ import type { PreflightSettings } from "./preflight-settings";
 
 export type { ExistingCluster, PreflightSettings } from "./preflight-settings";
 
-/** A clock before this year was never set: no certificate of today would be valid. */
+/** A clock before this year was never set: no current certificate would be valid. */
 export const EARLIEST_YEAR = 2025;
 
 /** Where container runtimes that kubeadm knows listen. */
@@ -23,25 +24,25 @@ const RUNTIME_SOCKETS = [
 
 /**
  * `hostScript` that changes nothing: it prints every problem as `NODE: what is wrong: what to do` on stderr and ends with 1 if there
- * is one. It takes no lock, so that it never waits for a run that works on the host.
+ * is one. It takes no lock, so it never waits for another run.
  */
 export function preflightScript(
   settings: PreflightSettings,
   options: { readonly generation?: number } = {},
 ): string {
-  const { node, bootstrap, diskMiB = 1024 } = settings;
+  const { node, bootstrap, diskMiB = 1024, advice = DEFAULT_ADVICE } = settings;
   return hostScript(
     node,
     {
       apply: [
         START,
-        `[ -d /run/systemd/system ] || problem "systemd does not run this host" "use a host with systemd: forward and kubelet are its units"`,
-        ...tools(settings).map(([command, debian]) => `need ${command} ${debian}`),
-        addressChecks(settings),
-        portChecks(settings),
-        rulesCheck(settings),
-        ...(settings.service === undefined ? [] : [serviceChecks(settings.service)]),
-        ...(settings.existing === undefined ? [] : [certificateChecks(settings.existing)]),
+        `[ -d /run/systemd/system ] || problem "systemd does not run this host" "use a host with systemd: what is installed are its units"`,
+        ...tools(settings).map(needTool),
+        addressChecks(settings, advice),
+        portChecks(settings, advice),
+        rulesCheck(settings, advice),
+        ...(settings.service === undefined ? [] : [serviceChecks(settings.service, advice)]),
+        ...(settings.existing === undefined ? [] : [certificateChecks(settings.existing, advice)]),
         systemChecks(diskMiB),
         ...(bootstrap ? [bootstrapChecks()] : []),
         FINISH,
@@ -51,49 +52,34 @@ export function preflightScript(
   );
 }
 
-/** Commands that the host needs, each with the Debian package that has it. */
-function tools(settings: PreflightSettings): [string, string][] {
-  const { forward, allow = [], bootstrap } = settings;
+/** What the host must have; nothing installs it. */
+function tools(settings: PreflightSettings): Capability[] {
+  const { forward, service, allow = [], bootstrap } = settings;
   const rules = forward !== undefined && needsRules({ kind: forward, allow });
   return [
-    ["ip", "iproute2"],
-    ["ss", "iproute2"],
-    ["flock", "util-linux"],
-    ...(forward === undefined
-      ? []
-      : ([
-          ["setpriv", "util-linux"],
-          ["socat", "socat"],
-        ] as [string, string][])),
-    ["base64", "coreutils"],
-    ["sha256sum", "coreutils"],
-    ["find", "findutils"],
-    ...(rules && forward === "iptables"
-      ? ([
-          ["iptables", "iptables"],
-          ["iptables-restore", "iptables"],
-        ] as [string, string][])
-      : []),
-    ...(rules && forward !== "iptables" ? ([["nft", "nftables"]] as [string, string][]) : []),
-    ...(bootstrap
-      ? ([
-          ["kubeadm", "kubeadm"],
-          ["kubelet", "kubelet"],
-          ["kubectl", "kubectl"],
-          ["curl", "curl"],
-        ] as [string, string][])
-      : []),
+    ...(["iproute2", "util-linux", "coreutils", "findutils"] as const),
+    ...(forward === undefined ? [] : (["socat"] as const)),
+    ...(rules ? [forward === "iptables" ? ("iptables" as const) : ("nftables" as const)] : []),
+    ...(service === undefined ? [] : (["accounts"] as const)),
+    ...(bootstrap ? (["kubeadm", "kubelet", "kubectl", "curl"] as const) : []),
   ];
 }
 
-const START = `problems=0
+function needTool(capability: Capability): string {
+  return commandsOf(capability)
+    .map((command) => `need ${command} ${quote(packageNames(capability))}`)
+    .join("\n");
+}
+
+const START = `${PACKAGE_FUNCTIONS}
+problems=0
 problem() { # what is wrong, what to do
   problems=$((problems + 1))
   warn "$1: $2"
 }
 has() { command -v "$1" >/dev/null 2>&1; }
-need() { # command, Debian package
-  has "$1" || problem "command $1 is missing" "install it (Debian: package $2)"
+need() { # command, names of its package
+  has "$1" || problem "command $1 is missing" "install it\${packages_manager:+ (package $(packages_name "$2"))}"
 }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT`;

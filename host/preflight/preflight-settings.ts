@@ -1,12 +1,14 @@
-import type { ForwardKind, OwnAddress } from "../forward/forward-settings";
+import type { Advice } from "../advice";
+import type { ForwardKind } from "../forward/forward-settings";
+import type { OwnAddress } from "../own-address";
 
 /** What HAProxy as a service needs of a host. */
 export interface ServicePreflight {
-  /** A haproxy.cfg of somebody else may be put aside. */
+  /** A foreign haproxy.cfg may be put aside. */
   readonly takeOver: boolean;
 }
 
-/** A cluster that exists: its API servers are asked whether their certificates hold the endpoint's name. */
+/** A cluster that exists: the certificates of its API servers must hold the endpoint's name. */
 export interface ExistingCluster {
   readonly endpointHost: string;
   /** PEM of the cluster's CA. */
@@ -31,10 +33,12 @@ export interface PreflightSettings {
   /** The host is a control-plane node, or is to be one. Default: true */
   readonly controlPlaneNode?: boolean;
   readonly ownAddress: OwnAddress;
-  /** CIDRs that may reach the LB port. Default: everybody. */
+  /** CIDRs that may reach the LB port. Default: all */
   readonly allow?: readonly string[];
   /** kubeadm will run here: kubeadm, kubelet and a container runtime are needed. */
   readonly bootstrap: boolean;
-  /** Free space that the host needs under /var/lib, in MiB. Default: 1024. */
+  /** Free space that the host needs under /var/lib, in MiB. Default: 1024 */
   readonly diskMiB?: number;
+  /** What to do about what is refused. Default: DEFAULT_ADVICE */
+  readonly advice?: Advice;
 }

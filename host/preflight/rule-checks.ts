@@ -1,10 +1,12 @@
 import { iptablesTestRules } from "../forward/iptables";
 import { nftRuleset } from "../forward/nftables";
 import { needsRules } from "../forward/forward-settings";
+import type { Advice } from "../advice";
+import { quote } from "../shell";
 import type { PreflightSettings } from "./preflight-settings";
 
-/** Sh lines: the kernel and the tools accept the very rules that the forward will set; nothing is changed. `own` is the host's address. */
-export function rulesCheck(settings: PreflightSettings): string {
+/** Sh lines: kernel and tools accept the very rules that the forward will set; nothing is changed. `own` is the host's address. */
+export function rulesCheck(settings: PreflightSettings, advice: Advice): string {
   const { ports, forward: kind, ownAddress, allow = [] } = settings;
   if (kind === undefined) return ":";
   const forward = { kind, lbPort: ports.lb, apiPort: ports.api, ownAddress, allow };
@@ -19,7 +21,7 @@ case $own in
   *) own_family=ip own_protocol=ipv4 own_target="$own:${ports.api}" tool=iptables ;;
 esac
 if has ${tool}; then
-  ${command} >"$work/rules" 2>&1 <<END_OF_RULES || problem "the rules of the forward (${kind}) are refused: $(tr '\\n' ' ' <"$work/rules")" "load the kernel's modules for them (nf_tables, nft_socket, nft_fib_inet, nft_nat, xt_socket), or choose another forward.kind"
+  ${command} >"$work/rules" 2>&1 <<END_OF_RULES || problem "the rules of the forward (${kind}) are refused: $(tr '\\n' ' ' <"$work/rules")" "load the kernel's modules for them (nf_tables, nft_socket, nft_fib_inet, nft_nat, xt_socket), or "${quote(advice.forwardKind)}
 ${text}
 END_OF_RULES
 fi`;

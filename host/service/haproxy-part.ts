@@ -1,8 +1,8 @@
 import { HAPROXY_UNIT, HOST_RUN_DIR } from "../../names";
-import { installFiles, removeFiles, type HostFile } from "../files";
-import { installPackages, removePackages } from "../packages";
-import { digestIn, NEED_SYSTEMD, SERVICE_FUNCTIONS } from "../services";
-import { hostScript } from "../shell";
+import { DEFAULT_ADVICE, type Advice } from "../advice";
+import { OWN_HOST_PORT } from "../own-address";
+import type { NeededPackage } from "../packages";
+import { unitPath, type HostPart } from "../part";
 import { UPDATER_SCRIPT_FILE, UPDATER_SETTINGS_FILE } from "./host-updater-settings";
 import { haproxyProgram, watchProgram } from "./haproxy-programs";
 import {
@@ -14,98 +14,94 @@ import {
   STATE_FILE,
   WATCH_PROGRAM,
   WATCH_UNIT,
-  type HaproxyServiceSettings,
 } from "./haproxy-paths";
-import { FOREIGN, FOREIGN_FUNCTIONS, TAKEOVER_FUNCTIONS } from "./takeover";
+import { FOREIGN_CONFIGURATION, FOREIGN_FUNCTIONS, TAKEOVER_FUNCTIONS } from "./takeover";
 import { haproxyUnit, reloadPathUnit, reloadUnit, watchUnit } from "./haproxy-units";
 
-export type { HaproxyServiceSettings } from "./haproxy-paths";
-
-/** Owner of the files and packages in the host's state. */
-const OWNER = "haproxy-service";
-
-const UNIT_DIR = "/etc/systemd/system";
-
-/** Units and programs of HAProxy; the same bytes on all hosts. */
-export function haproxyServiceFiles(ports: HaproxyServiceSettings["ports"]): HostFile[] {
-  const program = haproxyProgram({ script: UPDATER_SCRIPT_FILE, settings: UPDATER_SETTINGS_FILE });
-  const watch = watchProgram(ports.health);
-  return [
-    { path: WATCH_PROGRAM, mode: "0755", content: watch },
-    { path: `${UNIT_DIR}/${WATCH_UNIT}`, mode: "0644", content: watchUnit(watch) },
-    { path: HAPROXY_PROGRAM, mode: "0755", content: program },
-    { path: `${UNIT_DIR}/${HAPROXY_UNIT}`, mode: "0644", content: haproxyUnit([program]) },
-    { path: `${UNIT_DIR}/${RELOAD_UNIT}`, mode: "0644", content: reloadUnit() },
-    { path: `${UNIT_DIR}/${RELOAD_PATH_UNIT}`, mode: "0644", content: reloadPathUnit() },
-  ];
+/** HAProxy as a service of a host, outside of the cluster. */
+export interface HaproxyServiceSettings {
+  readonly ports: { readonly lb: number; readonly health: number };
+  /** A foreign haproxy.cfg is put aside, and put back on removal. False: it is refused. */
+  readonly takeOver: boolean;
 }
+
+/** What HAProxy as a service needs. */
+export const HAPROXY_PACKAGES: readonly NeededPackage[] = [
+  {
+    gives: "haproxy",
+    atLeast: "2.6",
+    because: "no older release is tested with the generated configuration",
+  },
+  { gives: "curl" },
+];
 
 /**
- * `hostScript` for HAProxy as a service: the package if it is missing, our units, HAProxy started and answering. It comes after
- * `updaterServiceScript`, whose program and settings write HAProxy's first configuration. When the endpoint served before, it ends only
- * when it serves again: whoever rolls a change over hosts stops at one that does not. remove leaves package, configuration and the package's unit as they were.
+ * HAProxy as a service; the same on all hosts. It comes after `updaterPart`, whose program and settings write HAProxy's first
+ * configuration. If the endpoint served before, apply ends only when it serves again, so that a rolling change stops at a host that
+ * does not. Removal leaves package, configuration and the package's unit as they were.
  */
-export function haproxyServiceScript(
+export function haproxyPart(
   settings: HaproxyServiceSettings,
-  options: { readonly generation?: number } = {},
-): string {
-  const { address, ports, takeOver } = settings;
-  const files = haproxyServiceFiles(ports);
-  const digest = (unit: string) =>
-    digestIn(files.find(({ path }) => path === `${UNIT_DIR}/${unit}`)?.content ?? "");
-  const host = address.includes(":") ? `[${address}]` : address;
-  return hostScript(
-    "haproxy-service",
-    {
-      apply: [
-        NEED_SYSTEMD,
-        SERVICE_FUNCTIONS,
-        FOREIGN_FUNCTIONS,
-        TAKEOVER_FUNCTIONS,
-        PROBES(host, ports),
-        ...(takeOver ? [] : [`if cfg_foreign; then fail "${FOREIGN.what}: ${FOREIGN.hint}"; fi`]),
-        "serves_before=no",
-        "if endpoint_serves; then serves_before=yes; fi",
-        "package_put_aside",
-        installPackages(OWNER, [
-          { command: "haproxy", package: "haproxy" },
-          { command: "curl", package: "curl" },
-        ]),
-        `[ -x ${HAPROXY} ] || fail "there is no ${HAPROXY}: install HAProxy as the distribution's package"`,
-        `id -u haproxy >/dev/null 2>&1 || fail "there is no user haproxy: HAProxy runs as the user that the distribution's package makes"`,
-        "configuration_put_aside",
-        installFiles(OWNER, files),
-        "systemctl daemon-reload",
-        `systemctl --quiet enable --now ${RELOAD_PATH_UNIT}`,
-        `service_start ${HAPROXY_UNIT} ${digest(HAPROXY_UNIT)} haproxy_healthy`,
-        `service_start ${WATCH_UNIT} ${digest(WATCH_UNIT)} haproxy_healthy`,
-        `if [ "$serves_before" = yes ] && ! wait_for 60 endpoint_serves; then
-  service_log ${HAPROXY_UNIT}
+  { takeOver: advice }: Pick<Advice, "takeOver"> = DEFAULT_ADVICE,
+): HostPart {
+  const { ports, takeOver } = settings;
+  const program = haproxyProgram({ script: UPDATER_SCRIPT_FILE, settings: UPDATER_SETTINGS_FILE });
+  const watch = watchProgram(ports.health);
+  return {
+    owner: "haproxy-service",
+    packages: HAPROXY_PACKAGES,
+    files: [
+      { path: HAPROXY_PROGRAM, mode: "0755", content: program },
+      { path: WATCH_PROGRAM, mode: "0755", content: watch },
+      // RELOAD_PATH_UNIT starts it
+      { path: unitPath(RELOAD_UNIT), mode: "0644", content: reloadUnit() },
+    ],
+    units: [
+      { name: RELOAD_PATH_UNIT, text: reloadPathUnit() },
+      { name: HAPROXY_UNIT, text: haproxyUnit([program]), ready: ["haproxy_healthy"] },
+      { name: WATCH_UNIT, text: watchUnit(watch), ready: ["haproxy_healthy"] },
+    ],
+    steps: {
+      functions: [FOREIGN_FUNCTIONS, TAKEOVER_FUNCTIONS, USABLE, probes(ports)].join("\n"),
+      check: [
+        ...(takeOver
+          ? []
+          : [`if cfg_foreign; then fail "${FOREIGN_CONFIGURATION}: ${advice}"; fi`]),
+        "if command -v haproxy >/dev/null 2>&1; then haproxy_usable; fi",
+      ].join("\n"),
+      prepare: `serves_before=no
+if endpoint_serves; then serves_before=yes; fi
+package_put_aside`,
+      beforeStart: `haproxy_usable
+configuration_put_aside`,
+      afterStart: `if [ "$serves_before" = yes ] && ! wait_for 60 endpoint_serves; then
+  unit_log ${HAPROXY_UNIT}
   fail "HAProxy runs, but the endpoint's port ${ports.lb}, which served before, has not served again within 60 s"
 fi`,
-        `say "HAProxy listens on ${host}:${ports.lb}, changed: $changed"`,
-      ].join("\n"),
-      remove: [
-        SERVICE_FUNCTIONS,
-        FOREIGN_FUNCTIONS,
-        TAKEOVER_FUNCTIONS,
-        `service_drop ${WATCH_UNIT} ${RELOAD_PATH_UNIT} ${HAPROXY_UNIT}`,
-        `rm -f ${STATE_FILE} ${CHECK_TOKEN_FILE} ${HOST_RUN_DIR}/*.sock`,
-        "configuration_restore",
-        removePackages(OWNER),
-        "package_restore",
-        removeFiles(OWNER),
-        "[ ! -d /run/systemd/system ] || systemctl daemon-reload",
-      ].join("\n"),
+      afterStop: `rm -f ${STATE_FILE} ${CHECK_TOKEN_FILE} ${HOST_RUN_DIR}/*.sock
+configuration_restore`,
+      afterRemove: "package_restore",
     },
-    options,
-  );
+    summary: `HAProxy listens on port ${ports.lb}`,
+  };
 }
 
-/** `haproxy_healthy`, and `endpoint_serves`: an API server answers through the LB port. */
-const PROBES = (host: string, ports: HaproxyServiceSettings["ports"]) => `haproxy_healthy() {
-  curl --silent --fail --noproxy '*' --max-time 3 --output /dev/null "http://${host}:${ports.health}/healthz"
-}
-endpoint_serves() {
-  curl --silent --insecure --noproxy '*' --max-time 5 --output /dev/null "https://${host}:${ports.lb}/livez/ping"
+const USABLE = `haproxy_usable() {
+  [ -x ${HAPROXY} ] || fail "there is no ${HAPROXY}: install HAProxy as the distribution's package"
+  id -u haproxy >/dev/null 2>&1 || fail "there is no user haproxy: HAProxy runs as the user that the distribution's package makes"
 }`;
+
+/** `haproxy_healthy`, and `endpoint_serves`: an API server answers through the LB port. */
+const probes = (ports: HaproxyServiceSettings["ports"]) => `${OWN_HOST_PORT}
+haproxy_healthy() {
+  curl --silent --fail --noproxy '*' --max-time 3 --output /dev/null "http://$(own_host_port ${ports.health})/healthz"
+}
+${endpointServes(ports.lb)}`;
+
+/** Sh function `endpoint_serves` (after OWN_HOST_PORT): does an API server answer through the LB port? */
+export function endpointServes(lbPort: number): string {
+  return `endpoint_serves() {
+  command -v curl >/dev/null 2>&1 &&
+    curl --silent --insecure --noproxy '*' --max-time 5 --output /dev/null "https://$(own_host_port ${lbPort})/livez/ping"
+}`;
+}

@@ -6,7 +6,7 @@ import {
   type UpdaterChoices,
   type UpdaterSettings,
 } from "../../updater/settings";
-import type { OwnAddress } from "../forward/forward-settings";
+import type { OwnAddress } from "../own-address";
 import { CONFIG_FILE, HAPROXY, MASTER_SOCKET, RELOAD_REQUEST, STATE_FILE } from "./haproxy-paths";
 
 /** The token's way to the updater: its environment (another token restarts it), or a file. */
@@ -14,8 +14,6 @@ export type TokenDelivery = "environment" | "file";
 
 /** The updater as a service of one host, outside of the cluster. */
 export interface UpdaterServiceSettings extends UpdaterChoices {
-  /** The host's address, on which HAProxy listens. Only checks use it. */
-  readonly address: string;
   readonly ownAddress: OwnAddress;
   /** The updater's bundled script. */
   readonly script: string;
@@ -33,7 +31,7 @@ export const CA_FILE = `${HOST_CONFIG_DIR}/ca.crt`;
 /** One file per backend. */
 export const SEED_DIR = `${HOST_CONFIG_DIR}/backends`;
 
-/** `EnvironmentFile=` with the token, for root's eyes: systemd reads it. */
+/** `EnvironmentFile=` with the token, which only root reads: systemd does. */
 export const TOKEN_ENV_FILE = `${HOST_CONFIG_DIR}/token.env`;
 export const TOKEN_VARIABLE = "CONTROL_PLANE_LB_TOKEN";
 

@@ -1,15 +1,15 @@
-import { HOST_STATE_DIR } from "../../names";
+import { HOST_STATE_DIR, UNIT_DIR } from "../../names";
 import { CONFIG_FILE, CONFIG_LINK } from "./haproxy-paths";
 
 /** The package's own unit: it would start as root what the updater writes. */
 const PACKAGE_UNIT = "haproxy.service";
 
-/** What was there before us; HOST_STATE_DIR/backup is of other files. */
+/** What was there before us, apart from the files in HOST_STATE_DIR/backup. */
 const KEPT = `${HOST_STATE_DIR}/haproxy-service`;
 
 /**
- * Sh functions. `cfg_foreign`: there is a haproxy.cfg, and it is neither ours nor the package's own as it was installed (dpkg knows its
- * checksum; without dpkg every file is foreign).
+ * Sh functions. `cfg_foreign`: there is a haproxy.cfg that is neither ours nor the package's original. dpkg knows the original's
+ * checksum; without dpkg every file is foreign.
  */
 export const FOREIGN_FUNCTIONS = `cfg_ours() { [ "$(readlink ${CONFIG_LINK} 2>/dev/null)" = ${CONFIG_FILE} ]; }
 cfg_packaged() {
@@ -21,18 +21,15 @@ cfg_foreign() {
   ! cfg_ours && ! cfg_packaged
 }`;
 
-/** What an operator reads about a foreign configuration: what is wrong, and what to do. */
-export const FOREIGN = {
-  what: `${CONFIG_LINK} is somebody's own configuration: it differs from the package's`,
-  hint: "move it away, or set haproxy.takeOver to true: it is put aside then, and put back when this is removed",
-} as const;
+/** What is wrong with a foreign configuration; `Advice.takeOver` says what to do. */
+export const FOREIGN_CONFIGURATION = `${CONFIG_LINK} is not ours and differs from the package's`;
 
-/** Sh functions (need FOREIGN_FUNCTIONS): `package_put_aside` and `package_restore`, both safe to cut off and to run again. */
+/** Sh functions (need FOREIGN_FUNCTIONS): `package_put_aside` and `package_restore`; both survive an interruption and can be repeated. */
 export const TAKEOVER_FUNCTIONS = `package_kept=${KEPT}
 package_put_aside() { # the package's unit, before the package can start it
   if [ ! -e "$package_kept/unit" ]; then
-    [ ! -f /etc/systemd/system/${PACKAGE_UNIT} ] || [ -L /etc/systemd/system/${PACKAGE_UNIT} ] ||
-      fail "/etc/systemd/system/${PACKAGE_UNIT} is a unit of your own: move it away, HAProxy is run by ours"
+    [ ! -f ${UNIT_DIR}/${PACKAGE_UNIT} ] || [ -L ${UNIT_DIR}/${PACKAGE_UNIT} ] ||
+      fail "${UNIT_DIR}/${PACKAGE_UNIT} is not the package's unit: move it away, our own unit runs HAProxy"
     mkdir -p "$package_kept"
     printf '%s %s\\n' "$(systemctl is-enabled ${PACKAGE_UNIT} 2>/dev/null | grep . || echo not-found)" \\
       "$(systemctl is-active ${PACKAGE_UNIT} 2>/dev/null || :)" >"$package_kept/unit.new"
@@ -44,7 +41,7 @@ package_put_aside() { # the package's unit, before the package can start it
     systemctl --quiet mask ${PACKAGE_UNIT} 2>/dev/null || fail "${PACKAGE_UNIT} cannot be masked: see systemctl mask ${PACKAGE_UNIT}"
   fi
 }
-configuration_put_aside() { # what stands at our place is kept once, then the place is a link to ours
+configuration_put_aside() { # keeps the file that is there once, then replaces it with a link to ours
   if ! cfg_ours; then
     if [ -e ${CONFIG_LINK} ] || [ -L ${CONFIG_LINK} ]; then
       cp -a ${CONFIG_LINK} "$package_kept/haproxy.cfg.new"

@@ -1,8 +1,8 @@
 import { UPDATER_UNIT, UPDATER_USER } from "../../names";
 import { tokenFingerprint } from "../../updater/sources/token";
-import { installFiles, removeFiles } from "../files";
-import { NEED_SYSTEMD, SERVICE_FUNCTIONS } from "../services";
-import { hostScript } from "../shell";
+import type { HostFile } from "../files";
+import { OWN_HOST_PORT } from "../own-address";
+import type { HostPart } from "../part";
 import {
   TOKEN_ENV_FILE,
   TOKEN_FILE,
@@ -15,58 +15,49 @@ export interface TokenSettings {
   /** SECRET. A ServiceAccount's token (a JWT). */
   readonly token: string;
   readonly delivery: TokenDelivery;
-  /** Where the updater's status is asked: through HAProxy's health port. */
-  readonly address: string;
+  /** HAProxy's health port, behind which the updater's status is. */
   readonly healthPort: number;
 }
 
-const OWNER = "token";
-
-/** Seconds until the updater must have synced with the token: a few API servers may be away, each is tried. */
+/** Seconds until the updater must have synced with the token: it tries each API server, and some may be down. */
 const DEADLINE_SECONDS = 120;
 
 /**
- * `hostScript` that holds a SECRET: puts the token into place, for root alone or for root and the updater, and ends when the updater has
- * synced with this very token. So a token that nobody uses any more can be deleted after it.
+ * The updater's token, a SECRET; the same on all hosts. Only root can read it, or root and the updater. apply ends when the updater has
+ * synced with this very token: a former token can be deleted after it.
  *
- * @throws Error without the token when it is none
+ * @throws Error, which does not show the text, when that is no token
  */
-export function tokenScript(
-  settings: TokenSettings,
-  options: { readonly generation?: number } = {},
-): string {
-  const { token, delivery, address, healthPort } = settings;
+export function tokenPart({ token, delivery, healthPort }: TokenSettings): HostPart {
   if (!/^[A-Za-z0-9._~+/=-]+$/.test(token)) {
     throw new Error("the token of the updater's ServiceAccount is empty or no token");
   }
-  const host = address.includes(":") ? `[${address}]` : address;
-  const file =
-    delivery === "environment"
-      ? { path: TOKEN_ENV_FILE, mode: "0600", content: `${TOKEN_VARIABLE}=${token}\n` }
-      : { path: TOKEN_FILE, mode: "0640", content: `${token}\n` };
-  const status = `http://${host}:${healthPort}/updater/status`;
-  return hostScript(
-    "updater-token",
-    {
-      apply: [
-        NEED_SYSTEMD,
-        SERVICE_FUNCTIONS,
-        installFiles(OWNER, [file]),
-        ...(delivery === "file" ? [`chgrp ${UPDATER_USER} ${TOKEN_FILE}`] : []),
-        `updater_status() { curl --silent --fail --noproxy '*' --max-time 3 ${status}; }
+  return {
+    owner: "updater-token",
+    files: [tokenFile(token, delivery)],
+    steps: {
+      functions: `${OWN_HOST_PORT}
+updater_status() {
+  curl --silent --fail --noproxy '*' --max-time 3 "http://$(own_host_port ${healthPort})/updater/status"
+}
 token_used() { updater_status | grep -q '"token":"${tokenFingerprint(token)}"'; }`,
-        // another environment is another start; a file is read again
+      afterStart: [
+        // the environment is read at the start only, a file again and again
         ...(delivery === "environment"
           ? [`wait_for 1 token_used || systemctl restart ${UPDATER_UNIT}`]
           : []),
         `if ! wait_for ${DEADLINE_SECONDS} token_used; then
-  service_log ${UPDATER_UNIT}
-  fail "the updater has not synced with its token within ${DEADLINE_SECONDS} s: its last messages stand above; status: $(updater_status || echo "no answer at ${status}")"
-fi
-say "the updater syncs with its token, changed: $changed"`,
+  unit_log ${UPDATER_UNIT}
+  fail "the updater has not synced with its token within ${DEADLINE_SECONDS} s: its last messages stand above; status: $(updater_status || echo "no answer on port ${healthPort}")"
+fi`,
       ].join("\n"),
-      remove: [SERVICE_FUNCTIONS, removeFiles(OWNER)].join("\n"),
     },
-    options,
-  );
+    summary: "the updater syncs with its token",
+  };
+}
+
+function tokenFile(token: string, delivery: TokenDelivery): HostFile {
+  return delivery === "environment"
+    ? { path: TOKEN_ENV_FILE, mode: "0600", content: `${TOKEN_VARIABLE}=${token}\n` }
+    : { path: TOKEN_FILE, mode: "0640", group: UPDATER_USER, content: `${token}\n` };
 }

@@ -43,6 +43,15 @@ describe("resources on hosts", () => {
     }
   });
 
+  it("get the same script of the forward on every host", async () => {
+    const recording = await recordStack();
+    const scripts = ["m1", "m2", "m3"].map(
+      (host) => recording.find(COMMAND, `${host}-forward`).inputs["stdin"],
+    );
+    assert.equal(typeof scripts[0], "string");
+    assert.equal(new Set(scripts).size, 1);
+  });
+
   it("put every forward in place before kubeadm runs anywhere", async () => {
     const recording = await recordStack();
     assertBefore(recording, "m1-bootstrap", ["m1-forward", "m2-forward", "m3-forward"]);

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import type { OwnAddress } from "../../host/forward/forward-part";
-import { ownAddressFunctions } from "../../host/own-address";
+import { ownAddressFunctions, type OwnAddress } from "../../host/own-address";
 import { RunningForward } from "./support/forward";
 import { ask, startServer } from "./support/load";
 import { ADDRESS, Network } from "./support/network";

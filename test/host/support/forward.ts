@@ -2,13 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { renderPreStopHandover } from "../../../haproxy/config";
-import { forwardFiles } from "../../../host/forward/forward-part";
+import { forwardPart } from "../../../host/forward/forward-part";
 import {
   LISTENER_PROGRAM,
   RULES_PROGRAM,
   needsRules,
   type ForwardSettings,
 } from "../../../host/forward/forward-settings";
+import { filesOf } from "../../../host/part";
 import { ADDRESS, type Host, type Job, type Network } from "./network";
 import { waitFor } from "./wait";
 
@@ -23,7 +24,7 @@ export class RunningForward {
     private readonly settings: ForwardSettings,
     private readonly host: Host = "m1",
   ) {
-    for (const file of forwardFiles(settings)) {
+    for (const file of filesOf(forwardPart(settings))) {
       writeFileSync(path.join(this.folder, path.basename(file.path)), file.content);
     }
   }

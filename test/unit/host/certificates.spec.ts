@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { rootCertificates } from "node:tls";
 import { promisify } from "node:util";
 import { after, before, describe, it } from "mocha";
+import { DEFAULT_ADVICE } from "../../../host/advice";
 import { certificateChecks } from "../../../host/preflight/certificate-checks";
 import { certificates } from "../e2e/load/certificates";
 
@@ -29,7 +30,10 @@ describe("the certificates of a cluster that exists", () => {
   });
 
   const check = async (endpointHost: string, caCert: string, backend = `127.0.0.1:${port}`) => {
-    const checks = certificateChecks({ endpointHost, caCert, backends: { m1: backend } });
+    const checks = certificateChecks(
+      { endpointHost, caCert, backends: { m1: backend } },
+      DEFAULT_ADVICE,
+    );
     const script = `set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -59,7 +63,7 @@ ${checks}`;
     const said = await check("kubernetes", rootCertificates[0] ?? "");
     assert.match(
       said,
-      /^problem: .* is not signed by the CA of the kubeconfig: give the kubeconfig/,
+      /^problem: .* is not signed by the CA of this cluster: give the CA of this cluster/,
     );
   });
 

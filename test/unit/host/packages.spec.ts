@@ -1,13 +1,27 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
-import { installPackages, removePackages } from "../../../host/packages";
+import {
+  checkPackages,
+  installPackages,
+  PACKAGE_FUNCTIONS,
+  removePackages,
+  type NeededPackage,
+} from "../../../host/packages";
 import { HOST_STATE_DIR } from "../../../names";
 
-/** apt as the scripts see it: what it would do, and what it was told. */
+/** apt-get as the scripts see it: what it would do, and a log of its calls. */
 const APT = `#!/bin/sh
 echo "$*" >>"$FAKE/apt.log"
 case "$*" in
@@ -19,10 +33,19 @@ case "$*" in
     echo "Purg haproxy [2.6]"
     echo "Purg liblua [5.3]"
     [ ! -e "$FAKE/needed" ] || echo "Purg editor [1.0]" ;;
+  *update*) echo 2.6.12 >"$FAKE/candidate" ;;
   *install*) [ ! -e "$FAKE/broken" ] && touch "$FAKE/bin/haproxy" && chmod +x "$FAKE/bin/haproxy" ;;
   *purge*) rm -f "$FAKE/bin/haproxy" ;;
 esac
 `;
+
+const APT_CACHE = `#!/bin/sh
+version=$(cat "$FAKE/candidate")
+printf 'haproxy:\\n  Installed: (none)\\n  Candidate: %s\\n' "\${version:-(none)}"
+`;
+
+// what the scripts need besides; haproxy is not among them
+const SYSTEM = "cat sed grep sort head tail mkdir sync rm rmdir touch chmod printf sh";
 
 describe("packages of a host", () => {
   let fake: string;
@@ -32,23 +55,34 @@ describe("packages of a host", () => {
 say() { echo "$*"; }
 warn() { echo "$*" >&2; }
 fail() { warn "$@"; exit 1; }
-${fragment.replaceAll(HOST_STATE_DIR, state)}`;
-    const env = { ...process.env, FAKE: fake, PATH: `${fake}/bin:/usr/bin:/bin` };
+refuse() { fail "$1: $2"; }
+${PACKAGE_FUNCTIONS}
+${fragment}`.replaceAll(HOST_STATE_DIR, state);
+    const env = { ...process.env, FAKE: fake, PATH: `${fake}/bin:${fake}/system` };
     return spawnSync("sh", ["-s"], { input: text, encoding: "utf8", env });
   };
   const stub = (name: string, text: string) => {
     writeFileSync(path.join(fake, "bin", name), text);
     chmodSync(path.join(fake, "bin", name), 0o755);
   };
-  const told = () => readFileSync(path.join(fake, "apt.log"), "utf8");
-  // a name that no computer has as a command
-  const install = () => run(installPackages("x", [{ command: "haproxy", package: "haproxy" }]));
+  const calls = () => readFileSync(path.join(fake, "apt.log"), "utf8");
+  const needed: readonly NeededPackage[] = [
+    { gives: "haproxy", atLeast: "2.6", because: "tested" },
+  ];
+  const install = () => run(`${checkPackages(needed, "refuse")}\n${installPackages("x", needed)}`);
+  const candidate = (version: string) => writeFileSync(path.join(fake, "candidate"), version);
 
   beforeEach(() => {
     fake = mkdtempSync(path.join(tmpdir(), "control-plane-lb-packages-"));
     state = path.join(fake, "state");
     mkdirSync(path.join(fake, "bin"));
+    mkdirSync(path.join(fake, "system"));
+    for (const command of SYSTEM.split(" ")) {
+      symlinkSync(`/usr/bin/${command}`, path.join(fake, "system", command));
+    }
     stub("apt-get", APT);
+    stub("apt-cache", APT_CACHE);
+    candidate("2.6.12-1+deb12u4");
     stub("dpkg-query", "#!/bin/sh\nprintf 'ii '\n");
     writeFileSync(path.join(fake, "apt.log"), "");
   });
@@ -60,16 +94,16 @@ ${fragment.replaceAll(HOST_STATE_DIR, state)}`;
   });
 
   it("that are there are left alone, and so are they on removal", () => {
-    stub("haproxy", "#!/bin/sh\n");
+    stub("haproxy", "#!/bin/sh\necho 'HAProxy version 3.0.11-1 2025/06/01'\n");
     assert.equal(install().status, 0);
     assert.equal(run(removePackages("x")).status, 0);
-    assert.equal(told(), "");
+    assert.equal(calls(), "");
   });
 
   it("go again on removal, with what came with them", () => {
     install();
     assert.equal(run(removePackages("x")).status, 0);
-    assert.match(told(), /--no-install-recommends purge haproxy liblua *\n$/);
+    assert.match(calls(), /--no-install-recommends purge haproxy liblua *\n$/);
     assert.equal(run(removePackages("x")).status, 0, "again");
   });
 
@@ -79,7 +113,7 @@ ${fragment.replaceAll(HOST_STATE_DIR, state)}`;
     const { status, stderr } = run(removePackages("x"));
     assert.equal(status, 0);
     assert.match(stderr, /stay, because editor +need them: haproxy liblua/);
-    assert.doesNotMatch(told(), /^(?!.*--simulate).*purge/m);
+    assert.doesNotMatch(calls(), /^(?!.*--simulate).*purge/m);
   });
 
   it("are remembered although the installation failed half-way", () => {
@@ -90,11 +124,43 @@ ${fragment.replaceAll(HOST_STATE_DIR, state)}`;
     assert.match(readFileSync(path.join(state, "packages/x"), "utf8"), /haproxy/);
   });
 
-  it("are asked of the operator where there is no apt", () => {
-    rmSync(path.join(fake, "bin/apt-get"));
-    const text = installPackages("x", [{ command: "no-such-command", package: "nothing" }]);
-    const { status, stderr } = run(`PATH=${fake}/bin\n${text}`);
+  it("are refused before anything changes when the one to install is too old", () => {
+    candidate("1:2.4.24-0ubuntu0.22.04.1");
+    const { status, stderr } = install();
     assert.equal(status, 1);
-    assert.match(stderr, /no apt-get to install it: install nothing, then run this again/);
+    assert.match(
+      stderr,
+      /package haproxy is version 2\.4\.24, but 2\.6 or later is needed: tested: make haproxy 2\.6 or later available/,
+    );
+    assert.equal(calls(), "");
+  });
+
+  it("are refused before anything changes when the installed one is too old", () => {
+    stub("haproxy", "#!/bin/sh\necho 'HA-Proxy version 2.2.9-2 2021/02/06'\n");
+    const { status, stderr } = install();
+    assert.equal(status, 1);
+    assert.match(stderr, /command haproxy is version 2\.2\.9, but 2\.6 or later is needed/);
+    assert.equal(calls(), "");
+  });
+
+  it("are looked for again in refreshed lists when the lists have none", () => {
+    candidate("");
+    assert.equal(install().status, 0);
+    assert.match(calls(), /update\n/);
+  });
+
+  it("may be of a later version with fewer digits", () => {
+    candidate("10.1");
+    assert.equal(install().status, 0);
+  });
+
+  it("are left to the operator where there is no known package manager", () => {
+    rmSync(path.join(fake, "bin/apt-get"));
+    const { status, stderr } = install();
+    assert.equal(status, 1);
+    assert.match(
+      stderr,
+      /no package manager .*: install haproxy 2\.6 or later, then run this again/,
+    );
   });
 });

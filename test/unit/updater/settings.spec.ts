@@ -20,7 +20,6 @@ const SETTINGS: Record<string, UpdaterSettings> = {
   "a pod": podUpdaterSettings(CHOICES, true),
   "a host": hostUpdaterSettings({
     ...CHOICES,
-    address: "10.0.0.1",
     ownAddress: { from: "route" },
     script: "SCRIPT",
     caCert: "CERTIFICATE",

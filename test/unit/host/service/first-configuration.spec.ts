@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { haproxyProgram } from "../../../../host/service/haproxy-programs";
 import * as paths from "../../../../host/service/haproxy-paths";
+import { ADDRESS_FILE, ADDRESS_PROGRAM } from "../../../../host/own-address";
 
 describe("what runs before HAProxy starts as a service", () => {
   let folder: string;
@@ -17,8 +18,8 @@ describe("what runs before HAProxy starts as a service", () => {
       [paths.CONFIG_FILE, "haproxy.cfg"],
       [paths.STATE_FILE, "server-state"],
       [paths.CHECK_TOKEN_FILE, "check-token.map"],
-      [paths.ADDRESS_FILE, "address.env"],
-      [paths.ADDRESS_PROGRAM, "own-address"],
+      [ADDRESS_FILE, "address.env"],
+      [ADDRESS_PROGRAM, "own-address"],
       [paths.HAPROXY, "haproxy"],
     ] as const;
     const text = places.reduce(
@@ -43,21 +44,21 @@ describe("what runs before HAProxy starts as a service", () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  it("leaves a configuration that HAProxy takes", () => {
+  it("leaves a configuration that HAProxy accepts", () => {
     writeFileSync(at("haproxy.cfg"), "good, and mine\n");
     assert.equal(prepare().status, 0);
     assert.equal(readFileSync(at("haproxy.cfg"), "utf8"), "good, and mine\n");
   });
 
-  it("writes one anew that HAProxy refuses, as after an edit by hand, and says so", () => {
+  it("rewrites one that HAProxy refuses, as after an edit by hand", () => {
     writeFileSync(at("haproxy.cfg"), "edited\n");
     const ran = prepare();
     assert.equal(ran.status, 0, String(ran.stderr));
-    assert.match(String(ran.stderr), /HAProxy refuses .*written anew/);
+    assert.match(String(ran.stderr), /HAProxy refuses .*rewritten/);
     assert.equal(readFileSync(at("haproxy.cfg"), "utf8"), "good\n");
   });
 
-  it("lets the last good one start whose checks carry a token, after a power cut and without its updater", () => {
+  it("starts the last good one after a power cut, although its checks carry a token and the updater fails", () => {
     rmSync(at("server-state"));
     writeFileSync(at("haproxy.cfg"), "good, and last\n");
     const ran = prepare("exit 1");

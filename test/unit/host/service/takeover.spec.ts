@@ -111,6 +111,6 @@ ${fragment}`
     writeFileSync(at("etc/systemd/haproxy.service"), "[Service]\n");
     const { status, stderr } = run(putAside);
     assert.equal(status, 1);
-    assert.match(stderr, /haproxy.service is a unit of your own: move it away/);
+    assert.match(stderr, /haproxy.service is not the package's unit: move it away/);
   });
 });

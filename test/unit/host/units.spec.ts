@@ -4,14 +4,17 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, it } from "mocha";
-import { haproxyServiceFiles } from "../../../../host/service/haproxy-part";
-import { updaterServiceFiles } from "../../../../host/service/updater-part";
-import { haproxySettings, updaterSettings } from "./example";
+import { forwardPart } from "../../../host/forward/forward-part";
+import { filesOf } from "../../../host/part";
+import { haproxyPart } from "../../../host/service/haproxy-part";
+import { updaterPart } from "../../../host/service/updater-part";
+import { forwardSettings, haproxySettings, updaterSettings } from "./example-parts";
 
 const files = [
-  ...haproxyServiceFiles(haproxySettings().ports),
-  ...updaterServiceFiles(updaterSettings()),
-];
+  forwardPart(forwardSettings({ kind: "iptables" })),
+  haproxyPart(haproxySettings()),
+  updaterPart(updaterSettings()),
+].flatMap(filesOf);
 const units = files.filter(({ path }) => path.startsWith("/etc/systemd/system/"));
 const services = units.filter(({ path }) => path.endsWith(".service"));
 const textOf = (end: string) => units.find(({ path }) => path.endsWith(end))?.content ?? "";
@@ -19,7 +22,7 @@ const textOf = (end: string) => units.find(({ path }) => path.endsWith(end))?.co
 const analyze = (...args: string[]) =>
   spawnSync("systemd-analyze", args, { encoding: "utf8", timeout: 60_000 });
 
-describe("units of the services", () => {
+describe("units of a host", () => {
   const root = mkdtempSync(path.join(tmpdir(), "control-plane-lb-units-"));
   before(() => {
     for (const { path: file, content } of files) {
@@ -29,9 +32,9 @@ describe("units of the services", () => {
   });
   after(() => rmSync(root, { recursive: true, force: true }));
 
-  it("are as hardened as promised: below 3.0 for systemd-analyze security", function () {
+  it("stay below 3.0 for systemd-analyze security", function () {
     if (analyze("--version").status !== 0) this.skip();
-    assert.equal(services.length, 4);
+    assert.equal(services.length, 6);
     for (const { path: file } of services) {
       const { status, stdout, stderr } = analyze(
         ...["security", "--offline=true", "--threshold=29", "--no-pager", path.join(root, file)],
@@ -40,11 +43,11 @@ describe("units of the services", () => {
     }
   });
 
-  it("are understood by systemd, every line of them", function () {
+  it("have no line that systemd complains about", function () {
     if (analyze("--version").status !== 0) this.skip();
     for (const { path: file } of units.filter(({ path }) => !path.endsWith(".conf"))) {
       const { stdout, stderr } = analyze("verify", "--man=no", path.join(root, file));
-      // what is wrong here is only that neither HAProxy nor our programs are on this computer
+      // HAProxy and our programs are not on this machine
       const complaints = `${stdout}${stderr}`
         .split("\n")
         .filter((line) => line.includes(path.basename(file)))
@@ -62,10 +65,19 @@ describe("units of the services", () => {
     }
   });
 
-  it("stop HAProxy softly, restart it always, and have it there before the kubelet", () => {
-    const unit = textOf("-haproxy.service");
-    for (const line of ["KillSignal=SIGUSR1", "Restart=always", "Before=kubelet.service"]) {
-      assert.ok(unit.split("\n").includes(line), line);
+  for (const [what, line] of [
+    ["stop softly", "KillSignal=SIGUSR1"],
+    ["restart always", "Restart=always"],
+    ["start before the kubelet", "Before=kubelet.service"],
+  ] as const) {
+    it(`let HAProxy ${what}`, () => {
+      assert.ok(textOf("-haproxy.service").split("\n").includes(line));
+    });
+  }
+
+  it("start the forward before the kubelet", () => {
+    for (const unit of ["-forward.service", "-forward-rules.service"]) {
+      assert.match(textOf(unit), /^Before=kubelet.service$/m, unit);
     }
   });
 
@@ -73,7 +85,7 @@ describe("units of the services", () => {
     const limit = (maxConnections: number) => {
       const settings = updaterSettings();
       const haproxy = { ...settings.haproxy, maxConnections };
-      const file = updaterServiceFiles({ ...settings, haproxy }).find(({ path }) =>
+      const file = filesOf(updaterPart({ ...settings, haproxy })).find(({ path }) =>
         path.endsWith("limits.conf"),
       );
       return /^LimitNOFILE=(\d+)$/m.exec(file?.content ?? "")?.[1];

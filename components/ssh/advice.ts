@@ -1,0 +1,21 @@
+import type { Advice } from "../../host/advice";
+
+/** Advice in terms of this program's configuration. `key` is where the host stands in it, like "nodes.m1". */
+export function configurationAdvice(key: string): Advice {
+  return {
+    takeOver:
+      "move it away, or set haproxy.takeOver to true: it is put aside then, and put back when this is removed",
+    address: `correct ${key}.address, or connect to the right host (sshHost)`,
+    ownAddress:
+      "set ownAddress.interface or ownAddress.subnet so that every host finds its node address",
+    ports: {
+      lb: "choose another port (endpoint.port)",
+      health: "choose another port (ports.health)",
+      api: "choose another port (ports.api)",
+    },
+    otherTopology:
+      "pulumi destroy with the former configuration first (the cluster stays), then pulumi up",
+    forwardKind: "choose another forward.kind",
+    caCert: "give the kubeconfig of this cluster",
+  };
+}

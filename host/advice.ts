@@ -1,0 +1,32 @@
+/** How an operator resolves what a host refuses; each completes a message after a colon. */
+export interface Advice {
+  /** A haproxy.cfg that is not ours is in the way. */
+  readonly takeOver: string;
+  /** The host does not have the address by which it is known. */
+  readonly address: string;
+  /** The host would take another address as its own. */
+  readonly ownAddress: string;
+  /** The LB, health or API port cannot be used. */
+  readonly ports: Readonly<Record<"lb" | "health" | "api", string>>;
+  /** The other topology holds the port. */
+  readonly otherTopology: string;
+  /** The kernel refuses the forward's rules, even with their modules. */
+  readonly forwardKind: string;
+  /** The API servers' certificates are not signed by the known CA. */
+  readonly caCert: string;
+}
+
+/** Advice for hosts whose configuration is not known here. */
+export const DEFAULT_ADVICE: Advice = {
+  takeOver: "move it away",
+  address: "correct the address, or use the right host",
+  ownAddress: "name the interface or the subnet of the node address",
+  ports: {
+    lb: "choose another LB port",
+    health: "choose another health port",
+    api: "choose another API port",
+  },
+  otherTopology: "remove that one first (the cluster stays), then run this again",
+  forwardKind: "choose another kind of forward",
+  caCert: "give the CA of this cluster",
+};

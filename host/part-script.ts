@@ -1,0 +1,82 @@
+import { installFiles, removeFiles, TIDY_STATE } from "./files";
+import { checkPackages, installPackages, PACKAGE_FUNCTIONS, removePackages } from "./packages";
+import { filesOf, foldersFile, READY_SECONDS, type HostPart, type HostUnit, type Sh } from "./part";
+import { hostScript, quote, type HostScriptOptions } from "./shell";
+import { restoreSysctls, setSysctls } from "./sysctls";
+import { NEED_SYSTEMD, UNIT_FUNCTIONS } from "./unit-life-cycle";
+import { digestIn } from "./unit-text";
+import { createUsers, deleteUsers } from "./users";
+
+/**
+ * `hostScript` that brings a part to a host (apply) or takes it away (remove).
+ *
+ * apply ends when every unit is ready; a unit restarts only if what runs differs from what should run. remove leaves the host as it was.
+ */
+export function partScript(part: HostPart, options: HostScriptOptions = {}): string {
+  return hostScript(part.owner, { apply: applyPart(part), remove: removePart(part) }, options);
+}
+
+/** Sh that brings the part to the host: checks first, then changes. */
+function applyPart(part: HostPart): Sh {
+  const { owner, packages = [], users = [], folders = [], units = [], steps = {} } = part;
+  return join(
+    NEED_SYSTEMD,
+    functionsOf(part),
+    checkPackages(packages, "refuse"),
+    steps.check,
+    steps.prepare,
+    installPackages(owner, packages),
+    createUsers(users),
+    `unit_retire ${[owner, ...units.map(({ name }) => name)].join(" ")}`,
+    steps.discard,
+    installFiles(owner, filesOf(part)),
+    folders.length > 0 ? `systemd-tmpfiles --create ${foldersFile(owner)}` : "",
+    setSysctls(owner, part.sysctls ?? {}),
+    "units_reload",
+    steps.beforeStart,
+    ...units.map(startUnit),
+    steps.afterStart,
+    `say ${quote(part.summary)}", changed: $changed"`,
+  );
+}
+
+/** Sh that takes the part away, in the reverse order. */
+function removePart(part: HostPart): Sh {
+  const { owner, packages = [], users = [], folders = [], units = [], steps = {} } = part;
+  const names = units.map(({ name }) => name).reverse();
+  return join(
+    functionsOf(part),
+    names.length > 0 ? `unit_drop ${names.join(" ")}` : "",
+    `unit_retire ${owner}`,
+    steps.afterStop,
+    restoreSysctls(owner),
+    folders.length > 0 ? `rm -rf ${folders.map(({ path }) => path).join(" ")}` : "",
+    deleteUsers(users),
+    packages.length > 0 ? removePackages(owner) : "",
+    removeFiles(owner),
+    "units_reload",
+    steps.afterRemove,
+    TIDY_STATE,
+  );
+}
+
+function functionsOf({ packages = [], steps = {} }: HostPart): Sh {
+  return join(
+    UNIT_FUNCTIONS,
+    packages.length > 0 ? PACKAGE_FUNCTIONS : "",
+    'refuse() { fail "$1: $2"; }',
+    steps.functions,
+  );
+}
+
+/** @throws Error when a unit with a digest has no test */
+function startUnit({ name, text, ready, deadlineSeconds = READY_SECONDS }: HostUnit): Sh {
+  const digest = digestIn(text);
+  if (digest === undefined) return `unit_enable ${name}`;
+  if (ready === undefined) throw new Error(`unit ${name}: nothing says when it is ready`);
+  return `unit_start ${name} ${digest} ${deadlineSeconds} ${ready.join(" ")}`;
+}
+
+function join(...fragments: readonly (Sh | undefined)[]): Sh {
+  return fragments.filter((each) => each !== undefined && each !== "").join("\n");
+}

@@ -1,0 +1,115 @@
+import type { HostFile } from "./files";
+import type { NeededPackage } from "./packages";
+import { UNIT_DIR } from "../names";
+
+/** A fragment of POSIX sh for `hostScript`. */
+export type Sh = string;
+
+/** A system account. */
+export interface SystemUser {
+  /** Name of the user and of its group. */
+  readonly name: string;
+  readonly comment: string;
+}
+
+/** A folder that exists while the part does, also after a reboot under /run. */
+export interface HostFolder {
+  readonly path: string;
+  /** Octal mode as for chmod, like "0770". */
+  readonly mode: string;
+  readonly user: string;
+  readonly group: string;
+}
+
+/** Seconds until a unit that is not ready is a failure, unless the unit says otherwise. */
+export const READY_SECONDS = 60;
+
+/** A systemd unit that the part starts. */
+export interface HostUnit {
+  readonly name: string;
+  /** Its text. One with a digest (`serviceText`) restarts when it does not run what it should. */
+  readonly text: string;
+  /** Command that succeeds when the unit works: a program with arguments, or a function of `HostPart.functions`. Required with a digest. */
+  readonly ready?: readonly string[];
+  /** Default: READY_SECONDS */
+  readonly deadlineSeconds?: number;
+}
+
+/**
+ * What a host has of ours, as data: it knows neither how it gets there nor which host that is. What differs between hosts is resolved on
+ * the host. `partScript` and `cloudConfig` render it.
+ */
+export interface HostPart {
+  /** Names the part in the host's state and in messages; lower case, digits, - and . */
+  readonly owner: string;
+  readonly packages?: readonly NeededPackage[];
+  readonly users?: readonly SystemUser[];
+  readonly folders?: readonly HostFolder[];
+  readonly files?: readonly HostFile[];
+  /** Started in this order, stopped in reverse. */
+  readonly units?: readonly HostUnit[];
+  /** Kernel settings by name (net.ipv4.ip_nonlocal_bind); removal restores the former values. */
+  readonly sysctls?: Readonly<Record<string, string>>;
+  /** Last message of a run that succeeded. */
+  readonly summary: string;
+  /** What data cannot say. */
+  readonly steps?: HostSteps;
+}
+
+/** Imperative steps of a part; each is idempotent. */
+export interface HostSteps {
+  /** Functions for the other steps and for `HostUnit.ready`. */
+  readonly functions?: Sh;
+  /** Before anything changes: refuses hosts that the part does not fit. */
+  readonly check?: Sh;
+  /** Before packages are installed. */
+  readonly prepare?: Sh;
+  /** Takes away what another version of the part has left; pointless on a new host. */
+  readonly discard?: Sh;
+  /** Everything is in place, no unit has been started yet. */
+  readonly beforeStart?: Sh;
+  /** All units are ready. */
+  readonly afterStart?: Sh;
+  /** On removal: all units are stopped, everything else is still there. */
+  readonly afterStop?: Sh;
+  /** On removal: everything else is gone. */
+  readonly afterRemove?: Sh;
+}
+
+/** Path of a unit's text. */
+export function unitPath(name: string): string {
+  return `${UNIT_DIR}/${name}`;
+}
+
+/** All files of a part: its own, its units, and what creates its folders and sets its sysctls at boot. */
+export function filesOf(part: HostPart): HostFile[] {
+  const { owner, files = [], units = [], folders = [], sysctls = {} } = part;
+  const settings = Object.entries(sysctls);
+  return [
+    ...(folders.length === 0
+      ? []
+      : [{ path: foldersFile(owner), mode: "0644", content: tmpfiles(folders) }]),
+    ...(settings.length === 0
+      ? []
+      : [
+          {
+            path: `/etc/sysctl.d/90-control-plane-lb-${owner}.conf`,
+            mode: "0644",
+            content: settings.map(([name, value]) => `${name} = ${value}\n`).join(""),
+          },
+        ]),
+    ...files,
+    ...units.map(({ name, text }) => ({ path: unitPath(name), mode: "0644", content: text })),
+  ];
+}
+
+/** tmpfiles.d file with the part's folders. */
+export function foldersFile(owner: string): string {
+  return `/etc/tmpfiles.d/control-plane-lb-${owner}.conf`;
+}
+
+function tmpfiles(folders: readonly HostFolder[]): string {
+  return folders
+    .map(({ path, mode, user, group }) => `d ${path} ${mode} ${user} ${group} -\n`)
+    .join("");
+}
