@@ -42,7 +42,7 @@ export class FakeApi {
 
   private constructor(private readonly note: (line: string) => void) {}
 
-  /** @param note is told of each change, e.g. "DELETE configmaps/haproxy-backends" */
+  /** @param note gets each change, e.g. "DELETE configmaps/haproxy-backends" */
   static async start(note: (line: string) => void): Promise<FakeApi> {
     const api = new FakeApi(note);
     api.server.listen(0, "127.0.0.1");

@@ -21,7 +21,7 @@ export interface Answer {
 }
 
 /**
- * An SSH server that runs nothing: it notes which script came by stdin, and answers as it is told.
+ * An SSH server that runs nothing: it notes which script came by stdin, and answers as configured.
  *
  * A test of the order and number of scripts, not of what they do.
  */
