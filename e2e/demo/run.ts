@@ -9,7 +9,7 @@ import {
   type ScenarioContext,
 } from "../scenario/context";
 import { daemonsetScenarios, externalScenarios } from "../scenario/scenarios";
-import { LabCluster } from "../scenario/lab-cluster";
+import { LabCluster, type Topology } from "../scenario/lab-cluster";
 import { setLoadCredentials } from "../scenario/load-credentials";
 import { judge, type Expectation } from "../scenario/expectation";
 import { markEtcdElections } from "../scenario/etcd-elections";
@@ -17,8 +17,6 @@ import type { DemoReport, Step } from "./report";
 import { clusterConfig, createEngine, endpointOf } from "../scenario/lab-stack";
 import { ServerTracker } from "../scenario/server-tracker";
 import { waitUntil } from "../scenario/wait";
-
-export type Topology = "daemonset" | "external";
 
 export interface DemoOptions {
   /** The lab's name. */

@@ -1,8 +1,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { renderReport, type DemoReport } from "./report";
-import { runDemo, type Topology } from "./run";
+import { runDemo } from "./run";
 import { renderTimeline } from "./timeline";
+import type { Topology } from "../scenario/lab-cluster";
 
 // The demo's own process, see superviseDemo. Arguments: LAB MACHINES TOPOLOGY
 

@@ -4,6 +4,9 @@ import type { KillWindow } from "../load/load";
 import { BACKENDS_CONFIG_MAP, NAMESPACE, POD_LABELS, WORKLOAD } from "../../names";
 import type { UpdaterStatus } from "../../updater/report/status-server";
 
+/** Where HAProxy runs. */
+export type Topology = "daemonset" | "external";
+
 /** A pod of the DaemonSet. */
 export interface Pod {
   readonly uid: string;
@@ -31,7 +34,7 @@ export class LabCluster {
      * @default all that the lab made for it
      */
     private readonly names?: readonly string[],
-    readonly topology: "daemonset" | "external" = "daemonset",
+    readonly topology: Topology = "daemonset",
     /** Machines that run HAProxy. @default the control-plane nodes */
     private readonly hosts: readonly string[] = [],
   ) {}
