@@ -36,11 +36,13 @@ export class Causes {
   }
 
   /** The longest stall of the generator that overlaps a period, in ms. */
-  longestStallMs({ from, to }: Period): number {
-    const lengths = this.stalls
-      .filter((stall) => stall.from <= to && stall.to >= from)
-      .map((stall) => stall.to - stall.from);
-    return Math.max(0, ...lengths);
+  longestStallMs(period: Period): number {
+    return longestOverlapping(period, this.stalls);
+  }
+
+  /** The longest election that overlaps a period, in ms. */
+  longestElectionMs(period: Period): number {
+    return longestOverlapping(period, this.elections);
   }
 
   /** The measured cause of a lost request. Undefined: the request failed. */
@@ -78,6 +80,11 @@ export class Causes {
       return undefined;
     return this.elections.find(({ from, to }) => at <= to && endOf(failure) >= from);
   }
+}
+
+function longestOverlapping({ from, to }: Period, periods: readonly Period[]): number {
+  const overlapping = periods.filter((period) => period.from <= to && period.to >= from);
+  return Math.max(0, ...overlapping.map((period) => period.to - period.from));
 }
 
 function periodOf({ from, to }: Period): Period {

@@ -3,9 +3,10 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errorKind, RequestError } from "./failure";
 import { Causes } from "./causes";
+import { CLOCK } from "./clock";
 import { readCredentials } from "./kubeconfig";
 import { NoLabRoute } from "./lab-route";
-import { Ledger, type Clock } from "./ledger";
+import { Ledger } from "./ledger";
 import { getVersion, Operations, type Connection, type Version } from "./operations";
 import { Identity } from "./request";
 import { StallMeter } from "./stalls";
@@ -25,8 +26,6 @@ const TICK_MS = 5;
 const CHECK_MS = 500;
 const SETUP_MS = 120_000;
 const SETUP_RETRY_MS = 200;
-
-const CLOCK: Clock = { wall: () => Date.now(), steady: () => performance.now() };
 
 /** The options with their defaults filled in. */
 export function withDefaults(options: LoadOptions) {

@@ -1,5 +1,6 @@
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import type { Causes } from "./causes";
+import type { Clock } from "./clock";
 import type {
   Cause,
   Channel,
@@ -13,12 +14,6 @@ import type {
 
 const SHOWN = 20;
 const CHANNELS: readonly Channel[] = ["new", "reused", "watch"];
-
-/** Two clocks in ms: `wall` since 1970 for times, `steady` for durations. */
-export interface Clock {
-  wall(): number;
-  steady(): number;
-}
 
 interface ChannelCounts {
   sent: number;
@@ -243,6 +238,7 @@ export class Ledger {
     }
     const lostBy = (cause: Cause) => lost.filter((request) => request.cause === cause).length;
     const endedAt = phase.endedAt ?? this.clock.wall();
+    const period = { from: phase.startedAt, to: endedAt };
     const open = phase.endedAt === undefined;
     const channel = (name: Channel): ChannelReport => {
       const counts = phase.channels[name];
@@ -272,8 +268,9 @@ export class Ledger {
       failed: failures.length,
       inFlight: lostBy("in flight"),
       stalled: lostBy("stalled"),
-      longestStallMs: round(this.causes.longestStallMs({ from: phase.startedAt, to: endedAt })),
+      longestStallMs: round(this.causes.longestStallMs(period)),
       lostInElection: lostBy("election"),
+      longestElectionMs: round(this.causes.longestElectionMs(period)),
       pending: phase.pending,
       watchBreaks: phase.watchBreaks,
       missedEvents: phase.missedEvents,

@@ -1,4 +1,4 @@
-import type { Clock } from "./ledger";
+import type { Clock } from "./clock";
 import type { Period } from "./types";
 
 /** Shorter pauses of the event loop do not matter to deadlines of seconds. */

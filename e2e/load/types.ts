@@ -128,6 +128,8 @@ export interface PhaseReport {
   readonly longestStallMs: number;
   /** Writes lost during a measured election of etcd. */
   readonly lostInElection: number;
+  /** The longest measured election in this phase, in ms: writes may take that long. 0: none. */
+  readonly longestElectionMs: number;
   /** Requests without an outcome yet; 0 in a closed phase. */
   readonly pending: number;
   /** Watches that ended or went silent although the load did not close them. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { WatchedEvents } from "./watched-events";
-import type { Clock, Ledger } from "./ledger";
+import type { Clock } from "./clock";
+import type { Ledger } from "./ledger";
 import type { Operations, Connection, Version } from "./operations";
 import { Watch } from "./watch";
 

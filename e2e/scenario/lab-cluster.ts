@@ -2,6 +2,7 @@ import type { Lab } from "../../lab/src/index";
 import { requireLabRoute } from "../load/lab-route";
 import type { KillWindow } from "../load/load";
 import { BACKENDS_CONFIG_MAP, NAMESPACE, POD_LABELS, WORKLOAD } from "../../names";
+import type { Topology } from "../../stacks/schema";
 import type { UpdaterStatus } from "../../updater/report/status-server";
 
 /** A pod of the DaemonSet. */
@@ -31,7 +32,7 @@ export class LabCluster {
      * @default all that the lab made for it
      */
     private readonly names?: readonly string[],
-    readonly topology: "daemonset" | "external" = "daemonset",
+    readonly topology: Topology = "daemonset",
     /** Machines that run HAProxy. @default the control-plane nodes */
     private readonly hosts: readonly string[] = [],
   ) {}

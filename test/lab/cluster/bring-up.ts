@@ -3,7 +3,6 @@ import { waitUntilHealthy } from "../../../e2e/scenario/context";
 import { setLoadCredentials } from "../../../e2e/scenario/load-credentials";
 import { waitUntil } from "../../../tools/src/index";
 import { KUBEADM_UNIT } from "../../../names";
-
 import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";
 
 const BACKENDS = "-n kube-system get configmap haproxy-backends -o jsonpath={.data}";

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { waitUntilHealthy } from "../../../e2e/scenario/context";
 import { waitUntil } from "../../../tools/src/index";
-
 import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";
 import { waitUntilServedBy } from "./served-by";
 

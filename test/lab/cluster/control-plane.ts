@@ -158,22 +158,14 @@ export class ControlPlane {
   /** Ends the open phase and returns its report. Prints requests lost to a stall or an election. */
   async endPhase(name: string): Promise<PhaseReport> {
     await this.load.phase(BETWEEN, this.phaseOptions());
-    let report = await this.reportOf(name);
-    if (report.failed > 0) {
-      await markEtcdElections(this.context.cluster, this.load);
-      report = await this.reportOf(name);
-    }
+    await markEtcdElections(this.context.cluster, this.load);
+    const report = (await this.load.phases()).findLast((phase) => phase.name === name);
+    assert.ok(report !== undefined, `no phase ${name}`);
     for (const { cause, period, operation, message } of report.lost) {
       if (cause === "in flight") continue;
       const lastedMs = Math.round(period.to - period.from);
       console.log(`      ${name}: ${operation} ${cause} (measured: ${lastedMs} ms): ${message}`);
     }
-    return report;
-  }
-
-  private async reportOf(name: string): Promise<PhaseReport> {
-    const report = (await this.load.phases()).findLast((phase) => phase.name === name);
-    assert.ok(report !== undefined, `no phase ${name}`);
     return report;
   }
 

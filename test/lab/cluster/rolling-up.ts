@@ -2,7 +2,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { markDrainEnd, waitForRequests } from "../../../e2e/scenario/context";
 import type { ClusterOverrides } from "../../../e2e/scenario/lab-stack";
 import { waitUntil } from "../../../tools/src/index";
-
 import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";
 
 /** Requests that must be answered when all pods are new. */

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { waitUntil } from "../../../tools/src/index";
 import { exitCode } from "../../../status/report";
-
 import type { ControlPlane } from "./control-plane";
 
 /**

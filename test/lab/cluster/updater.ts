@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { HaproxyView } from "../../../e2e/scenario/haproxy-view";
 import { markDrainEnd, waitForRequests, waitUntilHealthy } from "../../../e2e/scenario/context";
 import { waitUntil } from "../../../tools/src/index";
-
 import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";
 
 const CHANGES = 50;

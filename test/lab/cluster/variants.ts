@@ -3,7 +3,6 @@ import { markDrainEnd, waitForRequests, waitUntilHealthy } from "../../../e2e/sc
 import type { ClusterOverrides } from "../../../e2e/scenario/lab-stack";
 import { waitUntil } from "../../../tools/src/index";
 import { quote } from "../../../host/shell";
-
 import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";
 import { HaproxyPods } from "./haproxy-pods";
 import { cutPower } from "./cut-power";

@@ -12,7 +12,6 @@ import {
   type ControlPlane,
 } from "../cluster/control-plane";
 import { cutPower } from "../cluster/cut-power";
-
 import { LOAD_BALANCERS } from "./load-balancer-hosts";
 
 /** Slow machines need minutes for three API servers at once. */

@@ -30,7 +30,7 @@ describe("report of the convergence", () => {
     machines: ["m1", "m2"],
     plugins: {},
     series: [
-      { name: "ours", times: [10, 20, 30] },
+      { name: "updater", times: [10, 20, 30] },
       { name: "empty", times: [] },
     ],
     costs: [
@@ -51,7 +51,7 @@ describe("report of the convergence", () => {
   it("names every series and operation with its figures", () => {
     const text = renderConvergence(report);
     assert.match(text, /all 2 load balancers/);
-    assert.match(text, /ours +3 +20 +30 +30/);
+    assert.match(text, /updater +3 +20 +30 +30/);
     assert.match(text, /reload +2 +100 +1 +0 +0 +50 +0/);
     assert.match(text, /3 +0 +0\.12 +60\.0/);
   });
@@ -59,6 +59,6 @@ describe("report of the convergence", () => {
   it("draws one line for each series that has times", () => {
     const picture = drawConvergence(report);
     assert.equal(picture.match(/<polyline/g)?.length, 1);
-    assert.match(picture, /ours \(3\)/);
+    assert.match(picture, /updater \(3\)/);
   });
 });
