@@ -104,7 +104,7 @@ for (const { binary, shell } of VARIANTS) {
       ["that is gone", () => undefined, /it is empty/],
       [
         "that was cut off between two lines",
-        (good) => good.slice(0, good.indexOf("# HAProxy's own health")),
+        (good) => good.slice(0, good.indexOf("frontend health")),
         /it is not whole/,
       ],
     ];
@@ -113,7 +113,7 @@ for (const { binary, shell } of VARIANTS) {
         await start("m1", "m2");
         const [before, worker] = [lastGood(), await pod.worker()];
         pod.mount(spoil(pod.config("m3")));
-        await waitFor("it is output", () => refusals()[0]);
+        await waitFor("the log line", () => refusals()[0]);
         await sleep(2500);
         assert.equal(refusals().length, 1, pod.output);
         assert.match(refusals()[0] ?? "", /the key haproxy\.cfg is refused/);
@@ -131,7 +131,7 @@ for (const { binary, shell } of VARIANTS) {
       await start("m1", "m2");
       const before = lastGood();
       pod.mount(`${pod.config("m3")}nonsense\n`);
-      await waitFor("it is refused", () => refusals()[0]);
+      await waitFor("the refusal", () => refusals()[0]);
       await pod.kill();
       await pod.start();
       assert.equal(refusals().length, 1, pod.output);
@@ -193,7 +193,7 @@ for (const { binary, shell } of VARIANTS) {
         const taken = (config: string): string =>
           config.replace(`bind "\${HOST_IP}:${healthPort}"`, `bind ${rig.server("m1").address}`);
         pod.mount(taken(pod.config("m3")));
-        await waitFor("it is output", () => refusals()[0]);
+        await waitFor("the log line", () => refusals()[0]);
         assert.match(refusals()[0] ?? "", /does not start with it/);
         assert.equal(lastGood(), before);
         assert.equal(await pod.worker(), worker);
@@ -228,7 +228,7 @@ for (const { binary, shell } of VARIANTS) {
       it("logs that health is unknown after a reload", async () => {
         await start("m1", "m2");
         pod.mount(pod.config("m1"));
-        await waitFor("it is output", () => pod.lines.at(-1)?.includes("until their first check"));
+        await waitFor("the log line", () => pod.lines.at(-1)?.includes("until their first check"));
         await pod.ready("m1");
       });
     }

@@ -154,7 +154,7 @@ export class ConfigFiles {
   }
 
   /**
-   * HAProxy takes a server's state and port from the line with its name, whatever its address, and
+   * HAProxy takes a server's state and port from the line with its name, with any address, and
    * a server without a line as up: so the lines follow the slots in haproxy.cfg. Only a hint: no
    * fsync.
    */

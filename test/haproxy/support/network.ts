@@ -16,7 +16,7 @@ export function ownAddress(): string {
     const found = addresses?.find((it) => it.family === "IPv4" && !it.internal);
     if (found !== undefined) return found.address;
   }
-  throw new Error("this computer has no IPv4 address but the loopback one");
+  throw new Error("this machine has no IPv4 address but the loopback one");
 }
 
 const given = new Set<number>();

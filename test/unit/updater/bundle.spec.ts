@@ -27,7 +27,7 @@ describe("bundleUpdater", function () {
       [...required].filter((name) => !name?.startsWith("node:")),
       [],
     );
-    assert.ok(!text.includes(process.cwd()), "a path of this computer");
+    assert.ok(!text.includes(process.cwd()), "a path of this machine");
   });
 
   it("prints its usage or its error, and fails", () => {
