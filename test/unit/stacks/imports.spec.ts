@@ -7,12 +7,12 @@ import ts from "typescript";
 
 const ROOT = path.resolve(__dirname, "../../..");
 
-/** The program and the updater: both load production code only. */
-const ENTRIES = ["index.ts", "updater/main.ts"];
+/** The program, the operator's command and the updater: all of these load production code only. */
+const ENTRIES = ["index.ts", "status/main.ts", "updater/main.ts"];
 
 /** Folders from top to bottom: a file imports from its own folder and from lower floors only. */
 const FLOORS: readonly (readonly string[])[] = [
-  ["index.ts"],
+  ["index.ts", "status"],
   ["stacks"],
   ["components"],
   ["host", "pod"],
