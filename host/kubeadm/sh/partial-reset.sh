@@ -1,7 +1,7 @@
 # Clears what an interrupted or failed kubeadm left: only ours, and only before kubeadm succeeded.
 
-# Clears the host with kubeadm. With a kubeconfig it would wait for a cluster that may not answer, or
-# remove a member that the others need: etcd member and Node are removed elsewhere.
+# Clears the host with kubeadm. With a kubeconfig it would wait for a cluster that may not answer,
+# or remove a member that the others need: etcd member and Node are removed elsewhere.
 reset_host() {
   set -- --force --kubeconfig "$RUN/none" --cert-dir "$PKI"
   [ -z "$CRI_SOCKET" ] || set -- "$@" --cri-socket "$CRI_SOCKET"

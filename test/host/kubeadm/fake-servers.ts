@@ -1,7 +1,7 @@
 /**
  * API servers and etcd members for the tests of kubeadm's scripts, as one process in their network
- * namespace: a file FOLDER/up/HOST:PORT makes it listen there. Port 2379 is etcd's JSON gateway over
- * FOLDER/members.json, any other port is an API server.
+ * namespace: a file FOLDER/up/HOST:PORT makes it listen there. Port 2379 is etcd's JSON gateway
+ * over FOLDER/members.json, any other port is an API server.
  * usage: fake-servers.ts FOLDER
  */
 import {
