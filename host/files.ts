@@ -131,6 +131,8 @@ files_begin() { # owner $1, desired manifest on stdin
   files_manifest=$files_state/manifests/$1
   mkdir -p "$files_state/manifests" "$files_state/backup"
   : >>"$files_state/folders"
+  # what an interrupted run has left
+  rm -f "$files_state"/manifests/.control-plane-lb.*
   cat >"$files_state/desired"
   [ -e "$files_manifest" ] || : >"$files_manifest"
   while read -r _ _ files_target; do

@@ -150,7 +150,7 @@ packages_fits() { # capability, command, version option, least version, reason, 
     packages_hint="install $1\${4:+ $4 or later}, then run this again"
     return 1
   fi
-  [ "$(printf '%s\n%s\n' "$4" "$packages_found" | sort -V | head -n 1)" != "$4" ] || return 0
+  [ "$(printf '%s\\n%s\\n' "$4" "$packages_found" | sort -V | head -n 1)" != "$4" ] || return 0
   packages_what="$packages_from is version \${packages_found:-unknown}, but $4 or later is needed: $5"
   packages_hint="make $1 $4 or later available (backports, or its maker's packages), then run this again"
   return 1
@@ -165,10 +165,14 @@ packages_need() { # owner, then the words of packages_fits
     packages_fits "$@" || fail "$packages_what: $packages_hint"
   fi
   mkdir -p "$packages_state"
-  "\${packages_manager}_plan" install "$packages_package" >>"$packages_state/$packages_owner"
+  : >>"$packages_state/$packages_owner"
+  "\${packages_manager}_plan" install "$packages_package" | while read -r packages_each; do
+    grep -qxF -- "$packages_each" "$packages_state/$packages_owner" ||
+      printf '%s\\n' "$packages_each" >>"$packages_state/$packages_owner"
+  done
   sync "$packages_state/$packages_owner"
   packages_log=$("\${packages_manager}_run" install "$packages_package" 2>&1) ||
-    fail "package $packages_package cannot be installed: $(printf '%s\n' "$packages_log" | tail -n 5)"
+    fail "package $packages_package cannot be installed: $(printf '%s\\n' "$packages_log" | tail -n 5)"
   say "installed $packages_package"
 }
 packages_drop() { # owner
@@ -186,7 +190,7 @@ packages_drop() { # owner
     else
       # shellcheck disable=SC2086 # a list of names
       packages_log=$("\${packages_manager}_run" purge $packages_ours 2>&1) ||
-        fail "packages $packages_ours cannot be removed: $(printf '%s\n' "$packages_log" | tail -n 5)"
+        fail "packages $packages_ours cannot be removed: $(printf '%s\\n' "$packages_log" | tail -n 5)"
       say "removed $packages_ours"
     fi
   fi

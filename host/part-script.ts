@@ -1,3 +1,4 @@
+import { UNIT_DIR } from "../names";
 import { installFiles, removeFiles, TIDY_STATE } from "./files";
 import { checkPackages, installPackages, PACKAGE_FUNCTIONS, removePackages } from "./packages";
 import { filesOf, foldersFile, READY_SECONDS, type HostPart, type HostUnit, type Sh } from "./part";
@@ -27,7 +28,7 @@ function applyPart(part: HostPart): Sh {
     steps.prepare,
     installPackages(owner, packages),
     createUsers(users),
-    `unit_retire ${[owner, ...units.map(({ name }) => name)].join(" ")}`,
+    `unit_retire ${[owner, ...unitFiles(part)].join(" ")}`,
     steps.discard,
     installFiles(owner, filesOf(part)),
     folders.length > 0 ? `systemd-tmpfiles --create ${foldersFile(owner)}` : "",
@@ -58,6 +59,13 @@ function removePart(part: HostPart): Sh {
     steps.afterRemove,
     TIDY_STATE,
   );
+}
+
+/** Names of all units of the part, of those too that another unit starts. */
+function unitFiles(part: HostPart): string[] {
+  return filesOf(part)
+    .filter(({ path }) => path.startsWith(`${UNIT_DIR}/`))
+    .map(({ path }) => path.slice(UNIT_DIR.length + 1));
 }
 
 function functionsOf({ packages = [], steps = {} }: HostPart): Sh {
