@@ -112,7 +112,7 @@ reload() { # 0: a new worker has come, or this kernel does not show it
     kill -s USR2 "$haproxy" || :
     return 0
   fi
-  for attempt in 1 2; do # a master that is just starting loses a signal
+  for attempt in 1 2; do # a master process that is just starting loses a signal
     kill -s USR2 "$haproxy" || :
     for second in 1 2 3 4 5 6 7 8 9 10; do
       sleep 1
@@ -155,7 +155,7 @@ stop() { # a stopping HAProxy must not be reloaded
   stopped=$1
   [ -n "$haproxy" ] || exit 0
   [ -z "$watcher" ] || kill "$watcher" 2>/dev/null || :
-  # again each second: a master that is just starting loses a signal
+  # again each second: a master process that is just starting loses a signal
   while kill -s "$1" "$haproxy" 2>/dev/null; do sleep 1; done &
 }
 main() {

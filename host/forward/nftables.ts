@@ -5,18 +5,22 @@ import type { ForwardSettings } from "./forward-settings";
 export const NFT_TABLE = "control_plane_lb";
 
 /**
- * The nftables ruleset as a here-document body for sh: `$own_family` is ip or ip6, `$own_target` is ADDRESS:PORT. One transaction, so
- * that no packet sees it half-way.
+ * The nftables ruleset as a here-document body for sh: `$own_family` is ip or ip6, `$own_target`
+ * is ADDRESS:PORT. It is one transaction, so that no packet sees half of it.
  *
- * Remote clients and pods (the host's own clients pass the output hook, where no rule can ask for a listener: the kernel prefers HAProxy's
- * socket to the fallback's):
- * - only packets for the host itself: traffic that it routes to the LB port of OTHER hosts passes
- * - a listener on a specific address (HAProxy) takes the connection; one on the wildcard (our fallback) does not count
- * - `socket wildcard` knows no TIME_WAIT sockets: a client that reuses its port within a minute belongs to whoever listens now, which
- *   the kernel decides when the packet arrives there (`socket transparent` knows them)
- * - DNAT to the host's own address, not REDIRECT: pods behind Cilium break with REDIRECT
- * - after HAProxy's PRE_STOP_HANDOVER its listener counts no more, for the host's own clients either; only root's question is one, as kubelet's is
- * The other address family is served by the listener.
+ * Remote clients and pods pass prerouting. The host's own clients pass the output hook, where no
+ * rule can match a listener: there the kernel prefers HAProxy's socket to the fallback's.
+ * - Only packets for the host itself match. Traffic routed to the LB port of other hosts passes.
+ * - A listener on a specific address (HAProxy) takes the connection; one on the wildcard (our
+ *   fallback) does not count.
+ * - `socket wildcard` ignores TIME_WAIT sockets. A client that reuses its port within a minute
+ *   reaches the current listener, as the kernel decides on arrival (`socket transparent` matches
+ *   them).
+ * - DNAT to the host's own address, not REDIRECT: pods behind Cilium break with REDIRECT.
+ * - After HAProxy's PRE_STOP_HANDOVER its listener no longer counts, for the host's own clients
+ *   either. Only root's request starts one, as kubelet's is.
+ *
+ * The listener serves the other address family.
  */
 export function nftRuleset(settings: ForwardSettings): string {
   const { lbPort, kind, allow } = settings;

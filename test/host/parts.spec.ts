@@ -8,7 +8,7 @@ import { haproxyPart } from "../../host/service/haproxy-part";
 import { hostUpdaterSettings } from "../../host/service/host-updater-settings";
 import { tokenPart } from "../../host/service/token-part";
 import { updaterPart } from "../../host/service/updater-part";
-import { fingerprint } from "../../updater/sources/token";
+import { tokenFingerprint } from "../../updater/sources/token";
 import {
   forwardSettings,
   haproxySettings,
@@ -78,7 +78,7 @@ describe("parts of a host, in a root of their own", function () {
   beforeEach(async () => {
     machine = await PartRoot.create();
     machine.write("serves", "");
-    machine.write("status", `{"token":"${fingerprint(TOKEN)}"}`);
+    machine.write("status", `{"token":"${tokenFingerprint(TOKEN)}"}`);
   });
   afterEach(() => machine.dispose());
 

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { readJoinCredentials, type JoinCredentials } from "../../../host/kubeadm/join-credentials";
-import { PrivateRoot, type Outcome } from "../support/private-root";
+import type { Outcome } from "../support/machine-root";
+import { PrivateRoot } from "../support/private-root";
 import { ADVICE, bootstrap, issueFor, OTHER, OWN, TOKEN } from "./control-plane-node";
 
 const MANIFEST = `    - --advertise-address=${OWN}\\n    - --secure-port=6443\\n`;

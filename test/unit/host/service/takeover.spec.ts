@@ -18,7 +18,7 @@ import { CONFIG_FILE } from "../../../../host/service/haproxy-paths";
 import { FOREIGN_FUNCTIONS, TAKEOVER_FUNCTIONS } from "../../../../host/service/takeover";
 import { HOST_STATE_DIR } from "../../../../names";
 
-/** systemctl that remembers what it was told and answers what the test says. */
+/** A stand-in for systemctl: records its arguments and answers as the test sets it. */
 const SYSTEMCTL = `#!/bin/sh
 case "$*" in
   is-enabled*) cat "$FAKE/enabled" ;;
