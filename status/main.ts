@@ -1,3 +1,4 @@
+import { hostPort } from "../haproxy/address";
 import { parseArgs } from "node:util";
 import { askHosts } from "./ask";
 import { renderStatus } from "./render";
@@ -34,7 +35,7 @@ async function main(argv: string[]): Promise<number> {
   const settings = await readStackSettings(values.stack, environment);
   const hosts = await askHosts(settings);
   const { host, port } = settings.endpoint;
-  const endpoint = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const endpoint = hostPort(host, port);
   console.log(
     values.json
       ? JSON.stringify({ endpoint, exitCode: exitCode(hosts), hosts }, undefined, 2)

@@ -1,3 +1,4 @@
+import { hostPort } from "../haproxy/address";
 import { FORWARD_UNIT, HAPROXY_UNIT, UPDATER_UNIT } from "../names";
 import { LISTENER_PROGRAM, RULES_PROGRAM, RULES_UNIT } from "../host/forward/forward-settings";
 import { quote } from "../host/shell";
@@ -20,8 +21,7 @@ const HTTP_SECONDS = 3;
  * VALUE...`, see `parseAnswers`.
  */
 export function statusScript({ address, ports, updater }: StatusQuestion): string {
-  const host = address.includes(":") ? `[${address}]` : address;
-  const url = (path: string) => quote(`http://${host}:${ports.health}${path}`);
+  const url = (path: string) => quote(`http://${hostPort(address, ports.health)}${path}`);
   return `set -u
 LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -57,8 +57,8 @@ main() {
   service ${HAPROXY_UNIT}
   service ${UPDATER_UNIT}
   echo "health $(code ${url("/healthz")})"
-  echo "endpoint $(code ${quote(`https://${host}:${ports.lb}/livez/ping`)})"
-  echo "api $(code ${quote(`https://${host}:${ports.api}/readyz`)})"
+  echo "endpoint $(code ${quote(`https://${hostPort(address, ports.lb)}/livez/ping`)})"
+  echo "api $(code ${quote(`https://${hostPort(address, ports.api)}/readyz`)})"
 ${updater ? UPDATER(url) : METRICS(url)}
 }
 main </dev/null
