@@ -51,6 +51,13 @@ async function prepareHaproxy(log: Log): Promise<void> {
 /** All suites. Of the parallel ones the longest come first. */
 export const SUITES: readonly Suite[] = [
   {
+    name: "parts",
+    files: "test/host/parts.spec.ts",
+    impossible: needsRoot,
+    prepare: (log) => ensureCommands(log, HOST_COMMANDS),
+    minutes: 20,
+  },
+  {
     name: "haproxy",
     files: "test/haproxy/!(updater|discovery|mounted).spec.ts",
     impossible: needsRoot,
@@ -62,6 +69,13 @@ export const SUITES: readonly Suite[] = [
     files: "test/haproxy/@(updater|discovery).spec.ts",
     impossible: needsRoot,
     prepare: prepareHaproxy,
+    minutes: 20,
+  },
+  {
+    name: "host",
+    files: "test/host/**/!(parts).spec.ts",
+    impossible: needsRoot,
+    prepare: (log) => ensureCommands(log, HOST_COMMANDS),
     minutes: 20,
   },
   {
@@ -79,13 +93,6 @@ export const SUITES: readonly Suite[] = [
   },
   { name: "utils", files: "test/utils/**/*.spec.ts", prepare: pulumiHome, minutes: 15 },
   { name: "topology", files: "test/engine/topology.spec.ts", prepare: pulumiHome, minutes: 15 },
-  {
-    name: "host",
-    files: "test/host/**/*.spec.ts",
-    impossible: needsRoot,
-    prepare: (log) => ensureCommands(log, HOST_COMMANDS),
-    minutes: 20,
-  },
   {
     name: "machines",
     files: "test/lab/@(machines|refusals).spec.ts",
