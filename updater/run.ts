@@ -149,11 +149,12 @@ class Updater {
   #apiServers(): ApiServer[] {
     if (this.#waitingForToken) return [];
     const { localAddress, apiPort, initialBackendsDir } = this.#context.settings;
-    const known = this.#controller.states();
-    const apiServers = orderApiServers(known, { address: localAddress, port: apiPort });
-    if (known.length > 0) return apiServers;
-    const initial = readInitialBackends(initialBackendsDir)?.data ?? {};
-    return [...apiServers, ...parseBackends(initial).backends];
+    return orderApiServers({
+      backends: this.#controller.states(),
+      here: { address: localAddress, port: apiPort },
+      answered: this.#sync.answered,
+      initial: parseBackends(readInitialBackends(initialBackendsDir)?.data ?? {}).backends,
+    });
   }
 
   /** Looks at HAProxy; its messages (server down, server up) bring the next look forward. */
@@ -180,8 +181,9 @@ class Updater {
     this.#pendingTicks -= 1;
     this.#context.report.repeatEvents();
     // A watch on a hung server is as silent as any other: HAProxy's checks notice it first.
-    const [best] = this.#apiServers();
-    if (best === undefined || this.#isDown(best)) return;
+    const backends = this.#controller.states();
+    const noneIsUp = backends.length > 0 && backends.every(({ state }) => state === "down");
+    if (this.#waitingForToken || noneIsUp) return;
     this.#discovery.leave(
       (apiServer) => this.#isDown(apiServer),
       "HAProxy's checks get no answer from it",

@@ -179,7 +179,7 @@ export class ObjectSource<T extends object> {
     const revision = list.metadata?.resourceVersion;
     if (revision === undefined) throw new Error("the API server's list has no resourceVersion");
     this.#observe(list.items?.[0], list.items?.[0]?.metadata?.resourceVersion ?? revision);
-    this.#confirm();
+    this.#confirm(apiServer);
     return revision;
   }
 
@@ -213,17 +213,17 @@ export class ObjectSource<T extends object> {
       for await (const chunk of answer) {
         const lines = (rest + String(chunk)).split("\n");
         rest = lines.pop() ?? "";
-        for (const line of lines) if (line.trim() !== "") this.#event(line);
+        for (const line of lines) if (line.trim() !== "") this.#event(line, apiServer);
       }
       // An orderly end confirms that nothing else has changed.
-      this.#confirm();
+      this.#confirm(apiServer);
     } finally {
       clearTimeout(timer);
       answer.destroy();
     }
   }
 
-  #event(line: string): void {
+  #event(line: string, apiServer: ApiServer): void {
     const { type, object } = JSON.parse(line) as { type: string; object: T & ApiObject };
     const revision = object.metadata?.resourceVersion;
     if (type === "ERROR") {
@@ -233,16 +233,16 @@ export class ObjectSource<T extends object> {
     if (revision !== undefined) this.#revision = revision;
     if (type === "ADDED" || type === "MODIFIED") this.#observe(object, revision ?? "");
     if (type === "DELETED") this.#observe(undefined, revision ?? "");
-    this.#confirm();
+    this.#confirm(apiServer);
   }
 
   #observe(object: (T & ApiObject) | undefined, revision: string): void {
     this.#subscriber.onObserved({ revision, uid: object?.metadata?.uid ?? "", object });
   }
 
-  #confirm(): void {
+  #confirm(apiServer: ApiServer): void {
     this.#failures = 0;
-    this.#access.sync.confirm(this.#subscriber.watched.title);
+    this.#access.sync.confirm(this.#subscriber.watched.title, apiServer);
     this.#subscriber.onConfirmed?.();
   }
 

@@ -1,33 +1,73 @@
 import assert from "node:assert/strict";
-import { orderApiServers } from "../../../updater/sources/api-server-order";
+import type { BackendState } from "../../../haproxy/model";
+import { orderApiServers, type KnownApiServers } from "../../../updater/sources/api-server-order";
 
-const backend = (address: string, state: "ready" | "alive" | "down" | "draining" | "unknown") => ({
-  address,
-  port: 6443,
+const at = (address: string, port = 6443) => ({ address, port });
+const backend = (address: string, state: BackendState, port = 6443) => ({
+  ...at(address, port),
   state,
 });
-const order = (here: string, ...backends: ReturnType<typeof backend>[]): string[] =>
-  orderApiServers(backends, { address: here, port: 6443 }).map(({ address }) => address);
+const order = (known: Partial<KnownApiServers> & Pick<KnownApiServers, "here">): string[] =>
+  orderApiServers({ backends: [], answered: [], initial: [], ...known }).map(
+    ({ address, port }) => `${address}:${port}`,
+  );
 
 describe("orderApiServers", () => {
   const m1 = backend("10.0.0.1", "ready");
   const m2 = backend("10.0.0.2", "alive");
+  const elsewhere = at("10.0.0.9");
 
   it("puts the host's own first", () => {
-    assert.deepEqual(order("10.0.0.2", m1, m2), ["10.0.0.2", "10.0.0.1"]);
+    assert.deepEqual(order({ here: at("10.0.0.2"), backends: [m1, m2] }), [
+      "10.0.0.2:6443",
+      "10.0.0.1:6443",
+    ]);
   });
 
   it("puts those that are down last, the host's own too", () => {
     const dead = backend("10.0.0.2", "down");
-    assert.deepEqual(order("10.0.0.2", dead, m1), ["10.0.0.1", "10.0.0.2"]);
+    assert.deepEqual(order({ here: at("10.0.0.2"), backends: [dead, m1] }), [
+      "10.0.0.1:6443",
+      "10.0.0.2:6443",
+    ]);
   });
 
-  it("puts the host itself last when it is no backend", () => {
+  it("puts a host that is no backend behind the backends that are up", () => {
     const dead = backend("10.0.0.2", "down");
-    assert.deepEqual(order("10.0.0.9", m1, dead), ["10.0.0.1", "10.0.0.2", "10.0.0.9"]);
+    assert.deepEqual(order({ here: elsewhere, backends: [m1, dead] }), [
+      "10.0.0.1:6443",
+      "10.0.0.9:6443",
+      "10.0.0.2:6443",
+    ]);
   });
 
   it("has the host itself when nothing is known", () => {
-    assert.deepEqual(order("10.0.0.9"), ["10.0.0.9"]);
+    assert.deepEqual(order({ here: elsewhere }), ["10.0.0.9:6443"]);
+  });
+
+  it("has the host's own API server although its backend has another port", () => {
+    const wrong = [backend("10.0.0.1", "down", 6543), backend("10.0.0.2", "down", 6543)];
+    assert.deepEqual(order({ here: at("10.0.0.1"), backends: wrong }), [
+      "10.0.0.1:6443",
+      "10.0.0.1:6543",
+      "10.0.0.2:6543",
+    ]);
+  });
+
+  it("has those that answered before, and the configured ones, before backends that are down", () => {
+    assert.deepEqual(
+      order({
+        here: elsewhere,
+        backends: [backend("10.0.0.2", "down", 6543)],
+        answered: [at("10.0.0.3")],
+        initial: [at("10.0.0.3"), at("10.0.0.4")],
+      }),
+      ["10.0.0.9:6443", "10.0.0.3:6443", "10.0.0.4:6443", "10.0.0.2:6543"],
+    );
+  });
+
+  it("names each API server once", () => {
+    const known = { here: at("10.0.0.1"), backends: [m1], answered: [m1], initial: [m1] };
+    assert.deepEqual(order(known), ["10.0.0.1:6443"]);
   });
 });
