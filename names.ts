@@ -1,4 +1,7 @@
-/** Names that the program, the updater, the host scripts and operators share: each is defined here once. */
+/**
+ * Names that the program, the updater, the host scripts and operators share: each is defined here
+ * once.
+ */
 
 /** Label, field manager, and prefix of units, files and objects. */
 export const PRODUCT = "control-plane-lb";
@@ -13,8 +16,8 @@ export const BACKENDS_CONFIG_MAP = "haproxy-backends";
 export const UPDATER_CONFIG_MAP = `${PRODUCT}-updater`;
 
 /**
- * Annotation of the backends ConfigMap: the configured control-plane nodes, as a sorted JSON array of
- * names. The removal script of a host reads it.
+ * Annotation of the backends ConfigMap: the configured control-plane nodes, as a sorted JSON array
+ * of names. The removal script of a host reads it.
  */
 export const CONTROL_PLANE_NODES_ANNOTATION = `${PRODUCT}/control-plane-nodes`;
 
@@ -33,7 +36,10 @@ export const HOST_STATE_DIR = `/var/lib/${PRODUCT}`;
 /** Scripts that units on a host run. */
 export const HOST_LIB_DIR = `/usr/local/lib/${PRODUCT}`;
 
-/** Lock that every host script takes: two runs never change a host at once. Only root may enter its folder. */
+/**
+ * Lock that every host script takes: two runs never change a host at once. Only root may enter its
+ * folder.
+ */
 export const HOST_LOCK = `/run/${PRODUCT}-host/lock`;
 
 /** Where systemd looks for the administrator's units. */
@@ -48,7 +54,9 @@ export const KUBEADM_UNIT = `${PRODUCT}-kubeadm.service`;
 /** Transient unit of the tunnel for a joining host that has the endpoint's address itself. */
 export const TUNNEL_UNIT = `${PRODUCT}-endpoint.service`;
 
-/** UID of HAProxy in its official image and of the fallback listener: only equal UIDs share a port. */
+/**
+ * UID of HAProxy in its official image and of the fallback listener: only equal UIDs share a port.
+ */
 export const HAPROXY_UID = 99;
 
 /** Default ports. */
@@ -57,9 +65,9 @@ export const DEFAULT_PORTS = { lb: 6444, api: 6443, health: 6445 } as const;
 /**
  * How a pod gives up the LB port before it stops, so that no connection meets a port that closes.
  *
- * Kubelet requests `path` on `address` and the health port. The forward's rules see that request and
- * take all new connections for `forwardSeconds`. HAProxy answers after `waitMs`, then kubelet stops it.
- * Nothing else may use this address.
+ * Kubelet requests `path` on `address` and the health port. The forward's rules see that request
+ * and take all new connections for `forwardSeconds`. HAProxy answers after `waitMs`, then kubelet
+ * stops it. Nothing else may use this address.
  *
  * 1.5 s covers any TCP handshake in flight, including one SYN-ACK retransmission after 1 s. A hung
  * HAProxy is killed 3 s after the request: 1 s for the answer, then kubelet's minimum grace of 2 s.

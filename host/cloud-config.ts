@@ -2,11 +2,12 @@ import { stringify } from "yaml";
 import { filesOf, foldersFile, READY_SECONDS, type HostPart } from "./part";
 
 /**
- * cloud-init's user data (`#cloud-config`) for parts that are data alone, in their order: files, accounts,
- * folders, sysctls, units that start in order and are waited for.
+ * cloud-init's user data (`#cloud-config`) for parts that are data alone, in their order: files,
+ * accounts, folders, sysctls, units that start in order and are waited for.
  *
- * It covers the forward; no other part is claimed. Parts with imperative steps are refused, except `discard` and the removal's, which a
- * new host does not need. So are units whose test is a function, and packages, whose versions nothing would look at.
+ * It covers the forward; no other part is claimed. Parts with imperative steps are refused, except
+ * `discard` and the removal's, which a new host does not need. So are units whose test is a
+ * function, and packages, whose versions nothing would look at.
  *
  * @throws Error when a part needs more than that
  */

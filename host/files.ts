@@ -16,11 +16,13 @@ export interface HostFile {
 /**
  * Sh (for `hostScript`) that brings the files of one owner to exactly this list.
  *
- * Each file is written to a temporary name in its folder, checked, synced and renamed. A foreign file at the same path is kept under
- * HOST_STATE_DIR/backup. Files that only a former list had are removed. HOST_STATE_DIR/manifests/OWNER lists our files, one
- * "sha256 mode path" per line; it is written before the first file, so an interrupted run loses nothing.
+ * Each file is written to a temporary name in its folder, checked, synced and renamed. A foreign
+ * file at the same path is kept under HOST_STATE_DIR/backup. Files that only a former list had are
+ * removed. HOST_STATE_DIR/manifests/OWNER lists our files, one "sha256 mode path" per line; it is
+ * written before the first file, so an interrupted run loses nothing.
  *
- * Sets `changed` (yes or no) and `changed_files` (the paths written or removed, each between blanks).
+ * Sets `changed` (yes or no) and `changed_files` (the paths written or removed, each between
+ * blanks).
  *
  * @throws Error when the owner, a path or a mode cannot stand in a manifest
  */
@@ -41,7 +43,10 @@ export function installFiles(owner: string, files: readonly HostFile[]): string 
   ].join("\n");
 }
 
-/** Sh (for `hostScript`) that removes what the owner's manifest lists and puts foreign files back. TIDY_STATE comes last. */
+/**
+ * Sh (for `hostScript`) that removes what the owner's manifest lists and puts foreign files back.
+ * TIDY_STATE comes last.
+ */
 export function removeFiles(owner: string): string {
   check(owner, []);
   return [FUNCTIONS, `files_begin ${quote(owner)} </dev/null`, "files_end"].join("\n");
@@ -82,8 +87,8 @@ function base64Lines(content: string): string[] {
   );
 }
 
-// Backups first, then the manifest (old and new paths), then files. So after an interruption every path that we may have
-// written is listed, and every foreign file is in its place or in the backup.
+// Backups first, then the manifest (old and new paths), then files. So after an interruption every
+// path that we may have written is listed, and every foreign file is in its place or in the backup.
 const FUNCTIONS = `files_state=${HOST_STATE_DIR}
 files_write() { # stdin replaces file $1
   files_temp=$(mktemp "\${1%/*}/.control-plane-lb.XXXXXX")

@@ -11,9 +11,11 @@ export interface Privileges {
 const ADDRESS_FAMILIES = ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"];
 
 /**
- * Settings of `[Service]` that keep `systemd-analyze security` below 3.0, with or without root. See systemd.exec(5).
+ * Settings of `[Service]` that keep `systemd-analyze security` below 3.0, with or without root. See
+ * systemd.exec(5).
  *
- * Not here: LimitNOFILE= and User= (containers and missing accounts fail the start), MemoryDenyWriteExecute= (Node.js compiles code).
+ * Not here: LimitNOFILE= and User= (containers and missing accounts fail the start),
+ * MemoryDenyWriteExecute= (Node.js compiles code).
  */
 export function hardening({
   capabilities = [],

@@ -2,7 +2,8 @@ import { HOST_LIB_DIR, HOST_RUN_DIR } from "../names";
 import { PROGRAM_HEADER, quote } from "./shell";
 
 /**
- * Which of its addresses a host takes as its own. It is resolved on the host when a unit starts, so that one text fits all hosts:
+ * Which of its addresses a host takes as its own. It is resolved on the host when a unit starts, so
+ * that one text fits all hosts:
  * - route: the source address of the default route (kubeadm's own rule), IPv4 before IPv6
  * - interface: the first global address of that interface, IPv4 before IPv6
  * - subnet: the first address inside that CIDR
@@ -12,7 +13,10 @@ export type OwnAddress =
   | { readonly from: "interface"; readonly interface: string }
   | { readonly from: "subnet"; readonly subnet: string };
 
-/** `HOST_IP=...` of this host: ADDRESS_PROGRAM writes it when a service starts, services and probes read it. */
+/**
+ * `HOST_IP=...` of this host: ADDRESS_PROGRAM writes it when a service starts, services and probes
+ * read it.
+ */
 export const ADDRESS_FILE = `${HOST_RUN_DIR}/address.env`;
 
 /** Writes ADDRESS_FILE; see `addressProgram`. */
@@ -30,7 +34,10 @@ export function describeOwnAddress(own: OwnAddress): string {
   }
 }
 
-/** Finds the host's own address and writes ADDRESS_FILE. Fails after 10 s without an address; systemd starts the service again. */
+/**
+ * Finds the host's own address and writes ADDRESS_FILE. Fails after 10 s without an address;
+ * systemd starts the service again.
+ */
 export function addressProgram(own: OwnAddress): string {
   return `${PROGRAM_HEADER}
 ${ownAddressFunctions(own)}
@@ -51,7 +58,10 @@ mv -f "$file" ${ADDRESS_FILE}
 `;
 }
 
-/** Sh function; `own_host_port PORT` prints ADDRESS:PORT of this host from ADDRESS_FILE, and fails while there is none. */
+/**
+ * Sh function; `own_host_port PORT` prints ADDRESS:PORT of this host from ADDRESS_FILE, and fails
+ * while there is none.
+ */
 export const OWN_HOST_PORT = `own_host_port() { # port
   [ -r ${ADDRESS_FILE} ] && read -r own_line <${ADDRESS_FILE} || return 1
   case \${own_line#HOST_IP=} in

@@ -1,7 +1,10 @@
 import { HOST_STATE_DIR } from "../names";
 import { quote } from "./shell";
 
-/** Package managers by name: the command that shows that a host has it, and sh functions that begin with its name. */
+/**
+ * Package managers by name: the command that shows that a host has it, and sh functions that begin
+ * with its name.
+ */
 const PACKAGE_MANAGERS = {
   apt: {
     command: "apt-get",
@@ -89,7 +92,8 @@ function words({ gives, atLeast = "", because = "" }: NeededPackage): string {
 }
 
 /**
- * Sh (after PACKAGE_FUNCTIONS) that changes nothing: looks at the installed version, else at the one that would be installed.
+ * Sh (after PACKAGE_FUNCTIONS) that changes nothing: looks at the installed version, else at the
+ * one that would be installed.
  * @param refuse sh function that is called with what is wrong and what to do
  */
 export function checkPackages(needed: readonly NeededPackage[], refuse: string): string {
@@ -99,14 +103,18 @@ export function checkPackages(needed: readonly NeededPackage[], refuse: string):
 }
 
 /**
- * Sh (after PACKAGE_FUNCTIONS) that installs what is missing. The packages that this adds are recorded first, in
- * HOST_STATE_DIR/packages/OWNER: an interrupted run forgets none, and removal purges exactly those.
+ * Sh (after PACKAGE_FUNCTIONS) that installs what is missing. The packages that this adds are
+ * recorded first, in HOST_STATE_DIR/packages/OWNER: an interrupted run forgets none, and removal
+ * purges exactly those.
  */
 export function installPackages(owner: string, needed: readonly NeededPackage[]): string {
   return needed.map((each) => `packages_need ${owner} ${words(each)}`).join("\n");
 }
 
-/** Sh (after PACKAGE_FUNCTIONS) that purges what `installPackages` has added for this owner, unless other packages need it by now. */
+/**
+ * Sh (after PACKAGE_FUNCTIONS) that purges what `installPackages` has added for this owner, unless
+ * other packages need it by now.
+ */
 export function removePackages(owner: string): string {
   return `packages_drop ${owner}`;
 }

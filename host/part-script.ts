@@ -11,7 +11,8 @@ import { createUsers, deleteUsers } from "./users";
 /**
  * `hostScript` that brings a part to a host (apply) or takes it away (remove).
  *
- * apply ends when every unit is ready; a unit restarts only if what runs differs from what should run. remove leaves the host as it was.
+ * apply ends when every unit is ready; a unit restarts only if what runs differs from what should
+ * run. remove leaves the host as it was.
  */
 export function partScript(part: HostPart, options: HostScriptOptions = {}): string {
   return hostScript(part.owner, { apply: applyPart(part), remove: removePart(part) }, options);

@@ -29,15 +29,18 @@ export interface HostUnit {
   readonly name: string;
   /** Its text. One with a digest (`serviceText`) restarts when it does not run what it should. */
   readonly text: string;
-  /** Command that succeeds when the unit works: a program with arguments, or a function of `HostPart.functions`. Required with a digest. */
+  /**
+   * Command that succeeds when the unit works: a program with arguments, or a function of
+   * `HostPart.functions`. Required with a digest.
+   */
   readonly ready?: readonly string[];
   /** Default: READY_SECONDS */
   readonly deadlineSeconds?: number;
 }
 
 /**
- * What a host has of ours, as data: it knows neither how it gets there nor which host that is. What differs between hosts is resolved on
- * the host. `partScript` and `cloudConfig` render it.
+ * What a host has of ours, as data: it knows neither how it gets there nor which host that is. What
+ * differs between hosts is resolved on the host. `partScript` and `cloudConfig` render it.
  */
 export interface HostPart {
   /** Names the part in the host's state and in messages; lower case, digits, - and . */
@@ -81,7 +84,10 @@ export function unitPath(name: string): string {
   return `${UNIT_DIR}/${name}`;
 }
 
-/** All files of a part: its own, its units, and what creates its folders and sets its sysctls at boot. */
+/**
+ * All files of a part: its own, its units, and what creates its folders and sets its sysctls at
+ * boot.
+ */
 export function filesOf(part: HostPart): HostFile[] {
   const { owner, files = [], units = [], folders = [], sysctls = {} } = part;
   const settings = Object.entries(sysctls);

@@ -10,13 +10,18 @@ export interface HostScript {
 
 /** How `hostScript` wraps the fragments. */
 export interface HostScriptOptions {
-  /** A number that changes the text, so that the same script runs again. Default: none in the text. */
+  /**
+   * A number that changes the text, so that the same script runs again. Default: none in the text.
+   */
   readonly generation?: number;
   /** Take HOST_LOCK while the script runs. Default: true. False is for scripts that only read. */
   readonly lock?: boolean;
 }
 
-/** Seconds that a script waits for another one on the host: longer than `kubeadm init` on a slow machine. */
+/**
+ * Seconds that a script waits for another one on the host: longer than `kubeadm init` on a slow
+ * machine.
+ */
 export const LOCK_WAIT_SECONDS = 600;
 
 /** A word for POSIX sh in single quotes: nothing in it is expanded. */
@@ -37,9 +42,10 @@ ${ENVIRONMENT}`;
 /**
  * One text for the stdin of `sh -s -- apply|remove`.
  *
- * The fragments may use `say TEXT` (stdout), `warn TEXT` (stderr), `fail TEXT` (stderr, exit code 1) and `wait_for SECONDS COMMAND...`
- * (repeats the command quietly until it succeeds; status 1 after the deadline). A text that was cut off in transit runs nothing: the
- * fragments are bodies of functions, and the last line calls them. Commands read from /dev/null, never from the text.
+ * The fragments may use `say TEXT` (stdout), `warn TEXT` (stderr), `fail TEXT` (stderr, exit code
+ * 1) and `wait_for SECONDS COMMAND...` (repeats the command quietly until it succeeds; status 1
+ * after the deadline). A text that was cut off in transit runs nothing: the fragments are bodies of
+ * functions, and the last line calls them. Commands read from /dev/null, never from the text.
  *
  * @param name begins all messages and names the holder of the lock, like "forward"
  */
@@ -98,7 +104,8 @@ wait_for() {
   done
 }`;
 
-// the holder's name stands in a second file: opening the lock for writing would empty it under its holder
+// the holder's name stands in a second file: opening the lock for writing would empty it under its
+// holder
 const LOCK = `take_lock() {
   lock_file=${HOST_LOCK}
   # not in /run/lock: any user could hold a file there

@@ -3,7 +3,10 @@ import { HOST_STATE_DIR } from "../names";
 /** Former values, one "NAME VALUE" per line in a file per owner; written before a value changes. */
 const FORMER = `${HOST_STATE_DIR}/sysctls`;
 
-/** Sh (for `hostScript`): sets the values now; the part's file in /etc/sysctl.d sets them at boot. Values that are no longer listed are restored. */
+/**
+ * Sh (for `hostScript`): sets the values now; the part's file in /etc/sysctl.d sets them at boot.
+ * Values that are no longer listed are restored.
+ */
 export function setSysctls(owner: string, sysctls: Readonly<Record<string, string>>): string {
   const names = Object.keys(sysctls);
   return [

@@ -8,7 +8,8 @@ export const NEED_SYSTEMD =
 /**
  * Sh functions (for `hostScript`) around a unit: start it and see it ready, stop it cleanly.
  *
- * /proc/PID/environ shows what really runs, also after a run that was cut off between the files and the restart.
+ * /proc/PID/environ shows what really runs, also after a run that was cut off between the files and
+ * the restart.
  */
 export const UNIT_FUNCTIONS = `unit_pid() { systemctl show --property=MainPID --value "$1"; }
 unit_runs() { # unit, digest

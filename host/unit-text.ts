@@ -25,8 +25,10 @@ export function unitText(sections: UnitSections): string {
 }
 
 /**
- * The text of a service's unit, with a digest of itself and of what it runs in its environment: a process shows whether it is current.
- * @param runs texts of the programs and files that the service reads at its start: another text means a restart
+ * The text of a service's unit, with a digest of itself and of what it runs in its environment: a
+ * process shows whether it is current.
+ * @param runs texts of the programs and files that the service reads at its start: another text
+ *   means a restart
  */
 export function serviceText(
   sections: UnitSections & { readonly Service: UnitSection },

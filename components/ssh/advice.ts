@@ -1,6 +1,9 @@
 import type { Advice } from "../../host/advice";
 
-/** Advice in terms of this program's configuration. `key` is where the host stands in it, like "nodes.m1". */
+/**
+ * Advice in terms of this program's configuration. `key` is where the host stands in it, like
+ * "nodes.m1".
+ */
 export function configurationAdvice(key: string): Advice {
   return {
     takeOver:

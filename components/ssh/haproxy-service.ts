@@ -4,7 +4,10 @@ import { haproxyPart, type HaproxyServiceSettings } from "../../host/service/hap
 import { configurationAdvice } from "./advice";
 import type { Host } from "./host";
 
-/** HAProxy as a systemd service of this host: there before the kubelet, gone on destroy, and the package as it was. */
+/**
+ * HAProxy as a systemd service of this host: there before the kubelet, gone on destroy, and the
+ * package as it was.
+ */
 export function haproxyService(
   host: Host,
   settings: HaproxyServiceSettings,

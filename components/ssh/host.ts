@@ -51,7 +51,9 @@ export class Host extends pulumi.ComponentResource {
     return this.run(what, { script, removes: true, secret }, { dependsOn });
   }
 
-  /** Runs a script on this machine for itself, or for another one (`owner`), whose child it then is. */
+  /**
+   * Runs a script on this machine for itself, or for another one (`owner`), whose child it then is.
+   */
   run(
     what: string,
     args: Omit<RemoteScriptArgs, "target" | "lost">,

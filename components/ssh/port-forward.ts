@@ -3,7 +3,10 @@ import type { Resource } from "@pulumi/pulumi";
 import { forwardPart, type ForwardSettings } from "../../host/forward/forward-part";
 import type { Host } from "./host";
 
-/** LB port -> API port of the same host while HAProxy does not listen: systemd units, there before the kubelet, gone on destroy. */
+/**
+ * LB port -> API port of the same host while HAProxy does not listen: systemd units, there before
+ * the kubelet, gone on destroy.
+ */
 export function portForward(
   host: Host,
   settings: ForwardSettings,

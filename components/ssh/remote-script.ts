@@ -6,11 +6,20 @@ import type { SshTarget } from "./ssh-target";
 /** What runs on a host. */
 export interface RemoteScriptArgs {
   readonly target: SshTarget;
-  /** A host script (`hostScript`): idempotent, started with `apply`, or with `remove`. It travels by stdin: argv and environment are public. */
+  /**
+   * A host script (`hostScript`): idempotent, started with `apply`, or with `remove`. It travels by
+   * stdin: argv and environment are public.
+   */
   readonly script: pulumi.Input<string>;
-  /** Run it with `remove` when the resource is deleted. Default: nothing runs then, and a dead host is no obstacle. */
+  /**
+   * Run it with `remove` when the resource is deleted. Default: nothing runs then, and a dead host
+   * is no obstacle.
+   */
   readonly removes?: boolean;
-  /** Secrets go in or out: what it prints is neither shown while it runs nor kept in plain. Default: false */
+  /**
+   * Secrets go in or out: what it prints is neither shown while it runs nor kept in plain. Default:
+   * false
+   */
   readonly secret?: boolean;
   /** The host is gone for good: whatever changes, nothing runs there any more. Default: false */
   readonly lost?: boolean;
@@ -22,9 +31,11 @@ const INPUTS = ["connection", "create", "update", "delete", "stdin", "logging"];
 /**
  * One script on one host, as one Command: any change of the script is an update that runs it again.
  *
- * Never with `triggers`: they replace, and the delete of the old would undo the new. Never with `environment`: sshd refuses it.
+ * Never with `triggers`: they replace, and the delete of the old would undo the new. Never with
+ * `environment`: sshd refuses it.
  *
- * @param name begins with the host's name: Pulumi never touches the former host when a connection changes
+ * @param name begins with the host's name: Pulumi never touches the former host when a connection
+ *   changes
  */
 export function remoteScript(
   name: string,

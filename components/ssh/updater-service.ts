@@ -4,7 +4,10 @@ import { tokenPart, type TokenSettings } from "../../host/service/token-part";
 import { updaterPart, type UpdaterServiceSettings } from "../../host/service/updater-part";
 import type { Host } from "./host";
 
-/** The updater as a systemd service of this host, with what HAProxy needs to start: CA certificate, settings, first backends. */
+/**
+ * The updater as a systemd service of this host, with what HAProxy needs to start: CA certificate,
+ * settings, first backends.
+ */
 export function updaterService(
   host: Host,
   settings: Omit<UpdaterServiceSettings, "caCert">,

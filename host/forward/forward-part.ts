@@ -12,12 +12,16 @@ import { listenerUnit, rulesUnit } from "./forward-units";
 
 export type { ForwardKind, ForwardSettings } from "./forward-settings";
 
-/** Seconds until a forward that does not work is a failure: ten starts of a unit that waits for its address. */
+/**
+ * Seconds until a forward that does not work is a failure: ten starts of a unit that waits for its
+ * address.
+ */
 export const FORWARD_DEADLINE_SECONDS = 90;
 
 /**
- * The forward of a host, byte-identical on all control-plane nodes. The rules start first: while one unit restarts, the other serves
- * remote clients. Removal leaves no rule in the kernel; connections that were forwarded live on.
+ * The forward of a host, byte-identical on all control-plane nodes. The rules start first: while
+ * one unit restarts, the other serves remote clients. Removal leaves no rule in the kernel;
+ * connections that were forwarded live on.
  */
 export function forwardPart(settings: ForwardSettings): HostPart {
   const { kind, lbPort, apiPort } = settings;

@@ -5,10 +5,15 @@ import { IPTABLES_REMOVE, IPTABLES_UNJUMP, iptablesFunctions } from "./iptables"
 import { NFT_REMOVE, nftFunctions } from "./nftables";
 import type { ForwardSettings } from "./forward-settings";
 
-/** Seconds that a program waits for the own address before it fails, and systemd starts it again. */
+/**
+ * Seconds that a program waits for the own address before it fails, and systemd starts it again.
+ */
 export const ADDRESS_WAIT_SECONDS = 10;
 
-/** Sh lines that remove every rule of ours from the kernel, of any kind; they need nothing else on the host. */
+/**
+ * Sh lines that remove every rule of ours from the kernel, of any kind; they need nothing else on
+ * the host.
+ */
 export const REMOVE_RULES = `${IPTABLES_UNJUMP}
 ${NFT_REMOVE}
 ${IPTABLES_REMOVE}`;
@@ -42,11 +47,13 @@ own_wait() { # sets own, own_family and own_target; DHCP may be late at boot
 }
 
 /**
- * The fallback listener: waits for the own address, then becomes socat on the wildcard under HAProxy's UID (only equal UIDs may share
- * the port). The kernel prefers HAProxy's specific address: socat gets connections only while HAProxy does not listen.
+ * The fallback listener: waits for the own address, then becomes socat on the wildcard under
+ * HAProxy's UID (only equal UIDs may share the port). The kernel prefers HAProxy's specific
+ * address: socat gets connections only while HAProxy does not listen.
  *
- * Numbers: keepalive finds a dead peer after 30 + 5 x 10 s; idle connections (watches) live for ever; an API server that does not
- * answer the SYN costs 5 s; half-closed connections live 30 s; socat's default backlog of 5 loses SYNs in a burst.
+ * Numbers: keepalive finds a dead peer after 30 + 5 x 10 s; idle connections (watches) live for
+ * ever; an API server that does not answer the SYN costs 5 s; half-closed connections live 30 s;
+ * socat's default backlog of 5 loses SYNs in a burst.
  */
 export function listenerProgram(settings: ForwardSettings): string {
   const { lbPort } = settings;
@@ -87,8 +94,9 @@ esac
 }
 
 /**
- * The rules: a program that puts them into the kernel (put), keeps them there (watch), and removes them (remove). The watcher follows
- * the kernel's events, so it repairs a flush at once; every few seconds it looks by itself, in case an event was lost.
+ * The rules: a program that puts them into the kernel (put), keeps them there (watch), and removes
+ * them (remove). The watcher follows the kernel's events, so it repairs a flush at once; every few
+ * seconds it looks by itself, in case an event was lost.
  */
 export function rulesProgram(settings: ForwardSettings): string {
   const functions =

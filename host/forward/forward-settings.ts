@@ -12,7 +12,10 @@ export interface ForwardSettings {
   /** Port of the API server. */
   readonly apiPort: number;
   readonly ownAddress: OwnAddress;
-  /** CIDRs from which the LB port may be reached; empty: from everywhere. The host itself always may. */
+  /**
+   * CIDRs from which the LB port may be reached; empty: from everywhere. The host itself always
+   * may.
+   */
   readonly allow: readonly string[];
 }
 
@@ -28,12 +31,17 @@ export const LISTENER_PROGRAM = `${HOST_LIB_DIR}/forward-listener`;
 /** What RULES_UNIT runs; see `rulesProgram`. */
 export const RULES_PROGRAM = `${HOST_LIB_DIR}/forward-rules`;
 
-/** Does a forward of this kind take new connections from a HAProxy that still listens? See PRE_STOP_HANDOVER. */
+/**
+ * Does a forward of this kind take new connections from a HAProxy that still listens? See
+ * PRE_STOP_HANDOVER.
+ */
 export function supportsPreStopHandover(kind: ForwardKind): boolean {
   return kind === "nftables";
 }
 
-/** Do these settings need rules in the kernel? socat alone does not, unless sources are restricted. */
+/**
+ * Do these settings need rules in the kernel? socat alone does not, unless sources are restricted.
+ */
 export function needsRules(settings: Pick<ForwardSettings, "kind" | "allow">): boolean {
   return settings.kind !== "socat" || settings.allow.length > 0;
 }

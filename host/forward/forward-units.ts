@@ -12,8 +12,9 @@ const FIREWALLS =
   "nftables.service firewalld.service iptables.service ip6tables.service netfilter-persistent.service ufw.service";
 
 /**
- * The unit of the fallback listener. It starts as root only to become UID 99 by setpriv (systemd refuses a numeric User= without an
- * account), and holds no capability afterwards. `Upholds=` restarts the rules when a stopped firewall service took them along.
+ * The unit of the fallback listener. It starts as root only to become UID 99 by setpriv (systemd
+ * refuses a numeric User= without an account), and holds no capability afterwards. `Upholds=`
+ * restarts the rules when a stopped firewall service took them along.
  */
 export function listenerUnit(settings: ForwardSettings, program: string): string {
   return unit({
@@ -34,7 +35,10 @@ export function listenerUnit(settings: ForwardSettings, program: string): string
   });
 }
 
-/** The unit of the rules: there before kubelet starts, and again whenever a firewall service restarts. */
+/**
+ * The unit of the rules: there before kubelet starts, and again whenever a firewall service
+ * restarts.
+ */
 export function rulesUnit(settings: ForwardSettings, program: string): string {
   return unit({
     description: `Forward of the control-plane endpoint in the kernel (TCP ${settings.lbPort} to the API server on ${settings.apiPort})`,

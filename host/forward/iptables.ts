@@ -9,8 +9,9 @@ function match(settings: ForwardSettings): string {
 }
 
 /**
- * The nat part for iptables-restore --noflush as a here-document body for sh; `$own_target` is ADDRESS:PORT. `-m socket` without
- * --nowildcard ignores listeners on the wildcard (our fallback), and knows TIME_WAIT sockets; see `nftRuleset` for the why of each rule.
+ * The nat part for iptables-restore --noflush as a here-document body for sh; `$own_target` is
+ * ADDRESS:PORT. `-m socket` without --nowildcard ignores listeners on the wildcard (our fallback),
+ * and knows TIME_WAIT sockets; see `nftRuleset` for the why of each rule.
  */
 export function iptablesNat(): string {
   return [
@@ -22,7 +23,10 @@ export function iptablesNat(): string {
   ].join("\n");
 }
 
-/** All rules and the jump to them for `iptables-restore --test --noflush`, as a here-document body for sh. */
+/**
+ * All rules and the jump to them for `iptables-restore --test --noflush`, as a here-document body
+ * for sh.
+ */
 export function iptablesTestRules(settings: ForwardSettings): string {
   const nat = iptablesNat().replace(
     "COMMIT",
@@ -113,7 +117,10 @@ END_OF_RULES
   )}`;
 }
 
-/** Sh function `rules_unjump TOOL TABLE`: takes the jumps to our chain out of PREROUTING, whatever port they match. */
+/**
+ * Sh function `rules_unjump TOOL TABLE`: takes the jumps to our chain out of PREROUTING, whatever
+ * port they match.
+ */
 export const IPTABLES_UNJUMP = `rules_unjump() {
   "$1" -w 5 -t "$2" -S PREROUTING 2>/dev/null | grep -e '-j ${IPTABLES_CHAIN}$' | while read -r _ rule; do
     # shellcheck disable=SC2086 # words of the rule
@@ -126,8 +133,9 @@ const EMPTY_TABLE =
   "^(table .*|[[:space:]]*chain PREROUTING [{]|[[:space:]]*type nat .*policy accept;|[[:space:]]*type filter .*policy accept;|[[:space:]]*[}]|)$";
 
 /**
- * Sh lines that delete our chains. iptables-nft makes whole tables on the way and leaves them behind: a table without any rule, with
- * nothing but the chain PREROUTING and its policy accept, goes too (iptables makes it again when it needs it).
+ * Sh lines that delete our chains. iptables-nft makes whole tables on the way and leaves them
+ * behind: a table without any rule, with nothing but the chain PREROUTING and its policy accept,
+ * goes too (iptables makes it again when it needs it).
  */
 export const IPTABLES_REMOVE = `for tool in iptables ip6tables; do
   command -v "$tool" >/dev/null 2>&1 || continue

@@ -85,7 +85,10 @@ function forwardChains(lbPort: number): string[] {
   ];
 }
 
-/** Sh functions of the kinds nftables and socat: `rules_put`, `rules_show`, `rules_monitor` (prints events), `rules_event`, `rules_tick`. */
+/**
+ * Sh functions of the kinds nftables and socat: `rules_put`, `rules_show`, `rules_monitor` (prints
+ * events), `rules_event`, `rules_tick`.
+ */
 export function nftFunctions(settings: ForwardSettings): string {
   return `rules_put() {
   nft -f - <<END_OF_RULES

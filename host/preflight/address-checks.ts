@@ -3,7 +3,10 @@ import { quote } from "../shell";
 import type { Advice } from "../advice";
 import type { PreflightSettings } from "./preflight-settings";
 
-/** Sh lines: the address is on this host, and the host will take it as its own. They set `own` for later checks. */
+/**
+ * Sh lines: the address is on this host, and the host will take it as its own. They set `own` for
+ * later checks.
+ */
 export function addressChecks(settings: PreflightSettings, advice: Advice): string {
   const { address, ownAddress } = settings;
   return `${ownAddressFunctions(ownAddress)}

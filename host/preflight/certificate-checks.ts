@@ -5,8 +5,9 @@ import { quote } from "../shell";
 import type { ExistingCluster } from "./preflight-settings";
 
 /**
- * Sh lines: the API servers' certificates hold the endpoint's name and are signed by the cluster's CA; clients of the endpoint would
- * refuse others. An API server that does not answer is only named.
+ * Sh lines: the API servers' certificates hold the endpoint's name and are signed by the cluster's
+ * CA; clients of the endpoint would refuse others. An API server that does not answer is only
+ * named.
  */
 export function certificateChecks(
   existing: ExistingCluster,

@@ -4,11 +4,12 @@ import { quote } from "../shell";
 import type { PreflightSettings } from "./preflight-settings";
 
 /**
- * Sh lines: LB and health port are free or ours, the API port is free or an API server's. The kernel must not give them to outgoing
- * connections, unless they are reserved.
+ * Sh lines: LB and health port are free or ours, the API port is free or an API server's. The
+ * kernel must not give them to outgoing connections, unless they are reserved.
  *
- * Ours means of the same topology: forward and HAProxy under its UID, or the HAProxy service. The other topology's processes are
- * refused: both cannot share a port, and changing half of it would leave neither.
+ * Ours means of the same topology: forward and HAProxy under its UID, or the HAProxy service. The
+ * other topology's processes are refused: both cannot share a port, and changing half of it would
+ * leave neither.
  */
 export function portChecks(settings: PreflightSettings, advice: Advice): string {
   const { ports, forward, service, controlPlaneNode = true } = settings;

@@ -23,8 +23,8 @@ const RUNTIME_SOCKETS = [
 ];
 
 /**
- * `hostScript` that changes nothing: it prints every problem as `NODE: what is wrong: what to do` on stderr and ends with 1 if there
- * is one. It takes no lock, so it never waits for another run.
+ * `hostScript` that changes nothing: it prints every problem as `NODE: what is wrong: what to do`
+ * on stderr and ends with 1 if there is one. It takes no lock, so it never waits for another run.
  */
 export function preflightScript(
   settings: PreflightSettings,

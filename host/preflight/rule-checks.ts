@@ -5,7 +5,10 @@ import type { Advice } from "../advice";
 import { quote } from "../shell";
 import type { PreflightSettings } from "./preflight-settings";
 
-/** Sh lines: kernel and tools accept the very rules that the forward will set; nothing is changed. `own` is the host's address. */
+/**
+ * Sh lines: kernel and tools accept the very rules that the forward will set; nothing is changed.
+ * `own` is the host's address.
+ */
 export function rulesCheck(settings: PreflightSettings, advice: Advice): string {
   const { ports, forward: kind, ownAddress, allow = [] } = settings;
   if (kind === undefined) return ":";

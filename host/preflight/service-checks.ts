@@ -6,7 +6,10 @@ import { FOREIGN_CONFIGURATION, FOREIGN_FUNCTIONS } from "../service/takeover";
 import { UPDATER_PACKAGES } from "../service/updater-part";
 import type { ServicePreflight } from "./preflight-settings";
 
-/** Sh lines: HAProxy and Node.js are there or can be installed, and no foreign configuration is in the way. */
+/**
+ * Sh lines: HAProxy and Node.js are there or can be installed, and no foreign configuration is in
+ * the way.
+ */
 export function serviceChecks({ takeOver }: ServicePreflight, advice: Advice): string {
   return [
     checkPackages([...HAPROXY_PACKAGES, ...UPDATER_PACKAGES], "problem"),

@@ -36,9 +36,10 @@ export const HAPROXY_PACKAGES: readonly NeededPackage[] = [
 ];
 
 /**
- * HAProxy as a service; the same on all hosts. It comes after `updaterPart`, whose program and settings write HAProxy's first
- * configuration. If the endpoint served before, apply ends only when it serves again, so that a rolling change stops at a host that
- * does not. Removal leaves package, configuration and the package's unit as they were.
+ * HAProxy as a service; the same on all hosts. It comes after `updaterPart`, whose program and
+ * settings write HAProxy's first configuration. If the endpoint served before, apply ends only when
+ * it serves again, so that a rolling change stops at a host that does not. Removal leaves package,
+ * configuration and the package's unit as they were.
  */
 export function haproxyPart(
   settings: HaproxyServiceSettings,
@@ -98,7 +99,10 @@ haproxy_healthy() {
 }
 ${endpointServes(ports.lb)}`;
 
-/** Sh function `endpoint_serves` (after OWN_HOST_PORT): does an API server answer through the LB port? */
+/**
+ * Sh function `endpoint_serves` (after OWN_HOST_PORT): does an API server answer through the LB
+ * port?
+ */
 export function endpointServes(lbPort: number): string {
   return `endpoint_serves() {
   command -v curl >/dev/null 2>&1 &&

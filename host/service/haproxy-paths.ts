@@ -13,7 +13,10 @@ export const MASTER_SOCKET = `${HOST_RUN_DIR}/master.sock`;
 /** Health of the servers across a restart. */
 export const STATE_FILE = `${HOST_RUN_DIR}/server-state`;
 
-/** Token of the checks, if they carry one: the updater writes it, HAProxy reads it by the updater's group. */
+/**
+ * Token of the checks, if they carry one: the updater writes it, HAProxy reads it by the updater's
+ * group.
+ */
 export const CHECK_TOKEN_FILE = checkTokenFile({ stateFile: STATE_FILE });
 
 /** The updater writes it to have HAProxy reloaded by root. */

@@ -5,9 +5,10 @@ import { PROGRAM_HEADER } from "../shell";
 import { CHECK_TOKEN_FILE, CONFIG_FILE, CONFIG_LINK, HAPROXY, STATE_FILE } from "./haproxy-paths";
 
 /**
- * prepare: writes the first configuration, then lets HAProxy check it. If that fails, it is logged and HAProxy starts with the last good
- * configuration. After a crash the updater's files are still current: HAProxy starts without it.
- * stopped: after an orderly stop, the servers' saved health is outdated and removed.
+ * prepare: writes the first configuration, then lets HAProxy check it. If that fails, it is logged
+ * and HAProxy starts with the last good configuration. After a crash the updater's files are still
+ * current: HAProxy starts without it. stopped: after an orderly stop, the servers' saved health is
+ * outdated and removed.
  */
 export function haproxyProgram(updater: {
   readonly script: string;
@@ -50,8 +51,9 @@ esac
 }
 
 /**
- * Kills a HAProxy that leaves three probes of its health port unanswered; systemd starts it again. A HAProxy that hangs still holds its
- * port, and no forward is behind it. Only one that has answered before is killed: a slow start is no hang.
+ * Kills a HAProxy that leaves three probes of its health port unanswered; systemd starts it again.
+ * A HAProxy that hangs still holds its port, and no forward is behind it. Only one that has
+ * answered before is killed: a slow start is no hang.
  */
 export function watchProgram(healthPort: number): string {
   return `${PROGRAM_HEADER}

@@ -13,11 +13,12 @@ import {
 } from "./haproxy-paths";
 
 /**
- * The unit of HAProxy: our own instead of a drop-in over the package's, whose root start, folders and later changes would have to be
- * undone line by line. The package's unit is masked meanwhile.
+ * The unit of HAProxy: our own instead of a drop-in over the package's, whose root start, folders
+ * and later changes would have to be undone line by line. The package's unit is masked meanwhile.
  *
- * HAProxy runs as the package's user and in the updater's group: they share sockets and files, which are closed to others. It runs
- * unprivileged because its configuration is written by the unprivileged updater.
+ * HAProxy runs as the package's user and in the updater's group: they share sockets and files,
+ * which are closed to others. It runs unprivileged because its configuration is written by the
+ * unprivileged updater.
  */
 export function haproxyUnit(programs: readonly string[]): string {
   return serviceText(
@@ -44,7 +45,8 @@ export function haproxyUnit(programs: readonly string[]): string {
         Restart: "always",
         RestartSec: "100ms",
         TimeoutStartSec: "30s",
-        // no process takes new connections meanwhile, and a watch never ends by itself: requests in flight have this long
+        // no process takes new connections meanwhile, and a watch never ends by itself: requests in
+        // flight have this long
         TimeoutStopSec: "2s",
         CPUWeight: 1000,
         OOMScoreAdjust: -900,
@@ -75,7 +77,10 @@ export function reloadPathUnit(): string {
   });
 }
 
-/** Root, because the updater may not reload HAProxy; without capabilities, because PID 1 trusts root's UID. It does nothing else. */
+/**
+ * Root, because the updater may not reload HAProxy; without capabilities, because PID 1 trusts
+ * root's UID. It does nothing else.
+ */
 export function reloadUnit(): string {
   return unitText({
     Unit: { Description: `Reload of ${HAPROXY_UNIT}`, StartLimitIntervalSec: 0 },
@@ -90,7 +95,10 @@ export function reloadUnit(): string {
   });
 }
 
-/** Root, because only root may kill HAProxy's unit; without capabilities, because PID 1 trusts root's UID. */
+/**
+ * Root, because only root may kill HAProxy's unit; without capabilities, because PID 1 trusts
+ * root's UID.
+ */
 export function watchUnit(program: string): string {
   return serviceText(
     {

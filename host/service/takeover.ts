@@ -8,8 +8,8 @@ const PACKAGE_UNIT = "haproxy.service";
 const KEPT = `${HOST_STATE_DIR}/haproxy-service`;
 
 /**
- * Sh functions. `cfg_foreign`: there is a haproxy.cfg that is neither ours nor the package's original. dpkg knows the original's
- * checksum; without dpkg every file is foreign.
+ * Sh functions. `cfg_foreign`: there is a haproxy.cfg that is neither ours nor the package's
+ * original. dpkg knows the original's checksum; without dpkg every file is foreign.
  */
 export const FOREIGN_FUNCTIONS = `cfg_ours() { [ "$(readlink ${CONFIG_LINK} 2>/dev/null)" = ${CONFIG_FILE} ]; }
 cfg_packaged() {
@@ -24,7 +24,10 @@ cfg_foreign() {
 /** What is wrong with a foreign configuration; `Advice.takeOver` says what to do. */
 export const FOREIGN_CONFIGURATION = `${CONFIG_LINK} is not ours and differs from the package's`;
 
-/** Sh functions (need FOREIGN_FUNCTIONS): `package_put_aside` and `package_restore`; both survive an interruption and can be repeated. */
+/**
+ * Sh functions (need FOREIGN_FUNCTIONS): `package_put_aside` and `package_restore`; both survive an
+ * interruption and can be repeated.
+ */
 export const TAKEOVER_FUNCTIONS = `package_kept=${KEPT}
 package_put_aside() { # the package's unit, before the package can start it
   if [ ! -e "$package_kept/unit" ]; then

@@ -19,12 +19,16 @@ export interface TokenSettings {
   readonly healthPort: number;
 }
 
-/** Seconds until the updater must have synced with the token: it tries each API server, and some may be down. */
+/**
+ * Seconds until the updater must have synced with the token: it tries each API server, and some may
+ * be down.
+ */
 const DEADLINE_SECONDS = 120;
 
 /**
- * The updater's token, a SECRET; the same on all hosts. Only root can read it, or root and the updater. apply ends when the updater has
- * synced with this very token: a former token can be deleted after it.
+ * The updater's token, a SECRET; the same on all hosts. Only root can read it, or root and the
+ * updater. apply ends when the updater has synced with this very token: a former token can be
+ * deleted after it.
  *
  * @throws Error, which does not show the text, when that is no token
  */

@@ -33,9 +33,10 @@ export const UPDATER_PACKAGES: readonly NeededPackage[] = [
 ];
 
 /**
- * The updater as a service, with what HAProxy needs to start: CA certificate, settings, first backends, shared folders; the same on all
- * hosts. If HAProxy runs already, apply ends only when it runs with these settings (the updater reloads it: no connection breaks) and,
- * if the endpoint served before, serves. Removal leaves nothing of it.
+ * The updater as a service, with what HAProxy needs to start: CA certificate, settings, first
+ * backends, shared folders; the same on all hosts. If HAProxy runs already, apply ends only when it
+ * runs with these settings (the updater reloads it: no connection breaks) and, if the endpoint
+ * served before, serves. Removal leaves nothing of it.
  */
 export function updaterPart(settings: UpdaterServiceSettings): HostPart {
   const { script, caCert, backends, haproxy } = settings;
@@ -110,7 +111,10 @@ ${OWN_HOST_PORT}
 ${endpointServes(settings.haproxy.port)}`;
 }
 
-/** More connections than HAProxy's process was started for: raises its limit while it runs. A host that forbids that needs a restart. */
+/**
+ * More connections than HAProxy's process was started for: raises its limit while it runs. A host
+ * that forbids that needs a restart.
+ */
 const raiseLimit = (files: number) => `haproxy_pid=$(unit_pid ${HAPROXY_UNIT})
 haproxy_limit=$(sed -n 's/^Max open files *[0-9]* *\\([0-9]*\\) .*/\\1/p' "/proc/\${haproxy_pid:-0}/limits" 2>/dev/null || :)
 if [ "\${haproxy_limit:-${files}}" -lt ${files} ] && ! prlimit --pid "$haproxy_pid" --nofile=${files}:${files} 2>/dev/null; then

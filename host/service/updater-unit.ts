@@ -12,7 +12,8 @@ import {
 const COMMAND = updaterArguments(UPDATER_SCRIPT_FILE, "run", UPDATER_SETTINGS_FILE);
 
 /**
- * The unit of the updater. It starts without a token: then it keeps HAProxy as its files say, and logs that it waits.
+ * The unit of the updater. It starts without a token: then it keeps HAProxy as its files say, and
+ * logs that it waits.
  * @param runs texts of what it runs and reads: another text means a restart
  */
 export function updaterUnit(runs: readonly string[]): string {

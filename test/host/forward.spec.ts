@@ -79,7 +79,8 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
           const lost = load.failures().slice(counted[index]);
           const late = lost.filter((sample) => sample.start >= gone);
           assert.deepEqual(late, [], `after ${signal} at ${gone}, client on ${load.from}`);
-          // what HAProxy had in its hands when it ended is nobody's to save: one connection per client at most
+          // what HAProxy had in its hands when it ended is nobody's to save: one connection per
+          // client at most
           assert.ok(lost.length <= 1, `${signal}: ${JSON.stringify(lost)}`);
           inFlight.push(...lost.map((sample) => `${signal}/${load.from}: ${sample.error}`));
         }

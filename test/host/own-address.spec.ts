@@ -62,7 +62,8 @@ describe("the host's own address", function () {
     const waits = /waits for the source address of the default route/;
     await waitFor("a waiting watcher", () => waits.test(rules.output));
     await waitFor("a waiting listener", () => waits.test(listener.output));
-    // as long as there is none, they end with a failure after a while, and systemd starts them again
+    // as long as there is none, they end with a failure after a while, and systemd starts them
+    // again
     assert.equal(await rules.ended, 1);
     assert.equal(await listener.ended, 1);
     assert.match(rules.output, /ends, systemd starts it again/);

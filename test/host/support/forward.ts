@@ -73,7 +73,10 @@ export class RunningForward {
   }
 }
 
-/** Real HAProxy on m1, on its specific addresses, under its UID; its one server is m2, so that an answer of m2 came through it. */
+/**
+ * Real HAProxy on m1, on its specific addresses, under its UID; its one server is m2, so that an
+ * answer of m2 came through it.
+ */
 export class RunningHaproxy {
   private readonly folder = mkdtempSync(path.join(tmpdir(), "forward-test-haproxy-"));
   private job: Job | undefined;

@@ -43,8 +43,9 @@ exec sleep infinity
 `;
 
 /**
- * A machine for one test: a root directory with stub binaries, in mount and network namespaces of its own.
- * Nothing outside the temporary directory is written; disposing removes it with its processes.
+ * A machine for one test: a root directory with stub binaries, in mount and network namespaces of
+ * its own. Nothing outside the temporary directory is written; disposing removes it with its
+ * processes.
  */
 export class MachineRoot {
   readonly root = mkdtempSync(path.join(tmpdir(), "control-plane-lb-root-"));
@@ -89,7 +90,10 @@ export class MachineRoot {
     this.holder = holder.pid;
   }
 
-  /** Starts `sh -s` with a script and its arguments in the machine; `done` resolves when it has ended. */
+  /**
+   * Starts `sh -s` with a script and its arguments in the machine; `done` resolves when it has
+   * ended.
+   */
   begin(script: string, ...words: string[]): { child: ChildProcess; done: Promise<Outcome> } {
     const child = spawn(
       "nsenter",

@@ -76,7 +76,10 @@ export const ADDRESS = {
 } as const;
 export const ADDRESS6 = { m1: "fd91::11", m2: "fd91::12", cl: "fd91::50" } as const;
 
-/** Network namespaces of this process: two control-plane nodes and a client on a switch, and a pod on m1. Nothing outside them is touched. */
+/**
+ * Network namespaces of this process: two control-plane nodes and a client on a switch, and a pod
+ * on m1. Nothing outside them is touched.
+ */
 export class Network {
   private readonly jobs = new Set<Job>();
 

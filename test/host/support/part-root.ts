@@ -9,7 +9,10 @@ import { waitFor } from "./wait";
 /** The address of the host. */
 export const OWN_ADDRESS = "10.99.0.1";
 
-/** A machine for host parts, at OWN_ADDRESS: systemd, apt, curl and HAProxy are stubs, everything else is real. */
+/**
+ * A machine for host parts, at OWN_ADDRESS: systemd, apt, curl and HAProxy are stubs, everything
+ * else is real.
+ */
 export class PartRoot extends MachineRoot {
   static async create(): Promise<PartRoot> {
     const machine = new PartRoot();

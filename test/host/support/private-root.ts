@@ -5,7 +5,10 @@ import { killGroup, lineOf, MachineRoot } from "./machine-root";
 
 export { killGroup };
 
-/** A machine with stubs of kubeadm and kubectl, and fake API servers and etcds; its host is m1 at 10.99.0.1. */
+/**
+ * A machine with stubs of kubeadm and kubectl, and fake API servers and etcds; its host is m1 at
+ * 10.99.0.1.
+ */
 export class PrivateRoot extends MachineRoot {
   static async create(addresses: readonly string[]): Promise<PrivateRoot> {
     const machine = new PrivateRoot();
@@ -62,7 +65,10 @@ export class PrivateRoot extends MachineRoot {
     }
   }
 
-  /** What changed something: calls of kubeadm, kubectl, systemctl and etcd, in order; looking does not count. */
+  /**
+   * What changed something: calls of kubeadm, kubectl, systemctl and etcd, in order; looking does
+   * not count.
+   */
   changes(): string[] {
     return this.read("calls")
       .split("\n")
