@@ -111,6 +111,9 @@ function renderGlobal(spec: HaproxySpec, description = describeSpec(spec)): stri
   ];
 }
 
+/** A client or server that never closes its half would hold a place for the idle time, a day. */
+const HALF_CLOSED_MS = 10_000;
+
 function renderDefaults(spec: HaproxySpec): string[] {
   const { timeouts, checks } = spec;
   return [
@@ -119,6 +122,9 @@ function renderDefaults(spec: HaproxySpec): string[] {
     `  timeout connect ${timeouts.connectMs}ms`,
     `  timeout client ${timeouts.idleMs}ms`,
     `  timeout server ${timeouts.idleMs}ms`,
+    "  # One side has closed: the other has this long, instead of the idle time.",
+    `  timeout client-fin ${HALF_CLOSED_MS}ms`,
+    `  timeout server-fin ${HALF_CLOSED_MS}ms`,
     `  timeout queue ${timeouts.queueMs}ms`,
     `  timeout check ${timeouts.checkMs}ms`,
     "  option clitcpka",

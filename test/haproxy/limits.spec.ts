@@ -68,6 +68,28 @@ for (const binary of BINARIES) {
       assert.equal(await rig.ask(), "m1");
     });
 
+    it("closes half-closed connections within seconds, while an idle watch stays open", async () => {
+      await create({});
+      await rig.startHaproxy();
+      const watch = await rig.watch();
+      // The API server closes what is no TLS; these clients never do.
+      for (let i = 0; i < 100; i++) {
+        const options = { host: "127.0.0.1", port: rig.port, allowHalfOpen: true };
+        const socket = connect(options, () => socket.write("this is not TLS\n"));
+        socket.on("error", () => undefined).resume();
+        sockets.push(socket);
+      }
+      const sessions = async (): Promise<number> => {
+        const { body } = await rig.health("/metrics");
+        const line = /haproxy_frontend_current_sessions\{proxy="endpoint"\} (\d+)/.exec(body);
+        return Number(line?.[1]);
+      };
+      await waitFor("the connections are open", async () => (await sessions()) === 101);
+      await waitFor("only the watch is left", async () => (await sessions()) === 1);
+      assert.ok(watch.open);
+      watch.close();
+    });
+
     it("closes an idle session after idleMs, and not before", async () => {
       // All other timeouts are far shorter than the idle time.
       await create(
