@@ -43,6 +43,15 @@ export const VOLUMES: Volume[] = [
   },
 ];
 
+/** By the label alone: kubeadm gives it no value, other installers "true". */
+const ON_CONTROL_PLANE_NODES = {
+  requiredDuringSchedulingIgnoredDuringExecution: {
+    nodeSelectorTerms: [
+      { matchExpressions: [{ key: "node-role.kubernetes.io/control-plane", operator: "Exists" }] },
+    ],
+  },
+};
+
 /** The fields that both variants share; no credential. */
 export function basePod({ settings, imagePullSecrets }: PodArgs): Omit<PodSpec, "containers"> {
   return {
@@ -54,7 +63,7 @@ export function basePod({ settings, imagePullSecrets }: PodArgs): Omit<PodSpec, 
     ...(imagePullSecrets.length === 0
       ? {}
       : { imagePullSecrets: imagePullSecrets.map((name) => ({ name })) }),
-    nodeSelector: { "node-role.kubernetes.io/control-plane": "" },
+    affinity: { nodeAffinity: ON_CONTROL_PLANE_NODES },
     // A fresh cluster has no CNI, and a node in trouble needs its load balancer most.
     tolerations: [{ operator: "Exists" }],
     priorityClassName: "system-node-critical",

@@ -76,7 +76,8 @@ export function backendKey(
   { name, address, dependsOn }: ControlPlaneNode,
   apiPort: number,
 ): pulumi.Resource {
-  return key(backends, name, formatBackend({ address, port: apiPort }), dependsOn);
+  const data = { [name]: formatBackend({ address, port: apiPort }) };
+  return patch(backends, `${backends.name}-key-${name}`, data, dependsOn);
 }
 
 /**
@@ -88,18 +89,20 @@ export function haproxyConfigKey(
   haproxyConfig: string,
   dependsOn: readonly pulumi.Resource[],
 ): pulumi.Resource {
-  return key(backends, HAPROXY_CONFIG_KEY, haproxyConfig, dependsOn);
+  const data = { [HAPROXY_CONFIG_KEY]: haproxyConfig };
+  return patch(backends, `${backends.name}-${HAPROXY_CONFIG_KEY}`, data, dependsOn);
 }
 
-function key(
+/** @param name unique, whatever nodes are called: those of nodes, and no others, have "-key-" */
+function patch(
   backends: Backends,
   name: string,
-  value: string,
+  data: Readonly<Record<string, string>>,
   dependsOn: readonly pulumi.Resource[],
 ): pulumi.Resource {
   return new kubernetes.core.v1.ConfigMapPatch(
-    `${backends.name}-${name}`,
-    { metadata: { ...WHERE, annotations: FORCE }, data: { [name]: value } },
+    name,
+    { metadata: { ...WHERE, annotations: FORCE }, data },
     { parent: backends, dependsOn: [backends.configMap, ...dependsOn] },
   );
 }

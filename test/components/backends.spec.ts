@@ -15,16 +15,36 @@ describe("the ConfigMap of the backends", () => {
 
   it("has one patch per control-plane node, with the address of its API server", async () => {
     const recording = await recordStack(two);
-    const patches = ["backends-m1", "backends-m2"].map((name) => recording.find(PATCH, name));
+    const patches = ["backends-key-m1", "backends-key-m2"].map((name) =>
+      recording.find(PATCH, name),
+    );
     assert.deepEqual(
       patches.map(({ inputs }) => inputs["data"]),
       [{ m1: "10.0.0.11:6443" }, { m2: "[fd00::12]:6443" }],
     );
   });
 
+  for (const variant of ["sidecar", "mounted"]) {
+    it(`allows a node the name of any of its patches, variant ${variant}`, async () => {
+      const names = [
+        "backends",
+        "config-map",
+        "control-plane-nodes",
+        "haproxy.cfg",
+        "backends-key-m1",
+      ];
+      const nodes = Object.fromEntries(
+        names.map((name, index) => [name, { address: `10.0.0.${index + 11}` }]),
+      );
+      const recording = await recordStack({ nodes, daemonset: { variant } });
+      const urns = recording.resources.map(({ urn }) => urn);
+      assert.deepEqual([...new Set(urns)], urns);
+    });
+  }
+
   it("takes a key over from any other field manager", async () => {
     const recording = await recordStack(two);
-    for (const name of ["backends-m1", "backends-m2"]) {
+    for (const name of ["backends-key-m1", "backends-key-m2"]) {
       assert.deepEqual(metadata(recording.find(PATCH, name))["annotations"], {
         "pulumi.com/patchForce": "true",
       });
@@ -34,7 +54,7 @@ describe("the ConfigMap of the backends", () => {
   it("loses a node's key before that node leaves the cluster", async () => {
     const recording = await recordStack();
     for (const name of ["m1", "m2", "m3"]) {
-      const before = recording.dependencies(recording.find(PATCH, `backends-${name}`));
+      const before = recording.dependencies(recording.find(PATCH, `backends-key-${name}`));
       assert.deepEqual(before.sort(), ["backends-config-map", `${name}-bootstrap`]);
     }
   });
@@ -55,6 +75,6 @@ describe("the ConfigMap of the backends", () => {
           m2: { address: `10.0.0.${last}`, sshHost: "m2.example" },
         },
       });
-    assert.deepEqual(changedObjects(await withLast(12), await withLast(22)), ["backends-m2"]);
+    assert.deepEqual(changedObjects(await withLast(12), await withLast(22)), ["backends-key-m2"]);
   });
 });

@@ -26,7 +26,7 @@ describe("objects in the cluster", () => {
 
   // A false, 0, {} or "" that is a pointer, a map or a list stays in the API.
   const KEPT =
-    /(automountServiceAccountToken|enableServiceLinks|allowPrivilegeEscalation|maxSurge|emptyDir|apiGroups\[0\]|\.nodeSelector\..*)$/;
+    /(automountServiceAccountToken|enableServiceLinks|allowPrivilegeEscalation|maxSurge|emptyDir|apiGroups\[0\])$/;
 
   for (const changes of [{}, { discovery: "both" }, { daemonset: { variant: "mounted" } }]) {
     it(`hold no empty value that the API drops and each preview shows: ${JSON.stringify(changes)}`, async () => {

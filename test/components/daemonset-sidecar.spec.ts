@@ -19,9 +19,9 @@ describe("the DaemonSet", () => {
     const recording = await recordStack();
     assert.deepEqual(recording.dependencies(daemonSetOf(recording).daemonSet).sort(), [
       "access-role-binding",
-      "backends-m1",
-      "backends-m2",
-      "backends-m3",
+      "backends-key-m1",
+      "backends-key-m2",
+      "backends-key-m3",
       "haproxy-updater",
     ]);
   });
@@ -31,12 +31,20 @@ describe("the DaemonSet", () => {
     const dependencies = recording.dependencies(daemonSetOf(recording).daemonSet);
     assert.ok(dependencies.includes("access-slice-role-binding"));
     // A first pod still starts with the ConfigMap that kubelet mounts.
-    assert.ok(dependencies.includes("backends-m1"));
+    assert.ok(dependencies.includes("backends-key-m1"));
   });
 
   it("runs on every control-plane node, whatever its state", async () => {
     const pod = await podOf();
-    assert.deepEqual(pod["nodeSelector"], { "node-role.kubernetes.io/control-plane": "" });
+    assert.equal(pod["nodeSelector"], undefined);
+    const exists = { key: "node-role.kubernetes.io/control-plane", operator: "Exists" };
+    assert.deepEqual(pod["affinity"], {
+      nodeAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: {
+          nodeSelectorTerms: [{ matchExpressions: [exists] }],
+        },
+      },
+    });
     assert.deepEqual(pod["tolerations"], [{ operator: "Exists" }]);
     assert.equal(pod["priorityClassName"], "system-node-critical");
   });

@@ -21,14 +21,14 @@ describe("HAProxy outside the cluster", () => {
         "m2-bootstrap",
         "m3-join-credentials-from-m1",
         "m3-bootstrap",
-        "backends-m3",
+        "backends-key-m3",
       ],
     ];
     assertOrder(recording, order);
   });
 
   it("uses the token only when the updater may read a ConfigMap with a backend", async () => {
-    const objects = ["access-role-binding", "backends-control-plane-nodes", "backends-m1"];
+    const objects = ["access-role-binding", "backends-control-plane-nodes", "backends-key-m1"];
     assertBefore(await recordStack(external), "m1-token", objects);
   });
 
@@ -217,7 +217,8 @@ describe("HAProxy outside a cluster that exists", () => {
       "access-role",
       "access-role-binding",
       "access-token-1",
-      ...["config-map", "control-plane-nodes", "m1", "m2", "m3"].map((what) => `backends-${what}`),
+      ...["backends-config-map", "backends-control-plane-nodes"],
+      ...["backends-key-m1", "backends-key-m2", "backends-key-m3"],
     ];
     for (const name of inCluster) assert.ok(names.includes(name), name);
     assertBefore(recording, "lb2-token", inCluster);

@@ -190,7 +190,7 @@ describe("a lost node", () => {
     const names = recording.resources.map(({ name }) => name);
     assert.ok(names.includes("m2-kubeconfig"));
     assert.ok(names.includes("m2-join-credentials-from-m3"));
-    assert.ok(!names.some((name) => name.endsWith("-from-m1") || name === "backends-m1"));
+    assert.ok(!names.some((name) => name.endsWith("-from-m1") || name === "backends-key-m1"));
     for (const { name, inputs } of recording.all(COMMAND)) {
       const connection = inputs["connection"] as { host: string };
       assert.equal(connection.host === "10.0.0.11", name.startsWith("m1-"), name);

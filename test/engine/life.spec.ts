@@ -28,7 +28,7 @@ describe("on the real engine, a cluster that kubeadm makes", function () {
       assert.ok(names.includes(name), name);
     }
     for (const name of [
-      "backends-m3",
+      "backends-key-m3",
       "backends-control-plane-nodes",
       "haproxy-daemon-set",
       "access-role",
@@ -105,7 +105,7 @@ describe("on the real engine, a cluster that kubeadm makes", function () {
     assert.deepEqual(
       changesOf(steps).filter((line) => line.startsWith("create ")),
       [
-        "create backends-m4",
+        "create backends-key-m4",
         "create m1-join-credentials-from-m4",
         "create m4-bootstrap",
         "create m4-forward",
@@ -196,7 +196,7 @@ describe("on the real engine, a cluster that exists", function () {
   it("shows a changed backend as an update of its key and its preflight", async () => {
     const nodes = [bench.node("m1", 11), bench.node("m2", 22)];
     engine.setConfig(bench.existing(nodes));
-    const expected = ["update backends-m2", "update m2-preflight"];
+    const expected = ["update backends-key-m2", "update m2-preflight"];
     assert.deepEqual(changesOf((await engine.preview()).steps), expected);
     assert.deepEqual(changesOf((await engine.up()).steps), expected);
     assert.deepEqual(bench.takeJournal(), ["m2 m2 apply", "PATCH configmaps/haproxy-backends"]);

@@ -29,7 +29,7 @@ export function nodeLifecycle(plane: () => ControlPlane): void {
     plane().configure(CONTROL_PLANE_NODES, { nodes: moved });
     const { steps } = await plane().engine.preview();
     assert.deepEqual([...new Set(steps.map(({ op }) => op))], ["update"]);
-    assert.ok(steps.some(({ name }) => name === "backends-m4"));
+    assert.ok(steps.some(({ name }) => name === "backends-key-m4"));
     assert.deepEqual(
       steps.filter(({ type }) => /DaemonSet|Provider|ConfigMap$/.test(type)),
       [],
