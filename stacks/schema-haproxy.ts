@@ -12,10 +12,12 @@ const timeouts = keys({
   idle: duration("1ms", "7d")
     .prefault("24h")
     .describe(
-      "Silence on a connection, on both sides. Watches and `logs -f` are silent for hours.",
+      "HAProxy closes a connection that is silent on both sides for so long. Watches and `logs -f` are silent for hours.",
     ),
   check: duration("1ms", "1m").prefault("700ms").describe("One health check."),
-  queue: duration("1ms", "1m").prefault("2s").describe("Wait for a free slot on an API server."),
+  queue: duration("1ms", "1m")
+    .prefault("2s")
+    .describe("A connection waits for so long in HAProxy's queue for a server."),
 })
   .transform(({ hello, connect, idle, check, queue }) => ({
     helloMs: hello,
@@ -52,7 +54,9 @@ const checks = keys({
 
 /** HAProxy itself. */
 export const haproxy = keys({
-  image: image().default("docker.io/library/haproxy:3.0.11").describe("A digest is welcome."),
+  image: image()
+    .default("docker.io/library/haproxy:3.0.11")
+    .describe("HAProxy's image; a digest pins it."),
   resources: resources({ requests: { cpu: "500m", memory: "64Mi" }, limits: {} }).describe(
     "Without a CPU request HAProxy starves beside the API server.",
   ),
@@ -66,7 +70,9 @@ export const haproxy = keys({
     .describe("Connections to the LB port at once; see [limits](how-it-works.md#limits)."),
   hardStopAfter: duration("1ms", "1h")
     .prefault("40s")
-    .describe("After a soft stop or a reload, the old process closes its last connections."),
+    .describe(
+      "So long after a soft stop or a reload, the old process closes its last connections.",
+    ),
   timeouts,
   checks,
 })

@@ -30,7 +30,7 @@ const credentials = {
 
 /** One entry of `nodes` or `loadBalancers`. */
 export const nodeSchema = keys({
-  address: address().describe("IP address inside the cluster."),
+  address: address().describe("IP address by which the other machines reach it."),
   sshHost: host().optional().describe("Name or address for SSH. Default: `address`."),
   sshPort: port().optional().describe("Port for SSH. Default: `ssh.port`."),
   ...hostKeyOf("the machine", " Default: `ssh.hostKey`."),
