@@ -6,7 +6,7 @@ import { exitCode } from "./report";
 import { readEnvFile, readStackSettings } from "./stack";
 
 const USAGE = `usage: npm run status -- --stack NAME [--json] [--env-file FILE]
-  Shows for each load-balancer host which process serves the LB port (HAProxy or the forward), the state of the
+  Shows for each host that runs HAProxy which process serves the LB port (HAProxy or the forward), the state of the
   backends and the age of the updater's last sync, then every problem. Reads the stack's configuration with the
   Pulumi CLI and connects to the hosts by SSH.
 options:
