@@ -50,7 +50,7 @@ main() {
     echo "problem this host lacks curl or ss: install the packages curl and iproute2"
   fi
   ss -Hltnp 'sport = :${ports.lb}' | while read -r _ _ _ local _ process; do
-    echo "listener $local $process"
+    printf 'listener %s %s\\n' "$local" "$process"
   done
   part ${FORWARD_UNIT} ${LISTENER_PROGRAM}
   part ${RULES_UNIT} ${RULES_PROGRAM}
@@ -69,7 +69,9 @@ type Url = (path: string) => string;
 
 const ASK = `curl --silent --fail --noproxy '*' --max-time ${HTTP_SECONDS}`;
 
-const UPDATER = (url: Url) => `  echo "updater $(${ASK} ${url("/updater/status")} | tr -d '\\n')"`;
+// printf: the echo of dash would turn the \n inside a JSON text into an end of line
+const UPDATER = (url: Url) =>
+  `  printf 'updater %s\\n' "$(${ASK} ${url("/updater/status")} | tr -d '\\n')"`;
 
 const METRICS = (url: Url) =>
   `  ${ASK} ${url("/metrics")} | sed -n 's/^haproxy_server_status{.*state="UP"/metric &/p'`;
