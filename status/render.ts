@@ -17,16 +17,24 @@ export function renderStatus(endpoint: string, hosts: readonly HostStatus[]): st
     ...["BACKENDS", "DISCOVERY", "LAST SYNC"],
   ];
   const problems = hosts.flatMap((host) =>
-    host.problems.map((problem) => `  ${host.name}: ${problem}`),
+    host.problems.map((problem) => `  ${host.name}: ${plain(problem)}`),
   );
   return [
     `endpoint ${endpoint}`,
     "",
-    table([head, ...rows]),
+    table([head, ...rows.map((row) => row.map(plain))]),
     "",
     ...(problems.length === 0 ? ["no problems"] : ["problems:", ...problems]),
     "",
   ].join("\n");
+}
+
+/** One line without control characters: the text comes from a host, and goes to a terminal. */
+function plain(text: string): string {
+  return text
+    .trim()
+    .replaceAll(/\s*\n\s*/g, "; ")
+    .replaceAll(/\p{C}/gu, "?");
 }
 
 /** Aligns columns, with two spaces between them. */

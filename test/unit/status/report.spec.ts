@@ -178,6 +178,16 @@ describe("table of the status", () => {
     assert.match(lines[4]!, /^m2 +10.77.0.12 +unknown +unknown +no +- +- +-$/);
     assert.deepEqual(lines.slice(6, 8), ["problems:", "  m2: cannot connect"]);
   });
+
+  it("shows each problem in one line, without control characters", () => {
+    const hostile = 'm9: "\u001b]0;title\u0007\u009b2J\u202e"';
+    const refusal = "[ALERT] one\n  [ALERT] two\n";
+    const status = parse({ updater: updater({ problems: [hostile, refusal] }) });
+    const text = renderStatus("10.77.0.11:6444", [status]);
+    assert.match(text, /^ {2}m1: \[ALERT\] one; \[ALERT\] two$/m);
+    assert.match(text, /^ {2}m1: m9: "\?\]0;title\?\?2J\?"$/m);
+    assert.doesNotMatch(text.replaceAll("\n", ""), /\p{C}/u);
+  });
 });
 
 describe("status of a load-balancer host outside of the cluster", () => {
