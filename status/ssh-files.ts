@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { SshEnd, SshTarget } from "../components/ssh/ssh-target";
+import { quote } from "../host/shell";
 
 /** Time for one connection, in seconds: an unreachable host must not delay the others. */
 const CONNECT_SECONDS = 10;
@@ -49,15 +50,15 @@ export function writeSshFiles(target: SshTarget): SshFiles {
       ends.map(({ alias, end }) => `${alias} ${end.hostKey}\n`).join(""),
     );
     const hosts = ends.map(({ alias, end }) => hostSection(alias, end, folder));
-    const jump = target.bastion === undefined ? [] : [`  ProxyJump ${BASTION_ALIAS}`];
+    const file = path.join(folder, "ssh_config");
     const config = [
       ...(hosts[0] ?? []),
-      ...jump,
+      ...(target.bastion === undefined ? [] : [jump(file)]),
       ...(hosts[1] ?? []),
       ...commonSection(knownHosts),
     ];
     return {
-      config: write("ssh_config", `${config.join("\n")}\n`),
+      config: write(path.basename(file), `${config.join("\n")}\n`),
       askpass: write("askpass", ASKPASS, 0o700),
       remove,
     };
@@ -89,6 +90,11 @@ function hostSection(alias: string, end: SshEnd, folder: string): string[] {
     `  IdentitiesOnly ${ownKey && agent === undefined ? "yes" : "no"}`,
     ...(agent === undefined ? [] : [`  IdentityAgent ${quoted(agent)}`]),
   ];
+}
+
+/** As ProxyJump, which does not quote the file's path. */
+function jump(config: string): string {
+  return `  ProxyCommand ssh -F ${quote(config).replaceAll("%", "%%")} -W '[%h]:%p' ${BASTION_ALIAS}`;
 }
 
 function commonSection(knownHosts: string): string[] {

@@ -12,6 +12,12 @@ export interface Ran {
 /** Exit code of ssh(1) for its own errors. */
 const SSH_FAILED = 255;
 
+/** More than the longest status: a host must not exhaust the memory. */
+const MAX_OUTPUT = 16_000_000;
+
+/** The environment that ssh needs. The others of this process may be Pulumi's secrets. */
+const SSH_VARIABLES = ["PATH", "HOME", "SHELL", "LANG", "LC_ALL", "TMPDIR", "SSH_AUTH_SOCK"];
+
 /** Closes what must not outlive this process. */
 const open = new Set<() => void>();
 process.once("exit", () => open.forEach((close) => close()));
@@ -51,7 +57,7 @@ function execute(
       detached: true,
       stdio: "pipe",
       env: {
-        ...process.env,
+        ...Object.fromEntries(SSH_VARIABLES.map((name) => [name, process.env[name]])),
         SSH_ASKPASS: files.askpass,
         SSH_ASKPASS_REQUIRE: "force",
         // OpenSSH before 8.4 calls SSH_ASKPASS only when there is a display
@@ -68,8 +74,17 @@ function execute(
       reject(new Error(`no result within ${timeoutMs / 1000} s`));
     }, timeoutMs);
     let [stdout, stderr] = ["", ""];
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    const read = (text: string, keep: () => void) => {
+      if (stdout.length + stderr.length + text.length <= MAX_OUTPUT) return keep();
+      killGroup(child);
+      reject(new Error(`more than ${MAX_OUTPUT / 1_000_000} MB of output`));
+    };
+    child.stdout
+      .setEncoding("utf8")
+      .on("data", (text: string) => read(text, () => (stdout += text)));
+    child.stderr
+      .setEncoding("utf8")
+      .on("data", (text: string) => read(text, () => (stderr += text)));
     // ssh may end without reading its input: its exit code decides, not EPIPE
     child.stdin.on("error", () => undefined).end(script);
     child.once("error", (cause: NodeJS.ErrnoException) => {

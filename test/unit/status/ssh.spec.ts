@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { SshTarget } from "../../../components/ssh/ssh-target";
@@ -167,15 +167,75 @@ describe("SSH of the status command", () => {
   });
 
   it("asks for the OpenSSH client when it is missing", async () => {
-    const path = process.env["PATH"];
-    process.env["PATH"] = "/nonexistent";
+    await withVariables({ PATH: "/nonexistent" }, () =>
+      assert.rejects(runScript(target, ":", LIMIT_MS), /install the OpenSSH client/),
+    );
+  });
+
+  it("goes through a bastion when the temporary folder has a space in its name", async () => {
+    const bastion = await startSshServer({ publicKey: userKey.public });
+    const folder = mkdtempSync(path.join(tmpdir(), "status spec's "));
     try {
-      await assert.rejects(runScript(target, ":", LIMIT_MS), /install the OpenSSH client/);
+      await withVariables({ TMPDIR: folder }, async () => {
+        const through = { ...target, bastion: end(bastion, userKey.private) };
+        const ran = await runScript(through, "echo in", LIMIT_MS);
+        assert.equal(ran.stdout, "in\n");
+      });
     } finally {
-      process.env["PATH"] = path;
+      rmSync(folder, { recursive: true });
+      await bastion.close();
     }
   });
+
+  describe("in place of ssh", () => {
+    let folder: string;
+    beforeEach(() => (folder = mkdtempSync(path.join(tmpdir(), "status-ssh-"))));
+    afterEach(() => rmSync(folder, { recursive: true }));
+
+    /** Runs a script where `ssh` is this shell program. */
+    const runWith = async (program: string, variables = {}) => {
+      const bin = path.join(folder, "bin");
+      mkdirSync(bin);
+      writeFileSync(path.join(bin, "ssh"), `#!/bin/sh\n${program}\n`, { mode: 0o755 });
+      const PATH = `${bin}:${process.env["PATH"]}`;
+      return withVariables({ PATH, ...variables }, () => runScript(target, ":", LIMIT_MS));
+    };
+
+    it("a program finds no secret of this process in its environment", async () => {
+      const secret = "hunter2";
+      const { stdout } = await runWith("env", {
+        PULUMI_CONFIG_PASSPHRASE: secret,
+        PULUMI_ACCESS_TOKEN: secret,
+        AWS_SECRET_ACCESS_KEY: secret,
+        SSH_AUTH_SOCK: "/run/agent.sock",
+      });
+      assert.match(stdout, /^SSH_ASKPASS=/m);
+      assert.match(stdout, /^SSH_AUTH_SOCK=\/run\/agent\.sock$/m);
+      assert.ok(!stdout.includes(secret), stdout);
+    });
+
+    it("a program that never stops writing is ended", async () => {
+      await assert.rejects(runWith("yes $(seq 100000)"), /^Error: more than 16 MB of output$/);
+    });
+  });
 });
+
+/** Runs with these environment variables of this process. */
+async function withVariables<T>(
+  variables: Readonly<Record<string, string>>,
+  action: () => Promise<T>,
+): Promise<T> {
+  const before = { ...process.env };
+  Object.assign(process.env, variables);
+  try {
+    return await action();
+  } finally {
+    for (const name of Object.keys(variables)) {
+      if (before[name] === undefined) delete process.env[name];
+      else process.env[name] = before[name];
+    }
+  }
+}
 
 /** OpenSSH's own agent with one key. */
 async function startOpenSshAgent(privateKey: string): Promise<{ socket: string; close(): void }> {
