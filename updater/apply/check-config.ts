@@ -54,13 +54,18 @@ function runCheck(command: readonly string[] | undefined, file: string): Verdict
   if (error !== undefined && code !== "ETIMEDOUT") {
     return { kind: "unavailable", message: `${program}: ${error.message}` };
   }
-  const message = `${run.stdout}${run.stderr}`.trim().slice(-2000);
+  const message = withoutPids(`${run.stdout}${run.stderr}`.trim()).slice(-2000);
   if (CANNOT_RUN.has(run.status)) return { kind: "unavailable", message: `${program}: ${message}` };
   if (run.status === 0) return { kind: "good" };
   if (run.status !== null)
     return { kind: "refused", message: `${program} refuses ${file}: ${message}` };
   const how = code ?? run.signal ?? "unknown";
   return { kind: "failed", message: `${program} could not check ${file} (${how}): ${message}` };
+}
+
+/** The same refusal has the same text each time: it is logged once, and is one Event. */
+function withoutPids(text: string): string {
+  return text.replaceAll(/^(\[[A-Z]+\]) *\(\d+\) *:/gm, "$1");
 }
 
 /** No command is an operator's choice: that is logged, and is not a problem. */

@@ -35,6 +35,12 @@ describe("checkWith", () => {
     assert.throws(() => refuse(at("f")), /line 3 is bad/);
   });
 
+  it("refuses a file with the same message each time: without HAProxy's process id", () => {
+    const refusal = 'echo "[ALERT]    ($$) : config : parsing [$0:1]: unknown keyword" >&2; exit 1';
+    const refuse = checkWith(["sh", "-c", refusal], testContext());
+    assert.throws(() => refuse("f"), { message: /: \[ALERT\] config : parsing \[f:1\]: unknown/ });
+  });
+
   const missing: [string, readonly string[] | undefined, RegExp, boolean][] = [
     ["is not set", undefined, /no checkCommand is set/, false],
     ["does not exist", ["/no/such/program"], /\/no\/such\/program.*ENOENT/, true],
