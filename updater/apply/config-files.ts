@@ -90,8 +90,16 @@ export class ConfigFiles {
   }
 
   /** HAProxy has loaded the file, or needs no reload any more. */
-  release(): void {
+  release(desired: DesiredSlots): void {
+    if (this.#held === undefined) return;
     this.#held = undefined;
+    this.endIfWritten(desired);
+  }
+
+  /** Ends the problem of an attempted write when haproxy.cfg is as desired without it. */
+  endIfWritten(desired: DesiredSlots): void {
+    const isWritten = !this.#dirty && this.config === this.#wholeConfig(desired).text;
+    if (isWritten) this.#context.report.end("ConfigurationNotWritten");
   }
 
   #wholeConfig({ slots }: DesiredSlots): Config {

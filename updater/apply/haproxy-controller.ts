@@ -108,6 +108,7 @@ export class HaproxyController {
     const change = planSlotChange(before, this.#drains.backends, backends, revision);
     this.#desired = change.desired;
     if (change.isEmpty) {
+      this.#files.endIfWritten(this.#desired);
       this.#applied(revision);
       return true;
     }
@@ -161,27 +162,32 @@ export class HaproxyController {
   async #tick(): Promise<void> {
     try {
       const snapshot = await this.#runtime.snapshot();
-      this.#reachable(snapshot);
       this.#snapshot = snapshot;
-      if (this.backends().length === 0) {
-        this.#desired = { ...this.#desired, slots: adoptSlots(snapshot) };
-      }
-      if (this.backends().length === 0) return;
-      if (await this.#reloader.reloadIfNeeded(this.#desired, snapshot)) {
-        this.#snapshot = undefined;
-        return;
-      }
-      reportHaproxyProblems(this.#context, snapshot);
-      await this.#changes.limitConnections(snapshot);
-      this.#snapshot = await this.#changes.reconcile(this.#desired, snapshot);
-      this.#files.keepState(this.#desired, this.#snapshot);
-      this.#files.flush(this.#desired, this.#snapshot);
+      await this.#correct(snapshot);
+      this.#reachable(snapshot);
     } catch (error) {
       this.#snapshot = undefined;
       this.#unreachable(error);
     }
   }
 
+  async #correct(snapshot: Snapshot): Promise<void> {
+    if (this.backends().length === 0) {
+      this.#desired = { ...this.#desired, slots: adoptSlots(snapshot) };
+    }
+    if (this.backends().length === 0) return;
+    if (await this.#reloader.reloadIfNeeded(this.#desired, snapshot)) {
+      this.#snapshot = undefined;
+      return;
+    }
+    reportHaproxyProblems(this.#context, snapshot);
+    await this.#changes.limitConnections(snapshot);
+    this.#snapshot = await this.#changes.reconcile(this.#desired, snapshot);
+    this.#files.keepState(this.#desired, this.#snapshot);
+    this.#files.flush(this.#desired, this.#snapshot);
+  }
+
+  /** It has answered, and has taken all commands. */
   #reachable({ pid }: Snapshot): void {
     const { log, report } = this.#context;
     if (this.#awaySinceMs !== undefined) log.info("HAProxy answers", { pid });

@@ -29,15 +29,19 @@ export class Reloader {
     const { metrics, log, report, now } = this.#context;
     const files = this.#files;
     const reason = this.#reason(desired, snapshot);
-    if (reason === undefined) files.release();
-    if (reason === undefined || now() < this.#notBeforeMs) return false;
+    if (reason === undefined) {
+      files.release(desired);
+      report.end("ReloadFailed");
+      return false;
+    }
+    if (now() < this.#notBeforeMs) return false;
     const former = files.config;
     const isWritten = files.writeForReload(desired, snapshot);
     try {
       if (isWritten) {
         const pid = await this.#master.reload();
         metrics.reloads += 1;
-        files.release();
+        files.release(desired);
         report.end("ReloadFailed");
         log.info("reloaded HAProxy", { reason, pid });
         return true;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { POOLS, type HaproxySpec } from "../../../haproxy/config";
+import { POOLS, renderHaproxyConfig, type HaproxySpec } from "../../../haproxy/config";
 import { HAPROXY_DEFAULTS } from "../../support/haproxy-defaults";
 import type { MasterApi } from "../../../haproxy/master";
 import type { Backend } from "../../../haproxy/model";
@@ -12,6 +12,7 @@ import { createLog } from "../../../updater/report/log";
 import { Metrics } from "../../../updater/report/metrics";
 import { Reporter } from "../../../updater/report/reporter";
 import { REFUSED_PAUSE_MS } from "../../../updater/apply/config-files";
+import { readLastGood } from "../../../updater/apply/last-good";
 import { exampleSettings } from "./example-settings";
 
 const M1 = { name: "m1", address: "10.0.0.1", port: 6443 };
@@ -33,6 +34,8 @@ class FakeHaproxy {
   refusesReload = false;
   /** It does not answer. */
   isAway = false;
+  /** It refuses to put a backend into a slot. */
+  refusesFill = false;
   description = "";
   readonly #failed = new Set<string>();
   #slots: Slot[] = [];
@@ -63,7 +66,9 @@ class FakeHaproxy {
     snapshot: () =>
       this.isAway ? Promise.reject(new Error("away")) : Promise.resolve(this.#snapshot()),
     fill: (slot: number, { address, port }: Backend) =>
-      this.#put("fill", slot, { address, port, admin: 0 }),
+      this.refusesFill
+        ? Promise.reject(new Error('HAProxy refused "set server ready/s3 addr": no'))
+        : this.#put("fill", slot, { address, port, admin: 0 }),
     reopen: (slot: number) => this.#put("reopen", slot, { admin: 0 }),
     drain: (slot: number) => this.#put("drain", slot, { admin: DRAIN }),
     close: (slot: number) => this.#put("close", slot, { admin: MAINTENANCE }),
@@ -106,6 +111,7 @@ describe("HaproxyController", () => {
   let report: Reporter;
   const at = (name: string): string => join(folder, name);
   const written = (): string => readFileSync(at("haproxy.cfg"), "utf8");
+  const slotsInFile = () => readLastGood(at("last-good.json"))?.slots ?? [];
   const hasBackend = ({ address }: Backend): boolean => written().includes(` ${address}:6443 `);
 
   /** The servers of the server-state file, or of a copy of it. */
@@ -174,6 +180,49 @@ describe("HaproxyController", () => {
     assert.ok(await controller.apply([M1, M3], "2"));
     assert.deepEqual(haproxy.serving.sort(), [M1.address, M3.address]);
     assert.ok(hasBackend(M3) && !hasBackend(M2));
+  });
+
+  it("ends the problem of a refused change when the backends are the former ones again", async () => {
+    refuse(M3.address);
+    assert.equal(await controller.apply([M1, M3], "2"), false);
+    assert.match(report.list().join(), /^ConfigurationNotWritten/);
+    assert.ok(await controller.apply([M1, M2], "3"));
+    assert.deepEqual(report.list(), []);
+  });
+
+  it("ends the problems of a failed reload when a restarted HAProxy has the settings", async () => {
+    haproxy.refusesReload = true;
+    start({ maxConnections: 500 });
+    await controller.tick();
+    assert.match(report.list().join(), /^ReloadFailed/);
+    refuse("maxconn 500");
+    nowMs += REFUSED_PAUSE_MS;
+    await controller.tick();
+    assert.match(report.list().join(), /ConfigurationNotWritten/);
+    // as `prepare` does at a start of HAProxy
+    const { haproxy: spec } = exampleSettings(folder);
+    writeFileSync(
+      at("haproxy.cfg"),
+      renderHaproxyConfig({ ...spec, maxConnections: 500 }, slotsInFile()),
+    );
+    haproxy.load(written());
+    await controller.tick();
+    assert.deepEqual(report.list(), []);
+  });
+
+  it("reports a command that HAProxy keeps refusing, and logs that once", async () => {
+    haproxy.refusesFill = true;
+    assert.ok(await controller.apply([M1, M2, M3], "2"));
+    for (let second = 0; second < 5; second++) {
+      nowMs += 1000;
+      await controller.tick();
+    }
+    assert.match(report.list().join(), /^HaproxyUnreachable: .*refused "set server/);
+    assert.equal(lines.filter((line) => line.includes("HAProxy does not answer")).length, 1);
+    haproxy.refusesFill = false;
+    await controller.tick();
+    assert.deepEqual(report.list(), []);
+    assert.equal(haproxy.serving.length, 3);
   });
 
   it("replaces a backend at run time while HAProxy refuses the file for its other settings", async () => {
