@@ -21,7 +21,7 @@ export const PROBLEMS = {
   ConfigurationNotChecked: undefined,
   ServerStateNotWritten: "write",
   ReloadFailed: "reload",
-  /** HAProxy's admin socket has not answered for some seconds. */
+  /** HAProxy's admin socket has not answered, or has refused our commands, for some seconds. */
   HaproxyUnreachable: undefined,
   /** API servers answer 401 or 403 to HAProxy's checks. */
   ChecksUnauthorized: undefined,
@@ -73,16 +73,17 @@ export class Reporter {
   /** These are the problems of this reason, and no others. */
   replace(reason: ProblemReason, texts: readonly string[]): void {
     const { log, metrics } = this.#outputs;
-    const before = this.#present.get(reason) ?? [];
+    // A set: a ConfigMap may have tens of thousands of refused entries.
+    const before = new Set(this.#present.get(reason));
     this.#present.set(reason, texts);
     metrics.problems.set(reason, texts.length);
     const kind = PROBLEMS[reason];
     for (const text of texts) {
       if (kind !== undefined) metrics.countError(kind);
-      if (!before.includes(text)) log.warn(text, { reason });
+      if (!before.has(text)) log.warn(text, { reason });
     }
     this.#sendEvents(reason, texts);
-    if (texts.length === 0 && before.length > 0) log.info("problem ended", { reason });
+    if (texts.length === 0 && before.size > 0) log.info("problem ended", { reason });
   }
 
   /** Offers the Events of all present problems again: some may not have been written yet. */

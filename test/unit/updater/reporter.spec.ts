@@ -83,6 +83,15 @@ describe("Reporter", () => {
     assert.equal(lines.length, 2);
   });
 
+  it("takes little time for very many problems", () => {
+    const texts = (value: string) => Array.from({ length: 60_000 }, (_, n) => `m${n}: ${value}`);
+    report.replace("BackendRefused", texts("bad"));
+    const start = performance.now();
+    report.replace("BackendRefused", [...texts("bad"), "n: bad"]);
+    assert.equal(lines.length, 60_001);
+    assert.ok(performance.now() - start < 2000);
+  });
+
   it("offers the Events of lasting problems again", () => {
     report.begin("ReloadFailed", "no worker");
     report.begin("NoBackends", "none");
