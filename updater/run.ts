@@ -38,6 +38,8 @@ const MERGE_MS = 200;
 export interface RunOptions {
   readonly times?: Partial<SourceTimes>;
   readonly tickMs?: number;
+  /** Pause before backends that could not be applied are tried again. */
+  readonly retryMs?: number;
 }
 
 /**
@@ -64,6 +66,7 @@ class Updater {
   readonly #sync = new SyncState();
   readonly #token: TokenReader;
   readonly #tickMs: number;
+  readonly #retryMs: number;
   readonly #changes: CoalescingQueue<undefined>;
   #waitingForToken = false;
   #refused: readonly RefusedEntry[] = [];
@@ -88,6 +91,7 @@ class Updater {
     this.#context = context;
     this.#changes = new CoalescingQueue(() => this.#apply(), MERGE_MS, signal);
     this.#tickMs = options.tickMs ?? TICK_MS;
+    this.#retryMs = options.retryMs ?? REFUSED_PAUSE_MS;
     this.#token = new TokenReader(settings);
     this.#runtime = new RuntimeApi(settings.haproxy.adminSocket);
     this.#checkToken = new CheckToken(context, () => this.#token.read());
@@ -227,6 +231,7 @@ class Updater {
       report.end("BackendsNotApplied");
     } catch (error) {
       report.begin("BackendsNotApplied", error, `resourceVersion ${revision}`);
+      this.#applyLater();
     }
   }
 
@@ -234,7 +239,7 @@ class Updater {
     this.#retry ??= setTimeout(() => {
       this.#retry = undefined;
       this.#changes.put(undefined);
-    }, REFUSED_PAUSE_MS);
+    }, this.#retryMs);
   }
 
   #metrics(): string {

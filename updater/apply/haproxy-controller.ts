@@ -80,7 +80,7 @@ export class HaproxyController {
   /**
    * Makes these the desired backends.
    * @returns false when HAProxy refuses the file with them: the former ones stay
-   * @throws Error for an empty set
+   * @throws Error for an empty set, or an unforeseen one: the former ones stay then, too
    */
   apply(backends: readonly Backend[], revision: string): Promise<boolean> {
     return this.#enqueue(() => this.#apply(backends, revision));
@@ -114,9 +114,16 @@ export class HaproxyController {
     }
     const undoDrains = this.#drains.plan(change, this.#changes.drainUntilMs());
     const steps = change.steps.map(describeStep);
-    if (!(await this.#writeAndApply(change, steps.join(", ")))) {
-      this.#desired = before;
-      undoDrains();
+    let isAccepted = false;
+    try {
+      isAccepted = await this.#writeAndApply(change, steps.join(", "));
+    } finally {
+      if (!isAccepted) {
+        this.#desired = before;
+        undoDrains();
+      }
+    }
+    if (!isAccepted) {
       await this.#tick();
       return false;
     }

@@ -11,6 +11,7 @@ import { HaproxyController } from "../../../updater/apply/haproxy-controller";
 import { createLog } from "../../../updater/report/log";
 import { Metrics } from "../../../updater/report/metrics";
 import { Reporter } from "../../../updater/report/reporter";
+import type { UpdaterSettings } from "../../../updater/settings";
 import { REFUSED_PAUSE_MS } from "../../../updater/apply/config-files";
 import { readLastGood } from "../../../updater/apply/last-good";
 import { exampleSettings } from "./example-settings";
@@ -109,6 +110,7 @@ describe("HaproxyController", () => {
   let haproxy: FakeHaproxy;
   let controller: HaproxyController;
   let report: Reporter;
+  let settings: UpdaterSettings;
   const at = (name: string): string => join(folder, name);
   const written = (): string => readFileSync(at("haproxy.cfg"), "utf8");
   const slotsInFile = () => readLastGood(at("last-good.json"))?.slots ?? [];
@@ -123,7 +125,7 @@ describe("HaproxyController", () => {
   /** Starts a new controller; HAProxy's check refuses files that match a line of `refused`. */
   const start = (changes: Partial<HaproxySpec> = {}): void => {
     const example = exampleSettings(folder);
-    const settings = {
+    settings = {
       ...example,
       haproxy: { ...example.haproxy, ...changes },
       checkCommand: [
@@ -180,6 +182,25 @@ describe("HaproxyController", () => {
     assert.ok(await controller.apply([M1, M3], "2"));
     assert.deepEqual(haproxy.serving.sort(), [M1.address, M3.address]);
     assert.ok(hasBackend(M3) && !hasBackend(M2));
+  });
+
+  it("is at the former backends after a change that failed, and can repeat it", async () => {
+    const broken = new Error("out of handles");
+    const { checkCommand } = settings;
+    Object.defineProperty(settings, "checkCommand", {
+      configurable: true,
+      get: () => {
+        throw broken;
+      },
+    });
+    await assert.rejects(controller.apply([M1, M3], "2"), broken);
+    assert.deepEqual(
+      controller.backends().map(({ name }) => name),
+      ["m1", "m2"],
+    );
+    Object.defineProperty(settings, "checkCommand", { value: checkCommand });
+    assert.ok(await controller.apply([M1, M3], "2"));
+    assert.ok(hasBackend(M3));
   });
 
   it("ends the problem of a refused change when the backends are the former ones again", async () => {

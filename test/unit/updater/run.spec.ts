@@ -5,6 +5,7 @@ import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { HaproxyController } from "../../../updater/apply/haproxy-controller";
 import { exitCode, parseAnswers } from "../../../status/report";
 import { createLog } from "../../../updater/report/log";
 import type { UpdaterStatus } from "../../../updater/report/status-server";
@@ -60,7 +61,7 @@ describe("the running updater", function () {
     const apiPort = (api.address() as AddressInfo).port;
     const settings = exampleSettings(folder, { apiPort, apiCaFile: certificates.caFile });
     const log = createLog((line) => lines.push(line));
-    running = run(settings, log, stop.signal, { tickMs: 100 });
+    running = run(settings, log, stop.signal, { tickMs: 100, retryMs: 100 });
   };
   const ask = (path: string): Promise<string> =>
     new Promise((resolve, reject) => {
@@ -97,4 +98,20 @@ describe("the running updater", function () {
       assert.equal(exitCode([host]), 1);
     });
   }
+
+  it("applies the backends again when that failed in an unforeseen way", async () => {
+    const broken = { apply: () => Promise.reject(new Error("out of handles")) };
+    const working = Object.getOwnPropertyDescriptors(HaproxyController.prototype);
+    Object.assign(HaproxyController.prototype, broken);
+    try {
+      start({ m1: "10.0.0.1:6443" });
+      await synced();
+      await waitFor("a problem", async () => (await statusOf()).problems.length > 0);
+      assert.match((await statusOf()).problems.join(), /^BackendsNotApplied: .*out of handles$/);
+    } finally {
+      Object.defineProperty(HaproxyController.prototype, "apply", working.apply);
+    }
+    await waitFor("the backends", async () => (await statusOf()).revision === "7");
+    assert.deepEqual((await statusOf()).problems.join(), "");
+  });
 });
