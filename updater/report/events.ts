@@ -15,6 +15,9 @@ const TIMEOUT_MS = 5000;
 const REPEAT_MS = 30 * 60_000;
 /** An Event that could not be written is tried again after this. */
 const RETRY_MS = 10_000;
+/** So many different Events at once, then one for each refill: as client-go's recorder. */
+const BURST = 25;
+const REFILL_MS = 5 * 60_000;
 /** The API accepts at most 1024 characters (events.k8s.io validation). */
 const MAX_MESSAGE = 1000;
 
@@ -30,7 +33,7 @@ export interface EventConnection {
   readonly retryMs?: number;
 }
 
-type EventContext = Pick<Context, "settings" | "log" | "metrics">;
+type EventContext = Pick<Context, "settings" | "log" | "metrics" | "now">;
 
 /** Creates Events, and counts up those that exist. A failure is counted and stops nothing. */
 export class EventReporter {
@@ -39,6 +42,8 @@ export class EventReporter {
   readonly #host: string;
   readonly #sentAtMs = new Map<string, number>();
   #uid = "";
+  #credit = BURST;
+  #creditAtMs = 0;
   /** The last failure: a repetition is not logged. */
   #failure = "";
 
@@ -56,20 +61,22 @@ export class EventReporter {
     if (uid !== "") this.#uid = uid;
   }
 
-  /** Sends an Event, the same one at most once in half an hour. Never throws. */
+  /** Sends an Event, the same one at most once in half an hour, and not too many. Never throws. */
   async report(reason: string, message: string): Promise<void> {
     const key = createHash("sha256")
       .update(JSON.stringify([this.#host, this.#uid, reason, message]))
       .digest("hex")
       .slice(0, 16);
-    const now = performance.now();
+    const now = this.#context.now();
     if (now - (this.#sentAtMs.get(key) ?? -Infinity) < REPEAT_MS) return;
+    if (!this.#spend(now)) return;
     if (this.#sentAtMs.size > 500) this.#sentAtMs.clear();
     this.#sentAtMs.set(key, now);
     try {
       await this.#send(key, reason, message.slice(0, MAX_MESSAGE));
       this.#failure = "";
     } catch (error) {
+      this.#credit += 1;
       this.#sentAtMs.set(key, now - REPEAT_MS + (this.#connection.retryMs ?? RETRY_MS));
       this.#context.metrics.countError("event");
       const text = errorText(error);
@@ -78,6 +85,15 @@ export class EventReporter {
       }
       this.#failure = text;
     }
+  }
+
+  /** False when there were too many: the caller offers the Event again while its problem lasts. */
+  #spend(now: number): boolean {
+    this.#credit = Math.min(BURST, this.#credit + (now - this.#creditAtMs) / REFILL_MS);
+    this.#creditAtMs = now;
+    if (this.#credit < 1) return false;
+    this.#credit -= 1;
+    return true;
   }
 
   async #send(key: string, reason: string, message: string): Promise<void> {

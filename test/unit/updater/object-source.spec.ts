@@ -239,12 +239,15 @@ describe("ObjectSource", function () {
   });
 
   describe("Events", () => {
+    let nowMs: number;
+    beforeEach(() => (nowMs = 0));
     const reporter = (apiServer: ApiServer): EventReporter =>
       new EventReporter(
         {
           settings: exampleSettings(folder),
           metrics,
           log: createLog((line) => lines.push(line)),
+          now: () => nowMs,
         },
         {
           host: "m1",
@@ -314,6 +317,21 @@ describe("ObjectSource", function () {
       assert.equal(metrics.errors("event"), 1);
       await events.report("NoBackends", "none");
       assert.equal(calls.length, 2);
+    });
+
+    it("come 25 at once, then one in 5 minutes, when a problem's text keeps changing", async () => {
+      const { calls, server } = await collect([403, 403, 403]);
+      const events = reporter(server);
+      const report = async (count: number) => {
+        for (let n = 0; n < count; n++) await events.report("ReloadFailed", `${nowMs} ${n}`);
+        return calls.splice(0).length;
+      };
+      assert.equal(await report(3), 3, "not written: they do not count");
+      assert.equal(await report(40), 25);
+      nowMs += 5 * 60_000;
+      assert.equal(await report(40), 1);
+      nowMs += 24 * 3_600_000;
+      assert.equal(await report(40), 25);
     });
   });
 });
