@@ -25,8 +25,13 @@ export class ConfigurationError extends Error {
   }
 }
 
+const HIDDEN_KEYS = "privateKey|privateKeyPassword|kubeconfig";
+
 /** Keys whose values are never shown. */
-const HIDDEN = /^(privateKey|privateKeyPassword|kubeconfig)$/;
+const HIDDEN = new RegExp(`^(${HIDDEN_KEYS})$`);
+
+/** One of them inside a text, such as an object that is not quite JSON. */
+const HIDDEN_INSIDE = new RegExp(`\\b(${HIDDEN_KEYS})\\b`);
 
 const NOT_SHOWN = "a value (not shown)";
 
@@ -52,7 +57,8 @@ export function show(path: string, value: unknown): string {
   if (path.split(/[.[]/).some((key) => HIDDEN.test(key))) return NOT_SHOWN;
   let secret = false;
   const json = JSON.stringify(value, (key, inner: unknown) => {
-    secret ||= looksSecret(key) || (typeof inner === "string" && looksSecret(inner));
+    secret ||= looksSecret(key);
+    if (typeof inner === "string") secret ||= looksSecret(inner) || HIDDEN_INSIDE.test(inner);
     return HIDDEN.test(key) ? NOT_SHOWN : inner;
   });
   if (secret) return NOT_SHOWN;

@@ -90,6 +90,21 @@ describe("an error of the configuration", () => {
     assert.ok(!message.includes("hunter2"), message);
   });
 
+  for (const key of ["ssh", "nodes", "haproxy"]) {
+    for (const text of [
+      '{"user":"root","privateKeyPassword":"hunter2",}',
+      "{'user': 'root', 'privateKeyPassword': 'hunter2'}",
+      "user: root, privateKeyPassword: hunter2",
+      '{"kubeconfig":"hunter2"',
+    ]) {
+      it(`shows no password in the place of ${key} in ${text.slice(0, 8)}..., which is no JSON`, () => {
+        const message = messageOf({ [key]: text });
+        assert.match(message, /got a value \(not shown\)/);
+        assert.ok(!message.includes("hunter2"), message);
+      });
+    }
+  }
+
   it("says where a key belongs that stands in the place of a path", () => {
     const message = messageOf({ ssh: { ...ssh, privateKeyFile: PEM } });
     assert.match(
