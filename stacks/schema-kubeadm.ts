@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { flag, host, keys, list, text } from "./fields";
 
-const word = (what: string) => text(what, (value) => /^[A-Za-z0-9/_.-]+$/.test(value));
+const word = (what: string) => text(what, /^[A-Za-z0-9/_.-]+$/);
 const fragment = (document: string) =>
   z
     .record(z.string(), z.unknown(), { error: "an object, as in kubeadm's documents" })
@@ -10,8 +10,9 @@ const fragment = (document: string) =>
 
 /** kubeadm, for bootstrap kubeadm. */
 export const kubeadm = keys({
-  kubernetesVersion: text("a version like v1.35.4", (value) =>
-    /^v[0-9]+\.[0-9]+\.[0-9]+([-+][A-Za-z0-9.+-]+)?$/.test(value),
+  kubernetesVersion: text(
+    "a version like v1.35.4",
+    /^v[0-9]+\.[0-9]+\.[0-9]+([-+][A-Za-z0-9.+-]+)?$/,
   )
     .optional()
     .describe("Like `v1.35.4`. Default: that of the installed kubeadm."),

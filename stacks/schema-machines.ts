@@ -48,7 +48,7 @@ export const nodeSchema = keys({
 
 /** How the program reaches the machines. */
 export const ssh = keys({
-  user: text("a user's name", (value) => /^[a-z_][a-z0-9_.-]*$/i.test(value))
+  user: text("a user's name", /^[A-Za-z_][A-Za-z0-9_.-]*$/)
     .default("root")
     .describe("Any other user needs sudo without a password."),
   port: port().default(22).describe("SSH port of the machines."),

@@ -45,8 +45,9 @@ export const schema = {
     .describe(
       "`kubeadm`: make the cluster and join new control-plane nodes. `none`: the cluster exists; give its `kubeconfig`, and neither `clusterName` nor `kubeadm`.",
     ),
-  clusterName: text("letters, digits, '-' and '.'; at most 63", (value) =>
-    /^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$/.test(value),
+  clusterName: text(
+    "letters, digits, '-' and '.'; at most 63",
+    /^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$/,
   )
     .optional()
     .describe("Name of the cluster. Default: kubeadm's own, `kubernetes`."),
@@ -69,9 +70,7 @@ export const schema = {
     "CIDRs that may use the LB port and the metrics; the control-plane nodes must be among them. Empty: all.",
   ),
   ownAddress: keys({
-    interface: text("the name of a network interface", (value) =>
-      /^[A-Za-z0-9_.@-]{1,15}$/.test(value),
-    )
+    interface: text("the name of a network interface", /^[A-Za-z0-9_.@-]{1,15}$/)
       .optional()
       .describe(
         "A host takes the first address of this interface as its own. Default: the source of the default route, as in kubeadm.",

@@ -77,13 +77,16 @@ export function expectedAt(path: string, value: unknown, expected: string): Vali
 
 /** The errors that a schema finds in the value at `path`. */
 export function schemaErrors(path: string, value: unknown, error: z.ZodError): ValidationError[] {
-  return error.issues.flatMap((issue) => {
+  const errors = error.issues.flatMap((issue) => {
     const where = join(path, issue.path);
     if (issue.code === "unrecognized_keys") {
       return issue.keys.map((key) => ({ path: join(where, [key]), message: issue.message }));
     }
     return [expectedAt(where, valueAt(value, issue.path), issue.message)];
   });
+  // a value that breaks several rules has one error
+  const texts = errors.map(({ path: at, message }) => `${at}: ${message}`);
+  return errors.filter((_, index) => texts.indexOf(texts[index]!) === index);
 }
 
 function join(path: string, more: readonly PropertyKey[]): string {

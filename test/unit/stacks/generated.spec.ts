@@ -85,6 +85,12 @@ describe("config.schema.json", () => {
     ["a time without a unit", "control-plane-lb:haproxy", { timeouts: { idle: 86400000 } }],
     ["a port out of range", "control-plane-lb:ports", { api: 70000 }],
     ["a word that is no choice", "control-plane-lb:topology", "pods"],
+    ["an image that is no reference", "control-plane-lb:haproxy", { image: "haproxy:3.0 new" }],
+    ["a host key of an unknown type", "control-plane-lb:ssh", { hostKey: "ssh-dss AAAA" }],
+    ["a user that begins with a dash", "control-plane-lb:ssh", { user: "-oProxyCommand=x" }],
+    ["an interface with a space", "control-plane-lb:ownAddress", { interface: "eth0 x" }],
+    ["a version without v", "control-plane-lb:kubeadm", { kubernetesVersion: "1.35.4" }],
+    ["an empty path", "control-plane-lb:ssh", { privateKeyFile: "" }],
   ] as const) {
     it(`refuses ${what}`, () => assert.equal(valid(withKey(key, value)), false));
   }

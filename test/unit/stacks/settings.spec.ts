@@ -62,6 +62,12 @@ describe("readSettings", () => {
     ]);
   });
 
+  it("reports a value once, however many rules it breaks", () => {
+    assert.deepEqual(validationErrors({ imagePullSecrets: ["Reg_Cred"] }), [
+      'imagePullSecrets[0]: got "Reg_Cred", expected the name of a Secret in kube-system',
+    ]);
+  });
+
   it("sorts m2 before m10", () => {
     const node = (n: number) => ({ address: `10.0.0.${n}` });
     const { nodes } = read({ nodes: { m10: node(10), m2: node(2), m1: node(1) } });
