@@ -45,8 +45,9 @@ function forEditors(property: Property): Schema {
   const schema: Record<string, unknown> = { ...rest };
   delete schema["secret"];
   if (description !== undefined) schema["description"] = plain(description);
-  // the long patterns of addresses say no more than their format
-  if (schema["format"] !== undefined) delete schema["pattern"];
+  // the long patterns of addresses say no more than their format; other formats are Zod's own
+  if (["ipv4", "ipv6"].includes(String(schema["format"]))) delete schema["pattern"];
+  else delete schema["format"];
   if (property.properties !== undefined) {
     schema["properties"] = Object.fromEntries(
       Object.entries(property.properties).map(([key, inner]) => {

@@ -95,6 +95,17 @@ describe("config.schema.json", () => {
     it(`refuses ${what}`, () => assert.equal(valid(withKey(key, value)), false));
   }
 
+  it("names only formats that validators know, and so checks CIDRs by pattern", () => {
+    const text = read("config.schema.json");
+    const formats = [...text.matchAll(/"format": "([^"]*)"/g)].map(([, format]) => format);
+    assert.deepEqual([...new Set(formats)].sort(), ["ipv4", "ipv6"]);
+    const allow = (cidr: string) => valid(withKey("control-plane-lb:allow", [cidr]));
+    assert.deepEqual(["10.0.0.0/8", "fd00::/8", "10.0.0.0/33", "fd00::"].map(allow), [
+      ...[true, true],
+      ...[false, false],
+    ]);
+  });
+
   it("refuses a file without endpoint", () => {
     const { config } = dev();
     delete config["control-plane-lb:endpoint"];
