@@ -104,7 +104,7 @@ files_note() { # remembers the paths that this run changed
 files_folder() { # makes folder $1 and remembers each folder that was missing
   [ -n "$1" ] && [ ! -d "$1" ] || return 0
   files_folder "\${1%/*}"
-  printf '%s\\n' "$1" >>"$files_state/folders"
+  grep -qxF -- "$1" "$files_state/folders" || printf '%s\\n' "$1" >>"$files_state/folders"
   mkdir "$1"
 }
 files_listed() { # is path $1 in manifest $2
@@ -196,9 +196,10 @@ files_tidy() { # removes empty folders of ours, the deepest first
   sort -ru "$files_state/folders" >"$files_state/folders.sorted"
   while read -r files_each; do
     [ ! -d "$files_each" ] || rmdir "$files_each" 2>/dev/null || printf '%s\\n' "$files_each"
-  done <"$files_state/folders.sorted" >"$files_state/folders"
+  done <"$files_state/folders.sorted" >"$files_state/folders.left"
+  mv -f "$files_state/folders.left" "$files_state/folders"
   rm -f "$files_state/folders.sorted"
   [ -s "$files_state/folders" ] || rm -f "$files_state/folders"
-  find "$files_state/backup" -depth -type d -exec rmdir {} + 2>/dev/null || :
-  rmdir "$files_state/manifests" "$files_state" 2>/dev/null || :
+  # an interrupted run may have left empty ones of others too
+  find "$files_state" -depth -type d -exec rmdir {} + 2>/dev/null || :
 }`;

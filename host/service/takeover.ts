@@ -67,9 +67,8 @@ configuration_restore() {
   fi
 }
 package_restore() {
-  [ -e "$package_kept/unit" ] || return 0
-  read -r package_enabled package_active <"$package_kept/unit"
-  if [ -d /run/systemd/system ]; then
+  if [ -e "$package_kept/unit" ] && [ -d /run/systemd/system ]; then
+    read -r package_enabled package_active <"$package_kept/unit"
     [ "$package_enabled" = masked ] || systemctl --quiet unmask ${PACKAGE_UNIT} 2>/dev/null || :
     [ "$package_enabled" != enabled ] || systemctl --quiet enable ${PACKAGE_UNIT} 2>/dev/null || warn "${PACKAGE_UNIT} cannot be enabled again"
     [ "$package_active" != active ] || systemctl start ${PACKAGE_UNIT} || warn "${PACKAGE_UNIT} does not start again: see systemctl status ${PACKAGE_UNIT}"
