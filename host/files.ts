@@ -142,7 +142,6 @@ files_begin() { # owner $1, desired manifest on stdin
   [ -e "$files_manifest" ] || : >"$files_manifest"
   while read -r _ _ files_target; do
     files_listed "$files_target" "$files_manifest" || files_backup "$files_target"
-    rm -f "\${files_target%/*}"/.control-plane-lb.*
   done <"$files_state/desired"
   {
     cat "$files_state/desired"
@@ -151,6 +150,9 @@ files_begin() { # owner $1, desired manifest on stdin
     done <"$files_manifest"
   } >"$files_state/both"
   files_write "$files_manifest" <"$files_state/both"
+  while read -r _ _ files_target; do
+    rm -f "\${files_target%/*}"/.control-plane-lb.*
+  done <"$files_state/both"
   rm -f "$files_state/both"
 }
 files_put() { # path $1, mode $2, group $3, sha256 $4, base64 of the content on stdin

@@ -140,6 +140,17 @@ chmod 0604 ${path}`);
         );
       });
 
+      it("is gone after an interrupted apply and a removal", async () => {
+        const bare = await state();
+        let step = 1;
+        while (await machine.interrupt(part, "apply", step)) {
+          await machine.takeAway(part);
+          assert.deepEqual(await state(), bare, `apply, step ${step}, removed`);
+          step += 1;
+        }
+        assert.ok(step > 3, "it has steps");
+      });
+
       // its steps are those of others
       if (/socat|token/.test(name)) return;
 
