@@ -49,7 +49,7 @@ function removePart(part: HostPart): Sh {
   return join(
     functionsOf(part),
     names.length > 0 ? `unit_drop ${names.join(" ")}` : "",
-    `unit_retire ${owner}`,
+    `unit_retire ${[owner, ...names].join(" ")}`,
     steps.afterStop,
     restoreSysctls(owner),
     folders.length > 0 ? `rm -rf ${folders.map(({ path }) => path).join(" ")}` : "",

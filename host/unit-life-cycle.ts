@@ -54,6 +54,14 @@ unit_drop() { # units
     systemctl reset-failed "$unit_each" 2>/dev/null || :
   done
 }
+unit_end() { # unit, for good: another one may start it again (Upholds=) until it is masked
+  unit_drop "$1"
+  [ -e ${UNIT_DIR}/"$1" ] || return 0
+  ln -sfT /dev/null ${UNIT_DIR}/.control-plane-lb.masked
+  mv -fT ${UNIT_DIR}/.control-plane-lb.masked ${UNIT_DIR}/"$1"
+  systemctl daemon-reload
+  unit_drop "$1"
+}
 unit_retire() { # owner, units: stops what the owner's manifest lists besides them
   unit_manifest=${HOST_STATE_DIR}/manifests/$1
   [ -e "$unit_manifest" ] || return 0
@@ -64,7 +72,7 @@ unit_retire() { # owner, units: stops what the owner's manifest lists besides th
     esac
     case " $* " in
       *" $unit_old "*) ;;
-      *) unit_drop "$unit_old" </dev/null ;;
+      *) unit_end "$unit_old" </dev/null ;;
     esac
   done <"$unit_manifest"
 }

@@ -205,6 +205,18 @@ chmod 0604 ${path}`);
     assert.ok(!machine.has("etc/systemd/system/control-plane-lb-forward-rules.service"));
   });
 
+  it("stop such a unit after an interruption at any step", async () => {
+    const [former, later] = (["nftables", "socat"] as const).map((kind) =>
+      forwardPart(forwardSettings({ ownAddress, kind })),
+    ) as [HostPart, HostPart];
+    await machine.apply(former);
+    for (let step = 1; await machine.interrupt(later, "apply", step); step += 1) {
+      await machine.apply(later);
+      assert.doesNotMatch(await machine.processes(), /forward-rules/, `step ${step}`);
+      await machine.apply(former);
+    }
+  });
+
   it("restore the value of a sysctl that a later version no longer sets", async () => {
     await machine.apply(example);
     assert.equal(await machine.must("cat /proc/sys/net/ipv4/ip_nonlocal_bind"), "1\n");
