@@ -18,9 +18,16 @@ apt_candidate() { # package: the version that would be installed, or nothing
 apt_plan() { # install or purge, packages: prints those that would be new (not upgraded), or removed
   apt_run --simulate "$@" 2>/dev/null | sed -n 's/^Inst \\([^ ]*\\) (.*/\\1/p; s/^\\(Remv\\|Purg\\) \\([^ ]*\\) .*/\\2/p'
 }
-apt_has() { # package: is it there, or its configuration
-  case $(dpkg-query --show --showformat='\${db:Status-Abbrev}' "$1" 2>/dev/null) in
-    [ih][ic]* | rc*) return 0 ;;
+apt_status() { dpkg-query --show --showformat='\${db:Status-Abbrev}' "$1" 2>/dev/null; }
+apt_has() { # package: is anything of it there, if only its configuration
+  case $(apt_status "$1") in
+    ?[!n]*) return 0 ;;
+  esac
+  return 1
+}
+apt_half() { # package: is it there, but was dpkg interrupted before it configured it
+  case $(apt_status "$1") in
+    ?[HUF]*) return 0 ;;
   esac
   return 1
 }`,
@@ -140,6 +147,9 @@ packages_name() { # "MANAGER=PACKAGE ...": the package's name on this host
 packages_number() { # stdin: prints the first version number, without epoch and revision
   grep -o '[0-9][0-9.:]*' | sed 's/^[0-9]*://; q'
 }
+packages_half() { # names: is the package there, but only in part
+  [ -n "$packages_manager" ] && "\${packages_manager}_half" "$(packages_name "$1")"
+}
 packages_candidate() { # names: the version that would be installed, or nothing
   "\${packages_manager}_candidate" "$(packages_name "$1")" | packages_number
 }
@@ -164,7 +174,7 @@ packages_fits() { # capability, command, version option, least version, reason, 
   return 1
 }
 packages_need() { # owner, then the words of packages_fits
-  if command -v "$3" >/dev/null 2>&1; then return 0; fi
+  if command -v "$3" >/dev/null 2>&1 && ! packages_half "$7"; then return 0; fi
   packages_owner=$1
   shift
   packages_package=$(packages_name "$6")

@@ -1,8 +1,9 @@
 import { HAPROXY_UNIT, HOST_RUN_DIR } from "../../names";
 import { DEFAULT_ADVICE, type Advice } from "../advice";
 import { OWN_HOST_PORT } from "../own-address";
-import type { NeededPackage } from "../packages";
+import { packageNames, type NeededPackage } from "../packages";
 import { unitPath, type HostPart } from "../part";
+import { quote } from "../shell";
 import { UPDATER_SCRIPT_FILE, UPDATER_SETTINGS_FILE } from "./host-updater-settings";
 import { haproxyProgram, watchProgram } from "./haproxy-programs";
 import {
@@ -68,7 +69,8 @@ export function haproxyPart(
         ...(takeOver
           ? []
           : [`if cfg_foreign; then fail "${FOREIGN_CONFIGURATION}: ${advice}"; fi`]),
-        "if command -v haproxy >/dev/null 2>&1; then haproxy_usable; fi",
+        // installPackages completes a package that dpkg has not configured
+        `if command -v haproxy >/dev/null 2>&1 && ! packages_half ${quote(packageNames("haproxy"))}; then haproxy_usable; fi`,
       ].join("\n"),
       prepare: `serves_before=no
 if endpoint_serves; then serves_before=yes; fi

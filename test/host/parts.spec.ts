@@ -269,6 +269,14 @@ systemctl enable --now haproxy.service`);
     assert.deepEqual(await machine.snapshot(), before);
   });
 
+  it("complete an HAProxy that dpkg has not configured", async () => {
+    await machine.apply(updater);
+    machine.write("dpkg-status", "iU ");
+    await machine.must("userdel haproxy");
+    await machine.apply(haproxy);
+    assert.match(await machine.processes(), /control-plane-lb-haproxy\.service/);
+  });
+
   it("refuse a package that is too old before anything changes", async () => {
     machine.write("candidate", "1.29.9-1.1");
     const before = await machine.snapshot();
