@@ -109,7 +109,9 @@ wait_for() {
 const LOCK = `take_lock() {
   lock_file=${HOST_LOCK}
   # not in /run/lock: any user could hold a file there
-  mkdir -m 0700 "\${lock_file%/*}" 2>/dev/null || [ -d "\${lock_file%/*}" ]
+  lock_folder=\${lock_file%/*}
+  mkdir -m 0700 "$lock_folder" 2>/dev/null || [ "$(stat -c '%F %u' "$lock_folder" 2>&1)" = "directory 0" ] ||
+    fail "$lock_folder is not a folder of root: move it away, then run this again"
   exec 9>"$lock_file"
   if ! flock -n 9; then
     warn "waits up to ${LOCK_WAIT_SECONDS} s for $(cat "$lock_file.holder" 2>/dev/null || echo "another run"), which holds this host's lock"

@@ -326,4 +326,19 @@ systemctl enable --now haproxy.service`);
     await machine.apply(example);
     assert.equal(await machine.must("stat -c '%a %U' /run/control-plane-lb-host"), "700 root\n");
   });
+
+  for (const [what, command] of Object.entries({
+    "a link": "mkdir /tmp/other && ln -s /tmp/other",
+    "a file": "touch",
+    "another user's": "install -d -o haproxy",
+  })) {
+    it(`refuse a lock's folder that is ${what}`, async () => {
+      await machine.must(`${command} /run/control-plane-lb-host`);
+      const before = await machine.snapshot();
+      const { code, stderr } = await machine.run(partScript(example), "apply");
+      assert.equal(code, 1);
+      assert.match(stderr, /^example: \/run\/control-plane-lb-host is not a folder of root: /);
+      assert.deepEqual(await machine.snapshot(), before);
+    });
+  }
 });
