@@ -97,7 +97,8 @@ const USABLE = `haproxy_usable() {
 /** `haproxy_healthy`, and `endpoint_serves`: an API server answers through the LB port. */
 const probes = (ports: HaproxyServiceSettings["ports"]) => `${OWN_HOST_PORT}
 haproxy_healthy() {
-  curl --silent --fail --noproxy '*' --max-time 3 --output /dev/null "http://$(own_host_port ${ports.health})/healthz"
+  target=$(own_host_port ${ports.health}) &&
+    curl --silent --fail --noproxy '*' --max-time 3 --output /dev/null "http://$target/healthz"
 }
 ${endpointServes(ports.lb)}`;
 
@@ -107,7 +108,7 @@ ${endpointServes(ports.lb)}`;
  */
 export function endpointServes(lbPort: number): string {
   return `endpoint_serves() {
-  command -v curl >/dev/null 2>&1 &&
-    curl --silent --insecure --noproxy '*' --max-time 5 --output /dev/null "https://$(own_host_port ${lbPort})/livez/ping"
+  command -v curl >/dev/null 2>&1 && target=$(own_host_port ${lbPort}) &&
+    curl --silent --insecure --noproxy '*' --max-time 5 --output /dev/null "https://$target/livez/ping"
 }`;
 }

@@ -286,6 +286,11 @@ systemctl enable --now haproxy.service`);
     assert.deepEqual(await machine.snapshot(), before);
   });
 
+  it("ask no other host while their own has no address", async () => {
+    await machine.apply(updater);
+    assert.doesNotMatch(machine.read("calls"), /curl/);
+  });
+
   it("fail when the endpoint served before and does not serve again", async function () {
     await machine.apply(updater, haproxy);
     const other = haproxyPart(
