@@ -2,6 +2,12 @@ import { createHash } from "node:crypto";
 import { HOST_STATE_DIR } from "../names";
 import { quote } from "./shell";
 
+/** An absolute path that sh reads as one word. */
+export const PATH = /^(\/(?!\.\.(?:\/|$))[A-Za-z0-9@_+:.-]+)+$/;
+
+/** A user or a group. */
+export const NAME = /^[a-z_][a-z0-9_-]{0,31}$/;
+
 /** A file that the program owns on a host. */
 export interface HostFile {
   /** Absolute path. */
@@ -27,7 +33,7 @@ export interface HostFile {
  * @throws Error when the owner, a path or a mode cannot stand in a manifest
  */
 export function installFiles(owner: string, files: readonly HostFile[]): string {
-  check(owner, files);
+  checkFiles(owner, files);
   const lines = files.map((file) => `${sha256(file.content)} ${file.mode} ${file.path}`);
   return [
     FUNCTIONS,
@@ -48,25 +54,26 @@ export function installFiles(owner: string, files: readonly HostFile[]): string 
  * TIDY_STATE comes last.
  */
 export function removeFiles(owner: string): string {
-  check(owner, []);
+  checkFiles(owner, []);
   return [FUNCTIONS, `files_begin ${quote(owner)} </dev/null`, "files_end"].join("\n");
 }
 
 /** Sh (after `removeFiles`) that removes empty folders that we made, HOST_STATE_DIR among them. */
 export const TIDY_STATE = "files_tidy";
 
-function check(owner: string, files: readonly HostFile[]): void {
+/** @throws Error when the owner, a path or a mode cannot stand in a manifest */
+export function checkFiles(owner: string, files: readonly HostFile[]): void {
   if (!/^[a-z0-9][a-z0-9.-]*$/.test(owner)) {
     throw new Error(`owner of files: got "${owner}", expected lower-case letters, digits, - and .`);
   }
   for (const { path, mode, group = "root" } of files) {
-    if (!/^(\/[A-Za-z0-9@_+:.-]+)+$/.test(path) || path.split("/").includes("..")) {
+    if (!PATH.test(path)) {
       throw new Error(`file "${path}" of ${owner}: expected an absolute path without blanks`);
     }
     if (!/^0?[0-7]{3}$/.test(mode)) {
       throw new Error(`file ${path} of ${owner}: got mode "${mode}", expected octal like 0644`);
     }
-    if (!/^[a-z_][a-z0-9_-]*$/.test(group)) {
+    if (!NAME.test(group)) {
       throw new Error(`file ${path} of ${owner}: got group "${group}", expected a name`);
     }
   }

@@ -1,8 +1,9 @@
 import { UNIT_DIR } from "../names";
+import { checkPart } from "./check-part";
 import { installFiles, removeFiles, TIDY_STATE } from "./files";
 import { checkPackages, installPackages, PACKAGE_FUNCTIONS, removePackages } from "./packages";
 import { filesOf, foldersFile, READY_SECONDS, type HostPart, type HostUnit, type Sh } from "./part";
-import { hostScript, quote, type HostScriptOptions } from "./shell";
+import { hostScript, quote, quoteWords, type HostScriptOptions } from "./shell";
 import { restoreSysctls, setSysctls } from "./sysctls";
 import { NEED_SYSTEMD, UNIT_FUNCTIONS } from "./unit-life-cycle";
 import { digestIn } from "./unit-text";
@@ -13,8 +14,11 @@ import { createUsers, deleteUsers } from "./users";
  *
  * apply ends when every unit is ready; a unit restarts only if what runs differs from what should
  * run. remove leaves the host as it was.
+ *
+ * @throws Error when the part cannot be rendered (`checkPart`)
  */
 export function partScript(part: HostPart, options: HostScriptOptions = {}): string {
+  checkPart(part);
   return hostScript(part.owner, { apply: applyPart(part), remove: removePart(part) }, options);
 }
 
@@ -83,7 +87,7 @@ function startUnit({ name, text, ready, deadlineSeconds = READY_SECONDS }: HostU
   const digest = digestIn(text);
   if (digest === undefined) return `unit_enable ${name}`;
   if (ready === undefined) throw new Error(`unit ${name}: nothing says when it is ready`);
-  return `unit_start ${name} ${digest} ${deadlineSeconds} ${ready.join(" ")}`;
+  return `unit_start ${name} ${digest} ${deadlineSeconds} ${quoteWords(ready)}`;
 }
 
 function join(...fragments: readonly (Sh | undefined)[]): Sh {

@@ -29,6 +29,11 @@ export function quote(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
+/** Words for POSIX sh as one command, each quoted where it must be. */
+export function quoteWords(words: readonly string[]): string {
+  return words.map((word) => (/^[\w@%+:,./-]+$/.test(word) ? word : quote(word))).join(" ");
+}
+
 const ENVIRONMENT = `set -eu
 LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin

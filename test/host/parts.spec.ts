@@ -224,6 +224,21 @@ chmod 0604 ${path}`);
     assert.equal(await machine.must("cat /proc/sys/net/ipv4/ip_nonlocal_bind"), "0\n");
   });
 
+  it("set a sysctl of several numbers and restore it", async () => {
+    const value = async () =>
+      (await machine.must("cat /proc/sys/net/ipv4/tcp_rmem")).trim().split("\t");
+    const former = await value();
+    const part: HostPart = {
+      owner: "buffers",
+      sysctls: { "net.ipv4.tcp_rmem": "4096 65536 1048576" },
+      summary: "buffers",
+    };
+    await machine.apply(part);
+    assert.deepEqual(await value(), ["4096", "65536", "1048576"]);
+    await machine.takeAway(part);
+    assert.deepEqual(await value(), former);
+  });
+
   it("leave an account that was there before", async () => {
     await machine.must("useradd --system --user-group cplb-example");
     await machine.apply(example);
