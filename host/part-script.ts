@@ -85,9 +85,12 @@ function functionsOf({ packages = [], steps = {} }: HostPart): Sh {
 /** @throws Error when a unit with a digest has no test */
 function startUnit({ name, text, ready, deadlineSeconds = READY_SECONDS }: HostUnit): Sh {
   const digest = digestIn(text);
-  if (digest === undefined) return `unit_enable ${name}`;
-  if (ready === undefined) throw new Error(`unit ${name}: nothing says when it is ready`);
-  return `unit_start ${name} ${digest} ${deadlineSeconds} ${quoteWords(ready)}`;
+  const test = ready === undefined ? undefined : `${deadlineSeconds} ${quoteWords(ready)}`;
+  if (digest === undefined) {
+    return join(`unit_enable ${name}`, test && `unit_await ${name} '' ${test}`);
+  }
+  if (test === undefined) throw new Error(`unit ${name}: nothing says when it is ready`);
+  return `unit_start ${name} ${digest} ${test}`;
 }
 
 function join(...fragments: readonly (Sh | undefined)[]): Sh {

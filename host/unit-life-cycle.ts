@@ -19,16 +19,12 @@ unit_runs() { # unit, digest
 unit_log() { # the last messages of a unit, for the operator
   journalctl --no-pager --quiet --unit="$1" --lines=20 >&2 || :
 }
-unit_ready() { # unit, digest, seconds, test
-  unit_runs "$1" "$2" || return 1
+unit_ready() { # unit, digest or nothing, seconds, test
+  [ -z "$2" ] || unit_runs "$1" "$2" || return 1
   shift 3
   "$@"
 }
-unit_start() { # unit, digest, seconds, test: restarts it unless it is current, then waits until it is ready
-  systemctl --quiet enable "$1"
-  if ! unit_runs "$1" "$2" 2>/dev/null; then
-    systemctl restart "$1" || warn "$1 did not start at once"
-  fi
+unit_await() { # unit, digest or nothing, seconds, test: waits until it is ready
   if ! wait_for "$3" unit_ready "$@"; then
     unit_name=$1 unit_seconds=$3
     shift 3
@@ -36,6 +32,13 @@ unit_start() { # unit, digest, seconds, test: restarts it unless it is current, 
     unit_log "$unit_name"
     fail "$unit_name is not ready after $unit_seconds s: its last messages stand above; see systemctl status $unit_name"
   fi
+}
+unit_start() { # unit, digest, seconds, test: restarts it unless it is current, then waits until it is ready
+  systemctl --quiet enable "$1"
+  if ! unit_runs "$1" "$2" 2>/dev/null; then
+    systemctl restart "$1" || warn "$1 did not start at once"
+  fi
+  unit_await "$@"
 }
 unit_enable() { # unit without a process of its own; it has one text only, so an old one is restarted when the text changes
   case $changed_files in

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { fingerprintSpec } from "../../haproxy/config";
 import { forwardPart } from "../../host/forward/forward-part";
-import { filesOf, type HostPart } from "../../host/part";
+import { filesOf, type HostPart, type HostUnit } from "../../host/part";
 import { partScript } from "../../host/part-script";
 import { haproxyPart } from "../../host/service/haproxy-part";
 import { hostUpdaterSettings } from "../../host/service/host-updater-settings";
@@ -215,6 +215,23 @@ chmod 0604 ${path}`);
       assert.doesNotMatch(await machine.processes(), /forward-rules/, `step ${step}`);
       await machine.apply(former);
     }
+  });
+
+  it("wait for a unit without a digest, too", async () => {
+    const units: HostUnit[] = [
+      {
+        name: "example.path",
+        text: "[Path]\nPathExists=/\n",
+        ready: ["test", "-e", "/etc/a file"],
+        deadlineSeconds: 1,
+      },
+    ];
+    const part: HostPart = { owner: "example", units, summary: "an example" };
+    const { code, stderr } = await machine.run(partScript(part), "apply");
+    assert.equal(code, 1);
+    assert.match(stderr, /example\.path is not ready after 1 s/);
+    await machine.must("touch '/etc/a file'");
+    await machine.apply(part);
   });
 
   it("restore the value of a sysctl that a later version no longer sets", async () => {
