@@ -129,6 +129,7 @@ files_backup() { # keeps the foreign file $1
 }
 files_take_away() { # removes our file $1 or puts the foreign one back; its backup stays until the manifest is written
   if [ -e "$files_state/backup$1" ] || [ -L "$files_state/backup$1" ]; then
+    mkdir -p "\${1%/*}"
     cp -a "$files_state/backup$1" "\${1%/*}/.control-plane-lb.back"
     mv -fT "\${1%/*}/.control-plane-lb.back" "$1"
     files_note "$1"

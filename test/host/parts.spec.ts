@@ -281,6 +281,14 @@ systemctl enable --now haproxy.service`);
     assert.equal((await machine.must("systemctl is-active haproxy.service")).trim(), "active");
   });
 
+  it("put a foreign file back although its folder is gone", async () => {
+    await machine.must("mkdir /etc/example && echo foreign >/etc/example/settings");
+    await machine.apply(example);
+    await machine.must("rm -rf /etc/example");
+    await machine.takeAway(example);
+    assert.equal(await machine.must("cat /etc/example/settings"), "foreign\n");
+  });
+
   it("refuse a foreign haproxy.cfg before anything changes", async () => {
     await machine.apply(updater);
     await machine.must("echo 'somebody else' >/etc/haproxy/haproxy.cfg");
