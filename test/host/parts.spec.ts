@@ -281,6 +281,14 @@ systemctl enable --now haproxy.service`);
     assert.equal((await machine.must("systemctl is-active haproxy.service")).trim(), "active");
   });
 
+  it("put a foreign haproxy.cfg back although their link is gone", async () => {
+    await machine.must("echo 'somebody else' >/etc/haproxy/haproxy.cfg");
+    await machine.apply(updater, haproxy);
+    await machine.must("rm -r /etc/haproxy");
+    await machine.takeAway(updater, haproxy);
+    assert.equal(await machine.must("cat /etc/haproxy/haproxy.cfg"), "somebody else\n");
+  });
+
   it("put a foreign file back although its folder is gone", async () => {
     await machine.must("mkdir /etc/example && echo foreign >/etc/example/settings");
     await machine.apply(example);
