@@ -263,6 +263,22 @@ chmod 0604 ${path}`);
     assert.match(await machine.must("id -un cplb-example"), /cplb-example/);
   });
 
+  it("leave an account and a package that another part needs, until that goes", async () => {
+    const { packages = [], users = [] } = example;
+    const other: HostPart = { owner: "other", packages, users, summary: "another example" };
+    const before = await machine.snapshot();
+    for (const [first, last] of [
+      [example, other],
+      [other, example],
+    ] as const) {
+      await machine.apply(example, other);
+      await machine.takeAway(first);
+      await machine.must("id -u cplb-example && command -v kubeadm");
+      await machine.takeAway(last);
+      assert.deepEqual(await machine.snapshot(), before);
+    }
+  });
+
   it("put aside a foreign HAProxy and bring it back as it was", async () => {
     await machine.must(`echo 'somebody else' >/etc/haproxy/haproxy.cfg
 systemctl enable --now haproxy.service`);
