@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { fingerprintSpec } from "../../haproxy/config";
+import { openFiles } from "../../haproxy/spec";
 import { forwardPart } from "../../host/forward/forward-part";
 import { filesOf, type HostPart, type HostUnit } from "../../host/part";
 import { partScript } from "../../host/part-script";
@@ -16,6 +17,7 @@ import {
   tokenSettings,
   updaterSettings,
 } from "../unit/host/example-parts";
+import { HAPROXY_DEFAULTS } from "../support/haproxy-defaults";
 import { PartRoot } from "./support/part-root";
 
 const ownAddress = { from: "subnet", subnet: "10.99.0.0/24" } as const;
@@ -217,6 +219,18 @@ chmod 0604 ${path}`);
     }
   });
 
+  it("restart a unit without a digest when its text has changed", async () => {
+    const part = (text: string): HostPart => ({
+      owner: "example",
+      units: [{ name: "example.path", text }],
+      summary: "an example",
+    });
+    await machine.apply(part("[Path]\nPathExists=/\n"));
+    machine.write("calls", "");
+    await machine.apply(part("[Path]\nPathExists=/etc\n"));
+    assert.equal(machine.read("calls"), "restart example.path\n");
+  });
+
   it("wait for a unit without a digest, too", async () => {
     const units: HostUnit[] = [
       {
@@ -355,23 +369,85 @@ systemctl enable --now haproxy.service`);
     assert.doesNotMatch(machine.read("calls"), /curl/);
   });
 
-  it("fail when the endpoint served before and does not serve again", async function () {
+  const others = haproxyPart(
+    haproxySettings({ takeOver: true, ports: { lb: 6444, health: 6445 } }),
+  );
+  for (const [name, part, message] of [
+    ["HAProxy's", others, /port 6444, which served before, has not served again/],
+    ["the updater's", updater, /the endpoint, which served before, has not served again/],
+  ] as const) {
+    it(`fail when the endpoint served before and does not serve after ${name}`, async () => {
+      await machine.apply(updater, haproxy);
+      const script = partScript(part).replace(
+        "wait_for 60 endpoint_serves",
+        "wait_for 1 endpoint_serves",
+      );
+      const release = await machine.hold();
+      const { done } = machine.begin(script, "apply");
+      await machine.held();
+      machine.remove("serves");
+      release();
+      const { code, stderr } = await done;
+      assert.equal(code, 1);
+      assert.match(stderr, message);
+    });
+  }
+
+  it("fail when HAProxy does not run with the updater's settings", async () => {
     await machine.apply(updater, haproxy);
-    const other = haproxyPart(
-      haproxySettings({ takeOver: true, ports: { lb: 6444, health: 6445 } }),
-    );
+    const settings = updaterSettings({ ownAddress, script: UPDATER });
+    const other = updaterPart({
+      ...settings,
+      haproxy: { ...settings.haproxy, allow: ["::1/128"] },
+    });
     const script = partScript(other).replace(
-      "wait_for 60 endpoint_serves",
-      "wait_for 1 endpoint_serves",
+      "wait_for 60 runs_settings",
+      "wait_for 1 runs_settings",
     );
-    const release = await machine.hold();
-    const { done } = machine.begin(script, "apply");
-    await machine.held();
-    machine.remove("serves");
-    release();
-    const { code, stderr } = await done;
+    const { code, stderr } = await machine.run(script, "apply");
     assert.equal(code, 1);
-    assert.match(stderr, /port 6444, which served before, has not served again/);
+    assert.match(stderr, /HAProxy does not run with the new settings/);
+  });
+
+  for (const delivery of ["environment", "file"] as const) {
+    it(`fail when the updater does not sync with its token in the ${delivery}`, async () => {
+      await machine.apply(updater, haproxy);
+      machine.write("status", '{"token":"another"}');
+      machine.write("calls", "");
+      const script = partScript(tokenPart(tokenSettings({ delivery }))).replace(
+        "wait_for 120 token_used",
+        "wait_for 1 token_used",
+      );
+      const { code, stderr } = await machine.run(script, "apply");
+      assert.equal(code, 1);
+      assert.match(stderr, /has not synced with its token .* status: \{"token":"another"\}/);
+      assert.equal(
+        machine.read("calls"),
+        delivery === "file" ? "" : "restart control-plane-lb-updater.service\n",
+      );
+    });
+  }
+
+  describe("for more connections than HAProxy was started for", () => {
+    const files = openFiles(HAPROXY_DEFAULTS.maxConnections);
+    beforeEach(async () => {
+      await machine.apply(updater, haproxy);
+      await machine.must(
+        '/usr/bin/prlimit --pid "$(cat /fake/units/control-plane-lb-haproxy.service)" --nofile=99:99',
+      );
+      machine.write("calls", "");
+    });
+
+    it("raise the limit of open files while HAProxy runs", async () => {
+      await machine.apply(updater);
+      assert.equal(machine.read("calls"), `prlimit --nofile=${files}:${files}\n`);
+    });
+
+    it("restart HAProxy where the host forbids that", async () => {
+      machine.write("limits-fixed", "");
+      await machine.apply(updater);
+      assert.match(machine.read("calls"), /\nrestart control-plane-lb-haproxy\.service\n$/);
+    });
   });
 
   it("make a second run on the host wait for the first one, which it names", async () => {
