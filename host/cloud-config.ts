@@ -1,5 +1,7 @@
 import { stringify } from "yaml";
+import { checkPart } from "./check-part";
 import { filesOf, foldersFile, READY_SECONDS, type HostPart } from "./part";
+import { quote, quoteWords } from "./shell";
 
 /**
  * cloud-init's user data (`#cloud-config`) for parts that are data alone, in their order: files,
@@ -12,7 +14,10 @@ import { filesOf, foldersFile, READY_SECONDS, type HostPart } from "./part";
  * @throws Error when a part needs more than that
  */
 export function cloudConfig(parts: readonly HostPart[]): string {
-  for (const part of parts) check(part);
+  for (const part of parts) {
+    checkPart(part);
+    check(part);
+  }
   const users = parts.flatMap((part) => part.users ?? []);
   return `#cloud-config\n${stringify({
     // without "default" cloud-init would leave out the image's own user
@@ -61,7 +66,9 @@ function commands({ owner, folders = [], sysctls = {}, units = [] }: HostPart): 
       `systemctl enable --now ${name}`,
       ...(ready === undefined
         ? []
-        : [`timeout ${deadlineSeconds} sh -c 'until ${ready.join(" ")}; do sleep 1; done'`]),
+        : [
+            `timeout ${deadlineSeconds} sh -c ${quote(`until ${quoteWords(ready)}; do sleep 1; done`)}`,
+          ]),
     ]),
   ];
 }

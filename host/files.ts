@@ -2,6 +2,12 @@ import { createHash } from "node:crypto";
 import { HOST_STATE_DIR } from "../names";
 import { quote } from "./shell";
 
+/** An absolute path that sh reads as one word. */
+export const PATH = /^(\/(?!\.\.(?:\/|$))[A-Za-z0-9@_+:.-]+)+$/;
+
+/** A user or a group. */
+export const NAME = /^[a-z_][a-z0-9_-]{0,31}$/;
+
 /** A file that the program owns on a host. */
 export interface HostFile {
   /** Absolute path. */
@@ -27,7 +33,7 @@ export interface HostFile {
  * @throws Error when the owner, a path or a mode cannot stand in a manifest
  */
 export function installFiles(owner: string, files: readonly HostFile[]): string {
-  check(owner, files);
+  checkFiles(owner, files);
   const lines = files.map((file) => `${sha256(file.content)} ${file.mode} ${file.path}`);
   return [
     FUNCTIONS,
@@ -48,25 +54,26 @@ export function installFiles(owner: string, files: readonly HostFile[]): string 
  * TIDY_STATE comes last.
  */
 export function removeFiles(owner: string): string {
-  check(owner, []);
+  checkFiles(owner, []);
   return [FUNCTIONS, `files_begin ${quote(owner)} </dev/null`, "files_end"].join("\n");
 }
 
 /** Sh (after `removeFiles`) that removes empty folders that we made, HOST_STATE_DIR among them. */
 export const TIDY_STATE = "files_tidy";
 
-function check(owner: string, files: readonly HostFile[]): void {
+/** @throws Error when the owner, a path or a mode cannot stand in a manifest */
+export function checkFiles(owner: string, files: readonly HostFile[]): void {
   if (!/^[a-z0-9][a-z0-9.-]*$/.test(owner)) {
     throw new Error(`owner of files: got "${owner}", expected lower-case letters, digits, - and .`);
   }
   for (const { path, mode, group = "root" } of files) {
-    if (!/^(\/[A-Za-z0-9@_+:.-]+)+$/.test(path) || path.split("/").includes("..")) {
+    if (!PATH.test(path)) {
       throw new Error(`file "${path}" of ${owner}: expected an absolute path without blanks`);
     }
     if (!/^0?[0-7]{3}$/.test(mode)) {
       throw new Error(`file ${path} of ${owner}: got mode "${mode}", expected octal like 0644`);
     }
-    if (!/^[a-z_][a-z0-9_-]*$/.test(group)) {
+    if (!NAME.test(group)) {
       throw new Error(`file ${path} of ${owner}: got group "${group}", expected a name`);
     }
   }
@@ -104,7 +111,7 @@ files_note() { # remembers the paths that this run changed
 files_folder() { # makes folder $1 and remembers each folder that was missing
   [ -n "$1" ] && [ ! -d "$1" ] || return 0
   files_folder "\${1%/*}"
-  printf '%s\\n' "$1" >>"$files_state/folders"
+  grep -qxF -- "$1" "$files_state/folders" || printf '%s\\n' "$1" >>"$files_state/folders"
   mkdir "$1"
 }
 files_listed() { # is path $1 in manifest $2
@@ -122,6 +129,7 @@ files_backup() { # keeps the foreign file $1
 }
 files_take_away() { # removes our file $1 or puts the foreign one back; its backup stays until the manifest is written
   if [ -e "$files_state/backup$1" ] || [ -L "$files_state/backup$1" ]; then
+    mkdir -p "\${1%/*}"
     cp -a "$files_state/backup$1" "\${1%/*}/.control-plane-lb.back"
     mv -fT "\${1%/*}/.control-plane-lb.back" "$1"
     files_note "$1"
@@ -142,7 +150,6 @@ files_begin() { # owner $1, desired manifest on stdin
   [ -e "$files_manifest" ] || : >"$files_manifest"
   while read -r _ _ files_target; do
     files_listed "$files_target" "$files_manifest" || files_backup "$files_target"
-    rm -f "\${files_target%/*}"/.control-plane-lb.*
   done <"$files_state/desired"
   {
     cat "$files_state/desired"
@@ -151,6 +158,9 @@ files_begin() { # owner $1, desired manifest on stdin
     done <"$files_manifest"
   } >"$files_state/both"
   files_write "$files_manifest" <"$files_state/both"
+  while read -r _ _ files_target; do
+    rm -f "\${files_target%/*}"/.control-plane-lb.*
+  done <"$files_state/both"
   rm -f "$files_state/both"
 }
 files_put() { # path $1, mode $2, group $3, sha256 $4, base64 of the content on stdin
@@ -196,9 +206,10 @@ files_tidy() { # removes empty folders of ours, the deepest first
   sort -ru "$files_state/folders" >"$files_state/folders.sorted"
   while read -r files_each; do
     [ ! -d "$files_each" ] || rmdir "$files_each" 2>/dev/null || printf '%s\\n' "$files_each"
-  done <"$files_state/folders.sorted" >"$files_state/folders"
+  done <"$files_state/folders.sorted" >"$files_state/folders.left"
+  mv -f "$files_state/folders.left" "$files_state/folders"
   rm -f "$files_state/folders.sorted"
   [ -s "$files_state/folders" ] || rm -f "$files_state/folders"
-  find "$files_state/backup" -depth -type d -exec rmdir {} + 2>/dev/null || :
-  rmdir "$files_state/manifests" "$files_state" 2>/dev/null || :
+  # an interrupted run may have left empty ones of others too
+  find "$files_state" -depth -type d -exec rmdir {} + 2>/dev/null || :
 }`;

@@ -60,7 +60,8 @@ mv -f "$file" ${ADDRESS_FILE}
 
 /**
  * Sh function; `own_host_port PORT` prints ADDRESS:PORT of this host from ADDRESS_FILE, and fails
- * while there is none.
+ * while there is none. Then nothing is requested: curl takes the path of a URL without a host for
+ * its host.
  */
 export const OWN_HOST_PORT = `own_host_port() { # port
   [ -r ${ADDRESS_FILE} ] && read -r own_line <${ADDRESS_FILE} || return 1

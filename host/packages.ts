@@ -18,9 +18,16 @@ apt_candidate() { # package: the version that would be installed, or nothing
 apt_plan() { # install or purge, packages: prints those that would be new (not upgraded), or removed
   apt_run --simulate "$@" 2>/dev/null | sed -n 's/^Inst \\([^ ]*\\) (.*/\\1/p; s/^\\(Remv\\|Purg\\) \\([^ ]*\\) .*/\\2/p'
 }
-apt_has() { # package: is it there, or its configuration
-  case $(dpkg-query --show --showformat='\${db:Status-Abbrev}' "$1" 2>/dev/null) in
-    [ih][ic]* | rc*) return 0 ;;
+apt_status() { dpkg-query --show --showformat='\${db:Status-Abbrev}' "$1" 2>/dev/null; }
+apt_has() { # package: is anything of it there, if only its configuration
+  case $(apt_status "$1") in
+    ?[!n]*) return 0 ;;
+  esac
+  return 1
+}
+apt_half() { # package: is it there, but was dpkg interrupted before it configured it
+  case $(apt_status "$1") in
+    ?[HUF]*) return 0 ;;
   esac
   return 1
 }`,
@@ -113,7 +120,7 @@ export function installPackages(owner: string, needed: readonly NeededPackage[])
 
 /**
  * Sh (after PACKAGE_FUNCTIONS) that purges what `installPackages` has added for this owner, unless
- * other packages need it by now.
+ * other parts or packages need it by now.
  */
 export function removePackages(owner: string): string {
   return `packages_drop ${owner}`;
@@ -140,6 +147,9 @@ packages_name() { # "MANAGER=PACKAGE ...": the package's name on this host
 packages_number() { # stdin: prints the first version number, without epoch and revision
   grep -o '[0-9][0-9.:]*' | sed 's/^[0-9]*://; q'
 }
+packages_half() { # names: is the package there, but only in part
+  [ -n "$packages_manager" ] && "\${packages_manager}_half" "$(packages_name "$1")"
+}
 packages_candidate() { # names: the version that would be installed, or nothing
   "\${packages_manager}_candidate" "$(packages_name "$1")" | packages_number
 }
@@ -163,8 +173,26 @@ packages_fits() { # capability, command, version option, least version, reason, 
   packages_hint="make $1 $4 or later available (backports, or its maker's packages), then run this again"
   return 1
 }
+packages_elsewhere() { # owner, package: prints the record of another part that has it
+  for packages_record in "$packages_state"/*; do
+    if [ "$packages_record" != "$packages_state/$1" ] && grep -qsxF -- "$2" "$packages_record"; then
+      printf '%s' "$packages_record"
+      return 0
+    fi
+  done
+}
+packages_share() { # owner, package: if another part had it installed, it is recorded for this one, too
+  if grep -qsxF -- "$2" "$packages_state/$1"; then return 0; fi
+  packages_record=$(packages_elsewhere "$1" "$2")
+  [ -n "$packages_record" ] || return 0
+  cat "$packages_record" >>"$packages_state/$1"
+  sync "$packages_state/$1"
+}
 packages_need() { # owner, then the words of packages_fits
-  if command -v "$3" >/dev/null 2>&1; then return 0; fi
+  if command -v "$3" >/dev/null 2>&1 && ! packages_half "$7"; then
+    packages_share "$1" "$(packages_name "$7")"
+    return 0
+  fi
   packages_owner=$1
   shift
   packages_package=$(packages_name "$6")
@@ -186,7 +214,8 @@ packages_need() { # owner, then the words of packages_fits
 packages_drop() { # owner
   [ -e "$packages_state/$1" ] || return 0
   packages_ours=$(sort -u "$packages_state/$1" | while read -r packages_each; do
-    ! "\${packages_manager}_has" "$packages_each" || printf '%s ' "$packages_each"
+    ! "\${packages_manager}_has" "$packages_each" || [ -n "$(packages_elsewhere "$1" "$packages_each")" ] ||
+      printf '%s ' "$packages_each"
   done)
   if [ -n "$packages_ours" ]; then
     # shellcheck disable=SC2086 # a list of names

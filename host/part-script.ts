@@ -1,8 +1,9 @@
 import { UNIT_DIR } from "../names";
+import { checkPart } from "./check-part";
 import { installFiles, removeFiles, TIDY_STATE } from "./files";
 import { checkPackages, installPackages, PACKAGE_FUNCTIONS, removePackages } from "./packages";
 import { filesOf, foldersFile, READY_SECONDS, type HostPart, type HostUnit, type Sh } from "./part";
-import { hostScript, quote, type HostScriptOptions } from "./shell";
+import { hostScript, quote, quoteWords, type HostScriptOptions } from "./shell";
 import { restoreSysctls, setSysctls } from "./sysctls";
 import { NEED_SYSTEMD, UNIT_FUNCTIONS } from "./unit-life-cycle";
 import { digestIn } from "./unit-text";
@@ -13,8 +14,11 @@ import { createUsers, deleteUsers } from "./users";
  *
  * apply ends when every unit is ready; a unit restarts only if what runs differs from what should
  * run. remove leaves the host as it was.
+ *
+ * @throws Error when the part cannot be rendered (`checkPart`)
  */
 export function partScript(part: HostPart, options: HostScriptOptions = {}): string {
+  checkPart(part);
   return hostScript(part.owner, { apply: applyPart(part), remove: removePart(part) }, options);
 }
 
@@ -28,7 +32,7 @@ function applyPart(part: HostPart): Sh {
     steps.check,
     steps.prepare,
     installPackages(owner, packages),
-    createUsers(users),
+    createUsers(owner, users),
     `unit_retire ${[owner, ...unitFiles(part)].join(" ")}`,
     steps.discard,
     installFiles(owner, filesOf(part)),
@@ -49,11 +53,11 @@ function removePart(part: HostPart): Sh {
   return join(
     functionsOf(part),
     names.length > 0 ? `unit_drop ${names.join(" ")}` : "",
-    `unit_retire ${owner}`,
+    `unit_retire ${[owner, ...names].join(" ")}`,
     steps.afterStop,
     restoreSysctls(owner),
     folders.length > 0 ? `rm -rf ${folders.map(({ path }) => path).join(" ")}` : "",
-    deleteUsers(users),
+    deleteUsers(owner, users),
     packages.length > 0 ? removePackages(owner) : "",
     removeFiles(owner),
     "units_reload",
@@ -81,9 +85,12 @@ function functionsOf({ packages = [], steps = {} }: HostPart): Sh {
 /** @throws Error when a unit with a digest has no test */
 function startUnit({ name, text, ready, deadlineSeconds = READY_SECONDS }: HostUnit): Sh {
   const digest = digestIn(text);
-  if (digest === undefined) return `unit_enable ${name}`;
-  if (ready === undefined) throw new Error(`unit ${name}: nothing says when it is ready`);
-  return `unit_start ${name} ${digest} ${deadlineSeconds} ${ready.join(" ")}`;
+  const test = ready === undefined ? undefined : `${deadlineSeconds} ${quoteWords(ready)}`;
+  if (digest === undefined) {
+    return join(`unit_enable ${name}`, test && `unit_await ${name} '' ${test}`);
+  }
+  if (test === undefined) throw new Error(`unit ${name}: nothing says when it is ready`);
+  return `unit_start ${name} ${digest} ${test}`;
 }
 
 function join(...fragments: readonly (Sh | undefined)[]): Sh {

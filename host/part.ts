@@ -45,8 +45,10 @@ export interface HostUnit {
 export interface HostPart {
   /** Names the part in the host's state and in messages; lower case, digits, - and . */
   readonly owner: string;
+  /** Parts may share packages and users: removal of the last one takes away what was missing. */
   readonly packages?: readonly NeededPackage[];
   readonly users?: readonly SystemUser[];
+  /** Of this part alone: removal deletes them with their content. */
   readonly folders?: readonly HostFolder[];
   readonly files?: readonly HostFile[];
   /** Started in this order, stopped in reverse. */

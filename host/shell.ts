@@ -29,6 +29,11 @@ export function quote(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
+/** Words for POSIX sh as one command, each quoted where it must be. */
+export function quoteWords(words: readonly string[]): string {
+  return words.map((word) => (/^[\w@%+:,./-]+$/.test(word) ? word : quote(word))).join(" ");
+}
+
 const ENVIRONMENT = `set -eu
 LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -109,7 +114,10 @@ wait_for() {
 const LOCK = `take_lock() {
   lock_file=${HOST_LOCK}
   # not in /run/lock: any user could hold a file there
-  mkdir -m 0700 "\${lock_file%/*}" 2>/dev/null || [ -d "\${lock_file%/*}" ]
+  lock_folder=\${lock_file%/*}
+  mkdir -m 0700 "$lock_folder" 2>/dev/null || [ "$(stat -c '%F %u' "$lock_folder" 2>&1)" = "directory 0" ] ||
+    fail "$lock_folder is not a folder of root: move it away, then run this again"
+  chmod 0700 "$lock_folder"
   exec 9>"$lock_file"
   if ! flock -n 9; then
     warn "waits up to ${LOCK_WAIT_SECONDS} s for $(cat "$lock_file.holder" 2>/dev/null || echo "another run"), which holds this host's lock"

@@ -1,4 +1,5 @@
 import { HOST_STATE_DIR } from "../names";
+import { quote } from "./shell";
 
 /** Former values, one "NAME VALUE" per line in a file per owner; written before a value changes. */
 const FORMER = `${HOST_STATE_DIR}/sysctls`;
@@ -13,7 +14,9 @@ export function setSysctls(owner: string, sysctls: Readonly<Record<string, strin
     FUNCTIONS,
     `sysctls_restore ${[owner, ...names].join(" ")}`,
     ...(names.length === 0 ? [] : [`mkdir -p ${FORMER}`]),
-    ...Object.entries(sysctls).map(([name, value]) => `sysctl_set ${owner} ${name} ${value}`),
+    ...Object.entries(sysctls).map(
+      ([name, value]) => `sysctl_set ${owner} ${name} ${quote(value)}`,
+    ),
   ].join("\n");
 }
 

@@ -19,16 +19,12 @@ unit_runs() { # unit, digest
 unit_log() { # the last messages of a unit, for the operator
   journalctl --no-pager --quiet --unit="$1" --lines=20 >&2 || :
 }
-unit_ready() { # unit, digest, seconds, test
-  unit_runs "$1" "$2" || return 1
+unit_ready() { # unit, digest or nothing, seconds, test
+  [ -z "$2" ] || unit_runs "$1" "$2" || return 1
   shift 3
   "$@"
 }
-unit_start() { # unit, digest, seconds, test: restarts it unless it is current, then waits until it is ready
-  systemctl --quiet enable "$1"
-  if ! unit_runs "$1" "$2" 2>/dev/null; then
-    systemctl restart "$1" || warn "$1 did not start at once"
-  fi
+unit_await() { # unit, digest or nothing, seconds, test: waits until it is ready
   if ! wait_for "$3" unit_ready "$@"; then
     unit_name=$1 unit_seconds=$3
     shift 3
@@ -36,6 +32,13 @@ unit_start() { # unit, digest, seconds, test: restarts it unless it is current, 
     unit_log "$unit_name"
     fail "$unit_name is not ready after $unit_seconds s: its last messages stand above; see systemctl status $unit_name"
   fi
+}
+unit_start() { # unit, digest, seconds, test: restarts it unless it is current, then waits until it is ready
+  systemctl --quiet enable "$1"
+  if ! unit_runs "$1" "$2" 2>/dev/null; then
+    systemctl restart "$1" || warn "$1 did not start at once"
+  fi
+  unit_await "$@"
 }
 unit_enable() { # unit without a process of its own; it has one text only, so an old one is restarted when the text changes
   case $changed_files in
@@ -54,6 +57,14 @@ unit_drop() { # units
     systemctl reset-failed "$unit_each" 2>/dev/null || :
   done
 }
+unit_end() { # unit, for good: another one may start it again (Upholds=) until it is masked
+  unit_drop "$1"
+  [ -e ${UNIT_DIR}/"$1" ] || return 0
+  ln -sfT /dev/null ${UNIT_DIR}/.control-plane-lb.masked
+  mv -fT ${UNIT_DIR}/.control-plane-lb.masked ${UNIT_DIR}/"$1"
+  systemctl daemon-reload
+  unit_drop "$1"
+}
 unit_retire() { # owner, units: stops what the owner's manifest lists besides them
   unit_manifest=${HOST_STATE_DIR}/manifests/$1
   [ -e "$unit_manifest" ] || return 0
@@ -64,7 +75,7 @@ unit_retire() { # owner, units: stops what the owner's manifest lists besides th
     esac
     case " $* " in
       *" $unit_old "*) ;;
-      *) unit_drop "$unit_old" </dev/null ;;
+      *) unit_end "$unit_old" </dev/null ;;
     esac
   done <"$unit_manifest"
 }

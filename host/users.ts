@@ -2,31 +2,32 @@ import { HOST_STATE_DIR } from "../names";
 import type { SystemUser } from "./part";
 import { quote } from "./shell";
 
-/** Written before the account is made: only an account that we made is removed. */
+/** A folder per account that we made, with a file per part that needs it. */
 const MADE = `${HOST_STATE_DIR}/users`;
 
-/** Sh (for `hostScript`): creates the accounts that are missing. */
-export function createUsers(users: readonly SystemUser[]): string {
+/** Sh (for `hostScript`): creates the accounts that are missing; each is noted before. */
+export function createUsers(owner: string, users: readonly SystemUser[]): string {
   return users
     .map(
-      ({ name, comment }) => `if ! id -u ${name} >/dev/null 2>&1; then
-  mkdir -p ${MADE}
-  : >${MADE}/${name}
+      ({ name, comment }) => `if [ -d ${MADE}/${name} ] || ! id -u ${name} >/dev/null 2>&1; then
+  mkdir -p ${MADE}/${name}
+  : >${MADE}/${name}/${owner}
+fi
+id -u ${name} >/dev/null 2>&1 ||
   useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin \\
-    --comment ${quote(comment)} ${name}
-fi`,
+    --comment ${quote(comment)} ${name}`,
     )
     .join("\n");
 }
 
-/** Sh (for `hostScript`): deletes the accounts that we made. */
-export function deleteUsers(users: readonly SystemUser[]): string {
+/** Sh (for `hostScript`): deletes the accounts that we made, unless another part needs them. */
+export function deleteUsers(owner: string, users: readonly SystemUser[]): string {
   return users
     .map(
-      ({ name }) => `if [ -e ${MADE}/${name} ]; then
-  ! id -u ${name} >/dev/null 2>&1 || userdel ${name}
-  rm -f ${MADE}/${name}
-  rmdir ${MADE} 2>/dev/null || :
+      ({ name }) => `if [ -e ${MADE}/${name}/${owner} ]; then
+  if [ "$(ls ${MADE}/${name})" = ${owner} ] && id -u ${name} >/dev/null 2>&1; then userdel ${name}; fi
+  rm -f ${MADE}/${name}/${owner}
+  rmdir ${MADE}/${name} ${MADE} 2>/dev/null || :
 fi`,
     )
     .join("\n");

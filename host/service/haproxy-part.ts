@@ -1,8 +1,9 @@
 import { HAPROXY_UNIT, HOST_RUN_DIR } from "../../names";
 import { DEFAULT_ADVICE, type Advice } from "../advice";
 import { OWN_HOST_PORT } from "../own-address";
-import type { NeededPackage } from "../packages";
+import { packageNames, type NeededPackage } from "../packages";
 import { unitPath, type HostPart } from "../part";
+import { quote } from "../shell";
 import { UPDATER_SCRIPT_FILE, UPDATER_SETTINGS_FILE } from "./host-updater-settings";
 import { haproxyProgram, watchProgram } from "./haproxy-programs";
 import {
@@ -68,7 +69,8 @@ export function haproxyPart(
         ...(takeOver
           ? []
           : [`if cfg_foreign; then fail "${FOREIGN_CONFIGURATION}: ${advice}"; fi`]),
-        "if command -v haproxy >/dev/null 2>&1; then haproxy_usable; fi",
+        // installPackages completes a package that dpkg has not configured
+        `if command -v haproxy >/dev/null 2>&1 && ! packages_half ${quote(packageNames("haproxy"))}; then haproxy_usable; fi`,
       ].join("\n"),
       prepare: `serves_before=no
 if endpoint_serves; then serves_before=yes; fi
@@ -95,7 +97,8 @@ const USABLE = `haproxy_usable() {
 /** `haproxy_healthy`, and `endpoint_serves`: an API server answers through the LB port. */
 const probes = (ports: HaproxyServiceSettings["ports"]) => `${OWN_HOST_PORT}
 haproxy_healthy() {
-  curl --silent --fail --noproxy '*' --max-time 3 --output /dev/null "http://$(own_host_port ${ports.health})/healthz"
+  target=$(own_host_port ${ports.health}) &&
+    curl --silent --fail --noproxy '*' --max-time 3 --output /dev/null "http://$target/healthz"
 }
 ${endpointServes(ports.lb)}`;
 
@@ -105,7 +108,7 @@ ${endpointServes(ports.lb)}`;
  */
 export function endpointServes(lbPort: number): string {
   return `endpoint_serves() {
-  command -v curl >/dev/null 2>&1 &&
-    curl --silent --insecure --noproxy '*' --max-time 5 --output /dev/null "https://$(own_host_port ${lbPort})/livez/ping"
+  command -v curl >/dev/null 2>&1 && target=$(own_host_port ${lbPort}) &&
+    curl --silent --insecure --noproxy '*' --max-time 5 --output /dev/null "https://$target/livez/ping"
 }`;
 }

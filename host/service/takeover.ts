@@ -4,6 +4,8 @@ import { CONFIG_FILE, CONFIG_LINK } from "./haproxy-paths";
 /** The package's own unit: it would start as root what the updater writes. */
 const PACKAGE_UNIT = "haproxy.service";
 
+const CONFIG_FOLDER = CONFIG_LINK.slice(0, CONFIG_LINK.lastIndexOf("/"));
+
 /** What was there before us, apart from the files in HOST_STATE_DIR/backup. */
 const KEPT = `${HOST_STATE_DIR}/haproxy-service`;
 
@@ -50,26 +52,27 @@ configuration_put_aside() { # keeps the file that is there once, then replaces i
       cp -a ${CONFIG_LINK} "$package_kept/haproxy.cfg.new"
       mv -fT "$package_kept/haproxy.cfg.new" "$package_kept/haproxy.cfg"
     fi
-    mkdir -p ${CONFIG_LINK.slice(0, CONFIG_LINK.lastIndexOf("/"))}
+    mkdir -p ${CONFIG_FOLDER}
     ln -sfT ${CONFIG_FILE} ${CONFIG_LINK}.control-plane-lb
     mv -fT ${CONFIG_LINK}.control-plane-lb ${CONFIG_LINK}
   fi
 }
-configuration_restore() {
+configuration_restore() { # once: a later run must not bring back what the package's purge has removed
   rm -f ${CONFIG_LINK}.control-plane-lb
-  if cfg_ours; then
+  if cfg_ours || { [ ! -e ${CONFIG_LINK} ] && [ ! -L ${CONFIG_LINK} ]; }; then
     if [ -e "$package_kept/haproxy.cfg" ] || [ -L "$package_kept/haproxy.cfg" ]; then
+      mkdir -p ${CONFIG_FOLDER}
       cp -a "$package_kept/haproxy.cfg" ${CONFIG_LINK}.control-plane-lb
       mv -fT ${CONFIG_LINK}.control-plane-lb ${CONFIG_LINK}
     else
       rm -f ${CONFIG_LINK}
     fi
   fi
+  rm -f "$package_kept/haproxy.cfg"
 }
 package_restore() {
-  [ -e "$package_kept/unit" ] || return 0
-  read -r package_enabled package_active <"$package_kept/unit"
-  if [ -d /run/systemd/system ]; then
+  if [ -e "$package_kept/unit" ] && [ -d /run/systemd/system ]; then
+    read -r package_enabled package_active <"$package_kept/unit"
     [ "$package_enabled" = masked ] || systemctl --quiet unmask ${PACKAGE_UNIT} 2>/dev/null || :
     [ "$package_enabled" != enabled ] || systemctl --quiet enable ${PACKAGE_UNIT} 2>/dev/null || warn "${PACKAGE_UNIT} cannot be enabled again"
     [ "$package_active" != active ] || systemctl start ${PACKAGE_UNIT} || warn "${PACKAGE_UNIT} does not start again: see systemctl status ${PACKAGE_UNIT}"

@@ -42,7 +42,8 @@ export function tokenPart({ token, delivery, healthPort }: TokenSettings): HostP
     steps: {
       functions: `${OWN_HOST_PORT}
 updater_status() {
-  curl --silent --fail --noproxy '*' --max-time 3 "http://$(own_host_port ${healthPort})/updater/status"
+  target=$(own_host_port ${healthPort}) &&
+    curl --silent --fail --noproxy '*' --max-time 3 "http://$target/updater/status"
 }
 token_used() { updater_status | grep -q '"token":"${tokenFingerprint(token)}"'; }`,
       afterStart: [

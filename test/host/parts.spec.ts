@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { fingerprintSpec } from "../../haproxy/config";
+import { openFiles } from "../../haproxy/spec";
 import { forwardPart } from "../../host/forward/forward-part";
-import { filesOf, type HostPart } from "../../host/part";
+import { filesOf, type HostPart, type HostUnit } from "../../host/part";
 import { partScript } from "../../host/part-script";
 import { haproxyPart } from "../../host/service/haproxy-part";
 import { hostUpdaterSettings } from "../../host/service/host-updater-settings";
@@ -16,6 +17,7 @@ import {
   tokenSettings,
   updaterSettings,
 } from "../unit/host/example-parts";
+import { HAPROXY_DEFAULTS } from "../support/haproxy-defaults";
 import { PartRoot } from "./support/part-root";
 
 const ownAddress = { from: "subnet", subnet: "10.99.0.0/24" } as const;
@@ -140,6 +142,17 @@ chmod 0604 ${path}`);
         );
       });
 
+      it("is gone after an interrupted apply and a removal", async () => {
+        const bare = await state();
+        let step = 1;
+        while (await machine.interrupt(part, "apply", step)) {
+          await machine.takeAway(part);
+          assert.deepEqual(await state(), bare, `apply, step ${step}, removed`);
+          step += 1;
+        }
+        assert.ok(step > 3, "it has steps");
+      });
+
       // its steps are those of others
       if (/socat|token/.test(name)) return;
 
@@ -194,6 +207,47 @@ chmod 0604 ${path}`);
     assert.ok(!machine.has("etc/systemd/system/control-plane-lb-forward-rules.service"));
   });
 
+  it("stop such a unit after an interruption at any step", async () => {
+    const [former, later] = (["nftables", "socat"] as const).map((kind) =>
+      forwardPart(forwardSettings({ ownAddress, kind })),
+    ) as [HostPart, HostPart];
+    await machine.apply(former);
+    for (let step = 1; await machine.interrupt(later, "apply", step); step += 1) {
+      await machine.apply(later);
+      assert.doesNotMatch(await machine.processes(), /forward-rules/, `step ${step}`);
+      await machine.apply(former);
+    }
+  });
+
+  it("restart a unit without a digest when its text has changed", async () => {
+    const part = (text: string): HostPart => ({
+      owner: "example",
+      units: [{ name: "example.path", text }],
+      summary: "an example",
+    });
+    await machine.apply(part("[Path]\nPathExists=/\n"));
+    machine.write("calls", "");
+    await machine.apply(part("[Path]\nPathExists=/etc\n"));
+    assert.equal(machine.read("calls"), "restart example.path\n");
+  });
+
+  it("wait for a unit without a digest, too", async () => {
+    const units: HostUnit[] = [
+      {
+        name: "example.path",
+        text: "[Path]\nPathExists=/\n",
+        ready: ["test", "-e", "/etc/a file"],
+        deadlineSeconds: 1,
+      },
+    ];
+    const part: HostPart = { owner: "example", units, summary: "an example" };
+    const { code, stderr } = await machine.run(partScript(part), "apply");
+    assert.equal(code, 1);
+    assert.match(stderr, /example\.path is not ready after 1 s/);
+    await machine.must("touch '/etc/a file'");
+    await machine.apply(part);
+  });
+
   it("restore the value of a sysctl that a later version no longer sets", async () => {
     await machine.apply(example);
     assert.equal(await machine.must("cat /proc/sys/net/ipv4/ip_nonlocal_bind"), "1\n");
@@ -201,11 +255,42 @@ chmod 0604 ${path}`);
     assert.equal(await machine.must("cat /proc/sys/net/ipv4/ip_nonlocal_bind"), "0\n");
   });
 
+  it("set a sysctl of several numbers and restore it", async () => {
+    const value = async () =>
+      (await machine.must("cat /proc/sys/net/ipv4/tcp_rmem")).trim().split("\t");
+    const former = await value();
+    const part: HostPart = {
+      owner: "buffers",
+      sysctls: { "net.ipv4.tcp_rmem": "4096 65536 1048576" },
+      summary: "buffers",
+    };
+    await machine.apply(part);
+    assert.deepEqual(await value(), ["4096", "65536", "1048576"]);
+    await machine.takeAway(part);
+    assert.deepEqual(await value(), former);
+  });
+
   it("leave an account that was there before", async () => {
     await machine.must("useradd --system --user-group cplb-example");
     await machine.apply(example);
     await machine.takeAway(example);
     assert.match(await machine.must("id -un cplb-example"), /cplb-example/);
+  });
+
+  it("leave an account and a package that another part needs, until that goes", async () => {
+    const { packages = [], users = [] } = example;
+    const other: HostPart = { owner: "other", packages, users, summary: "another example" };
+    const before = await machine.snapshot();
+    for (const [first, last] of [
+      [example, other],
+      [other, example],
+    ] as const) {
+      await machine.apply(example, other);
+      await machine.takeAway(first);
+      await machine.must("id -u cplb-example && command -v kubeadm");
+      await machine.takeAway(last);
+      assert.deepEqual(await machine.snapshot(), before);
+    }
   });
 
   it("put aside a foreign HAProxy and bring it back as it was", async () => {
@@ -224,6 +309,22 @@ systemctl enable --now haproxy.service`);
     await machine.takeAway(updater, haproxy);
     assert.deepEqual(await machine.snapshot(), before);
     assert.equal((await machine.must("systemctl is-active haproxy.service")).trim(), "active");
+  });
+
+  it("put a foreign haproxy.cfg back although their link is gone", async () => {
+    await machine.must("echo 'somebody else' >/etc/haproxy/haproxy.cfg");
+    await machine.apply(updater, haproxy);
+    await machine.must("rm -r /etc/haproxy");
+    await machine.takeAway(updater, haproxy);
+    assert.equal(await machine.must("cat /etc/haproxy/haproxy.cfg"), "somebody else\n");
+  });
+
+  it("put a foreign file back although its folder is gone", async () => {
+    await machine.must("mkdir /etc/example && echo foreign >/etc/example/settings");
+    await machine.apply(example);
+    await machine.must("rm -rf /etc/example");
+    await machine.takeAway(example);
+    assert.equal(await machine.must("cat /etc/example/settings"), "foreign\n");
   });
 
   it("refuse a foreign haproxy.cfg before anything changes", async () => {
@@ -246,6 +347,14 @@ systemctl enable --now haproxy.service`);
     assert.deepEqual(await machine.snapshot(), before);
   });
 
+  it("complete an HAProxy that dpkg has not configured", async () => {
+    await machine.apply(updater);
+    machine.write("dpkg-status", "iU ");
+    await machine.must("userdel haproxy");
+    await machine.apply(haproxy);
+    assert.match(await machine.processes(), /control-plane-lb-haproxy\.service/);
+  });
+
   it("refuse a package that is too old before anything changes", async () => {
     machine.write("candidate", "1.29.9-1.1");
     const before = await machine.snapshot();
@@ -255,23 +364,90 @@ systemctl enable --now haproxy.service`);
     assert.deepEqual(await machine.snapshot(), before);
   });
 
-  it("fail when the endpoint served before and does not serve again", async function () {
+  it("ask no other host while their own has no address", async () => {
+    await machine.apply(updater);
+    assert.doesNotMatch(machine.read("calls"), /curl/);
+  });
+
+  const others = haproxyPart(
+    haproxySettings({ takeOver: true, ports: { lb: 6444, health: 6445 } }),
+  );
+  for (const [name, part, message] of [
+    ["HAProxy's", others, /port 6444, which served before, has not served again/],
+    ["the updater's", updater, /the endpoint, which served before, has not served again/],
+  ] as const) {
+    it(`fail when the endpoint served before and does not serve after ${name}`, async () => {
+      await machine.apply(updater, haproxy);
+      const script = partScript(part).replace(
+        "wait_for 60 endpoint_serves",
+        "wait_for 1 endpoint_serves",
+      );
+      const release = await machine.hold();
+      const { done } = machine.begin(script, "apply");
+      await machine.held();
+      machine.remove("serves");
+      release();
+      const { code, stderr } = await done;
+      assert.equal(code, 1);
+      assert.match(stderr, message);
+    });
+  }
+
+  it("fail when HAProxy does not run with the updater's settings", async () => {
     await machine.apply(updater, haproxy);
-    const other = haproxyPart(
-      haproxySettings({ takeOver: true, ports: { lb: 6444, health: 6445 } }),
-    );
+    const settings = updaterSettings({ ownAddress, script: UPDATER });
+    const other = updaterPart({
+      ...settings,
+      haproxy: { ...settings.haproxy, allow: ["::1/128"] },
+    });
     const script = partScript(other).replace(
-      "wait_for 60 endpoint_serves",
-      "wait_for 1 endpoint_serves",
+      "wait_for 60 runs_settings",
+      "wait_for 1 runs_settings",
     );
-    const release = await machine.hold();
-    const { done } = machine.begin(script, "apply");
-    await machine.held();
-    machine.remove("serves");
-    release();
-    const { code, stderr } = await done;
+    const { code, stderr } = await machine.run(script, "apply");
     assert.equal(code, 1);
-    assert.match(stderr, /port 6444, which served before, has not served again/);
+    assert.match(stderr, /HAProxy does not run with the new settings/);
+  });
+
+  for (const delivery of ["environment", "file"] as const) {
+    it(`fail when the updater does not sync with its token in the ${delivery}`, async () => {
+      await machine.apply(updater, haproxy);
+      machine.write("status", '{"token":"another"}');
+      machine.write("calls", "");
+      const script = partScript(tokenPart(tokenSettings({ delivery }))).replace(
+        "wait_for 120 token_used",
+        "wait_for 1 token_used",
+      );
+      const { code, stderr } = await machine.run(script, "apply");
+      assert.equal(code, 1);
+      assert.match(stderr, /has not synced with its token .* status: \{"token":"another"\}/);
+      assert.equal(
+        machine.read("calls"),
+        delivery === "file" ? "" : "restart control-plane-lb-updater.service\n",
+      );
+    });
+  }
+
+  describe("for more connections than HAProxy was started for", () => {
+    const files = openFiles(HAPROXY_DEFAULTS.maxConnections);
+    beforeEach(async () => {
+      await machine.apply(updater, haproxy);
+      await machine.must(
+        '/usr/bin/prlimit --pid "$(cat /fake/units/control-plane-lb-haproxy.service)" --nofile=99:99',
+      );
+      machine.write("calls", "");
+    });
+
+    it("raise the limit of open files while HAProxy runs", async () => {
+      await machine.apply(updater);
+      assert.equal(machine.read("calls"), `prlimit --nofile=${files}:${files}\n`);
+    });
+
+    it("restart HAProxy where the host forbids that", async () => {
+      machine.write("limits-fixed", "");
+      await machine.apply(updater);
+      assert.match(machine.read("calls"), /\nrestart control-plane-lb-haproxy\.service\n$/);
+    });
   });
 
   it("make a second run on the host wait for the first one, which it names", async () => {
@@ -295,4 +471,27 @@ systemctl enable --now haproxy.service`);
     await machine.apply(example);
     assert.equal(await machine.must("stat -c '%a %U' /run/control-plane-lb-host"), "700 root\n");
   });
+
+<<<<<<< ours
+  for (const [what, command] of Object.entries({
+    "a link": "mkdir /tmp/other && ln -s /tmp/other",
+    "a file": "touch",
+    "another user's": "install -d -o haproxy",
+  })) {
+    it(`refuse a lock's folder that is ${what}`, async () => {
+      await machine.must(`${command} /run/control-plane-lb-host`);
+      const before = await machine.snapshot();
+      const { code, stderr } = await machine.run(partScript(example), "apply");
+      assert.equal(code, 1);
+      assert.match(stderr, /^example: \/run\/control-plane-lb-host is not a folder of root: /);
+      assert.deepEqual(await machine.snapshot(), before);
+    });
+  }
+=======
+  it("close a folder of their lock that others could enter", async () => {
+    await machine.must("mkdir -m 0755 /run/control-plane-lb-host");
+    await machine.apply(example);
+    assert.equal(await machine.must("stat -c '%a' /run/control-plane-lb-host"), "700\n");
+  });
+>>>>>>> theirs
 });

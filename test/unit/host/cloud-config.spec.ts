@@ -85,6 +85,16 @@ describe("cloud-config", () => {
     assert.equal((rendered[1] as { name: string }).name, "someone");
   });
 
+  it("quotes the words of a command that says when a unit is ready", () => {
+    const units = [{ name: "a.service", text: "", ready: ["/bin/test", "it's", "!=", "a & b"] }];
+    const { runcmd } = parse(
+      cloudConfig([{ owner: "example", units, summary: "an example" }]),
+    ) as CloudConfig;
+    const [, words = ""] = /sh -c (.*)$/m.exec(runcmd[0]?.[2] ?? "") ?? [];
+    const { stdout } = spawnSync("sh", ["-c", `printf %s ${words}`], { encoding: "utf8" });
+    assert.equal(stdout, "until /bin/test 'it'\\''s' '!=' 'a & b'; do sleep 1; done");
+  });
+
   for (const name of ["HAProxy's service", "the updater's service"]) {
     it(`refuses ${name}, which needs imperative steps`, () => {
       assert.throws(() => cloudConfig([PARTS[name]!]), /cannot be rendered .* imperative steps/);

@@ -154,6 +154,29 @@ ${fragment}`.replaceAll(HOST_STATE_DIR, state);
     assert.equal(install().status, 0);
   });
 
+  it("are installed again when dpkg was interrupted before it configured them", () => {
+    stub("haproxy", "#!/bin/sh\necho 'HAProxy version 3.0.11-1 2025/06/01'\n");
+    stub("dpkg-query", "#!/bin/sh\nprintf 'iF '\n");
+    assert.equal(install().status, 0);
+    assert.match(calls(), /--no-install-recommends install haproxy\n$/);
+  });
+
+  for (const abbreviation of ["iU ", "iF ", "iHR", "rc ", "pi "]) {
+    it(`go on removal from dpkg's state "${abbreviation}", too`, () => {
+      install();
+      stub("dpkg-query", `#!/bin/sh\nprintf '${abbreviation}'\n`);
+      assert.equal(run(removePackages("x")).status, 0);
+      assert.match(calls(), /--no-install-recommends purge haproxy liblua *\n$/);
+    });
+  }
+
+  it("are forgotten on removal when they are gone already", () => {
+    install();
+    stub("dpkg-query", "#!/bin/sh\nprintf 'un '\n");
+    assert.equal(run(removePackages("x")).status, 0);
+    assert.doesNotMatch(calls(), /purge/);
+  });
+
   it("are left to the operator where there is no known package manager", () => {
     rmSync(path.join(fake, "bin/apt-get"));
     const { status, stderr } = install();
