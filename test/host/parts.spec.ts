@@ -472,7 +472,6 @@ systemctl enable --now haproxy.service`);
     assert.equal(await machine.must("stat -c '%a %U' /run/control-plane-lb-host"), "700 root\n");
   });
 
-<<<<<<< ours
   for (const [what, command] of Object.entries({
     "a link": "mkdir /tmp/other && ln -s /tmp/other",
     "a file": "touch",
@@ -487,11 +486,10 @@ systemctl enable --now haproxy.service`);
       assert.deepEqual(await machine.snapshot(), before);
     });
   }
-=======
+
   it("close a folder of their lock that others could enter", async () => {
     await machine.must("mkdir -m 0755 /run/control-plane-lb-host");
     await machine.apply(example);
     assert.equal(await machine.must("stat -c '%a' /run/control-plane-lb-host"), "700\n");
   });
->>>>>>> theirs
 });
