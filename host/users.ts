@@ -2,7 +2,7 @@ import { HOST_STATE_DIR } from "../names";
 import type { SystemUser } from "./part";
 import { quote } from "./shell";
 
-/** Written before the account is made: only an account that we made is removed. */
+/** Markers, written before an account is created: removal deletes only accounts that we created. */
 const MADE = `${HOST_STATE_DIR}/users`;
 
 /** Sh (for `hostScript`): creates the accounts that are missing. */
