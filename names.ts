@@ -63,7 +63,7 @@ export const HAPROXY_UID = 99;
 export const DEFAULT_PORTS = { lb: 6444, api: 6443, health: 6445 } as const;
 
 /**
- * How a pod gives up the LB port before it stops, so that no connection meets a port that closes.
+ * How a pod hands over the LB port before it stops: no connection meets a closing port.
  *
  * Kubelet requests `path` on `address` and the health port. The forward's rules see that request
  * and take all new connections for `forwardSeconds`. HAProxy answers after `waitMs`, then kubelet

@@ -1,10 +1,10 @@
-/** How an operator resolves what a host refuses; each completes a message after a colon. */
+/** What an operator does about each refusal; each text follows a colon in a message. */
 export interface Advice {
   /** A haproxy.cfg that is not ours is in the way. */
   readonly takeOver: string;
-  /** The host does not have the address by which it is known. */
+  /** The host does not have its configured address. */
   readonly address: string;
-  /** The host would take another address as its own. */
+  /** The host would use another address as its own. */
   readonly ownAddress: string;
   /** The LB, health or API port cannot be used. */
   readonly ports: Readonly<Record<"lb" | "health" | "api", string>>;
@@ -16,7 +16,7 @@ export interface Advice {
   readonly caCert: string;
 }
 
-/** Advice for hosts whose configuration is not known here. */
+/** Advice that names no configuration key. */
 export const DEFAULT_ADVICE: Advice = {
   takeOver: "move it away",
   address: "correct the address, or use the right host",
@@ -28,5 +28,5 @@ export const DEFAULT_ADVICE: Advice = {
   },
   otherTopology: "remove that one first (the cluster stays), then run this again",
   forwardKind: "choose another kind of forward",
-  caCert: "give the CA of this cluster",
+  caCert: "provide the CA of this cluster",
 };

@@ -5,11 +5,11 @@ import { quote, quoteWords } from "./shell";
 
 /**
  * cloud-init's user data (`#cloud-config`) for parts that are data alone, in their order: files,
- * accounts, folders, sysctls, units that start in order and are waited for.
+ * accounts, folders, sysctls, units. Each unit starts and becomes ready before the next one starts.
  *
- * It covers the forward; no other part is claimed. Parts with imperative steps are refused, except
- * `discard` and the removal's, which a new host does not need. So are units whose test is a
- * function, and packages, whose versions nothing would look at.
+ * It renders the forward; other parts are not supported. It refuses imperative steps, except
+ * `discard` and those of removal, which a new host does not need. It also refuses units whose
+ * readiness test is a function, and packages, whose versions it could not check.
  *
  * @throws Error when a part needs more than that
  */
@@ -31,7 +31,7 @@ export function cloudConfig(parts: readonly HostPart[]): string {
       // groups exist only after cloud-init has made the users
       ...(group === "root" ? {} : { defer: true }),
     })),
-    // one command: cloud-init would go on after one that fails
+    // one command: after a failed one, cloud-init would run the next
     runcmd: [["sh", "-c", parts.flatMap(commands).join("\n")]],
   })}`;
 }

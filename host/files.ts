@@ -20,17 +20,17 @@ export interface HostFile {
 }
 
 /**
- * Sh (for `hostScript`) that brings the files of one owner to exactly this list.
+ * Sh (for `hostScript`) that makes the owner's files exactly this list.
  *
  * Each file is written to a temporary name in its folder, checked, synced and renamed. A foreign
- * file at the same path is kept under HOST_STATE_DIR/backup. Files that only a former list had are
+ * file at the same path is kept under HOST_STATE_DIR/backup. Files that are no longer listed are
  * removed. HOST_STATE_DIR/manifests/OWNER lists our files, one "sha256 mode path" per line; it is
  * written before the first file, so an interrupted run loses nothing.
  *
  * Sets `changed` (yes or no) and `changed_files` (the paths written or removed, each between
  * blanks).
  *
- * @throws Error when the owner, a path or a mode cannot stand in a manifest
+ * @throws Error when the owner, a path or a mode does not fit into a manifest
  */
 export function installFiles(owner: string, files: readonly HostFile[]): string {
   checkFiles(owner, files);
@@ -121,7 +121,7 @@ files_listed() { # is path $1 in manifest $2
   return 1
 }
 files_backup() { # keeps the foreign file $1
-  [ ! -d "$1" ] || [ -L "$1" ] || fail "$1 is a folder: a file of ours must stand there; move the folder away"
+  [ ! -d "$1" ] || [ -L "$1" ] || fail "$1 is a folder, but a file is needed there: move it away"
   [ -e "$1" ] || [ -L "$1" ] || return 0
   mkdir -p "$files_state/backup\${1%/*}"
   cp -a "$1" "$files_state/backup$1.new"
@@ -144,7 +144,7 @@ files_begin() { # owner $1, desired manifest on stdin
   files_manifest=$files_state/manifests/$1
   mkdir -p "$files_state/manifests" "$files_state/backup"
   : >>"$files_state/folders"
-  # what an interrupted run has left
+  # left by an interrupted run
   rm -f "$files_state"/manifests/.control-plane-lb.*
   cat >"$files_state/desired"
   [ -e "$files_manifest" ] || : >"$files_manifest"
@@ -172,7 +172,7 @@ files_put() { # path $1, mode $2, group $3, sha256 $4, base64 of the content on 
   fi
   files_temp=$(mktemp "\${1%/*}/.control-plane-lb.XXXXXX")
   base64 -d >"$files_temp"
-  [ "$(sha256sum <"$files_temp")" = "$4  -" ] || fail "$1: what arrived is not what was sent; run this again"
+  [ "$(sha256sum <"$files_temp")" = "$4  -" ] || fail "$1: its content was damaged in transit; run this again"
   chgrp "$3" "$files_temp"
   chmod "$2" "$files_temp"
   sync "$files_temp"
@@ -191,7 +191,7 @@ files_end() { # removes what is no longer desired and writes the final manifest
   rm -f "$files_state/desired"
   files_drop_backups
 }
-files_drop_backups() { # those of paths that no manifest lists: they have been put back
+files_drop_backups() { # removes backups that were restored: no manifest lists their paths
   find "$files_state/backup" ! -type d >"$files_state/backups"
   while read -r files_kept; do
     files_used=no

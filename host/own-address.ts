@@ -22,7 +22,7 @@ export const ADDRESS_FILE = `${HOST_RUN_DIR}/address.env`;
 /** Writes ADDRESS_FILE; see `addressProgram`. */
 export const ADDRESS_PROGRAM = `${HOST_LIB_DIR}/own-address`;
 
-/** Which address is looked for, for messages. */
+/** Which address `own` selects, in words for messages. */
 export function describeOwnAddress(own: OwnAddress): string {
   switch (own.from) {
     case "route":
@@ -36,7 +36,7 @@ export function describeOwnAddress(own: OwnAddress): string {
 
 /**
  * Finds the host's own address and writes ADDRESS_FILE. Fails after 10 s without an address;
- * systemd starts the service again.
+ * systemd restarts the service.
  */
 export function addressProgram(own: OwnAddress): string {
   return `${PROGRAM_HEADER}
@@ -45,7 +45,7 @@ until=$(($(date +%s) + 10))
 address=$(own_address)
 while [ -z "$address" ]; do
   if [ "$(date +%s)" -ge "$until" ]; then
-    echo "this host has no own address yet, looked for "${quote(describeOwnAddress(own))} >&2
+    echo "this host does not have "${quote(describeOwnAddress(own))}" yet" >&2
     exit 1
   fi
   sleep 0.2

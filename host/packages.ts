@@ -2,8 +2,8 @@ import { HOST_STATE_DIR } from "../names";
 import { quote } from "./shell";
 
 /**
- * Package managers by name: the command that shows that a host has it, and sh functions that begin
- * with its name.
+ * Package managers by name: the command that reveals it on a host, and sh functions that begin with
+ * its name.
  */
 const PACKAGE_MANAGERS = {
   apt: {
@@ -37,14 +37,14 @@ apt_half() { # package: is it there, but was dpkg interrupted before it configur
 type PackageManager = keyof typeof PACKAGE_MANAGERS;
 
 interface CapabilityEntry {
-  /** Commands that it gives; a host that has the first one has it. */
+  /** Commands that it gives; the first one shows that a host has it. */
   readonly commands: readonly [string, ...string[]];
   /** Option with which the first command prints its version. Default: --version */
   readonly version?: string;
   readonly packages: Readonly<Record<PackageManager, string>>;
 }
 
-/** What a host can be asked for, named by what it gives. */
+/** What a host may need. */
 const CAPABILITIES = {
   haproxy: { commands: ["haproxy"], version: "-v", packages: { apt: "haproxy" } },
   nodejs: { commands: ["node"], packages: { apt: "nodejs" } },
@@ -64,12 +64,12 @@ const CAPABILITIES = {
 
 export type Capability = keyof typeof CAPABILITIES;
 
-/** What a host needs, named by what it gives; the host's own package manager resolves it. */
+/** What a host needs; the host's own package manager resolves it to a package. */
 export interface NeededPackage {
   readonly gives: Capability;
-  /** The least version, like "2.6". Default: any */
+  /** Minimum version, like "2.6". Default: any */
   readonly atLeast?: string;
-  /** Why no older one will do, in one line. */
+  /** Why older versions do not work, in one line. */
   readonly because?: string;
 }
 
@@ -99,9 +99,9 @@ function words({ gives, atLeast = "", because = "" }: NeededPackage): string {
 }
 
 /**
- * Sh (after PACKAGE_FUNCTIONS) that changes nothing: looks at the installed version, else at the
- * one that would be installed.
- * @param refuse sh function that is called with what is wrong and what to do
+ * Sh (after PACKAGE_FUNCTIONS) that checks versions and changes nothing: the installed one, else
+ * the one that would be installed.
+ * @param refuse sh function that gets what is wrong and what to do
  */
 export function checkPackages(needed: readonly NeededPackage[], refuse: string): string {
   return needed
@@ -161,7 +161,7 @@ packages_fits() { # capability, command, version option, least version, reason, 
   elif [ -n "$packages_manager" ]; then
     packages_from="package $(packages_name "$6")"
     packages_found=$(packages_candidate "$6")
-    # the lists of packages may be empty: an installation refreshes them and looks again
+    # the package lists may be empty: the installation refreshes them and checks again
     [ -n "$packages_found" ] || return 0
   else
     packages_what="command $2 is missing, and this host has no package manager to install it (known: ${KNOWN})"
@@ -170,7 +170,7 @@ packages_fits() { # capability, command, version option, least version, reason, 
   fi
   [ "$(printf '%s\\n%s\\n' "$4" "$packages_found" | sort -V | head -n 1)" != "$4" ] || return 0
   packages_what="$packages_from is version \${packages_found:-unknown}, but $4 or later is needed: $5"
-  packages_hint="make $1 $4 or later available (backports, or its maker's packages), then run this again"
+  packages_hint="make $1 $4 or later available (backports, or the vendor's packages), then run this again"
   return 1
 }
 packages_elsewhere() { # owner, package: prints the record of another part that has it
@@ -197,7 +197,7 @@ packages_need() { # owner, then the words of packages_fits
   shift
   packages_package=$(packages_name "$6")
   if [ -z "$(packages_candidate "$6")" ]; then
-    "\${packages_manager}_refresh" >/dev/null 2>&1 || warn "the lists of packages cannot be refreshed"
+    "\${packages_manager}_refresh" >/dev/null 2>&1 || warn "the package lists cannot be refreshed"
     packages_fits "$@" || fail "$packages_what: $packages_hint"
   fi
   mkdir -p "$packages_state"

@@ -10,10 +10,10 @@ import { digestIn } from "./unit-text";
 import { createUsers, deleteUsers } from "./users";
 
 /**
- * `hostScript` that brings a part to a host (apply) or takes it away (remove).
+ * `hostScript` that installs a part on a host (apply) or removes it (remove).
  *
- * apply ends when every unit is ready; a unit restarts only if what runs differs from what should
- * run. remove leaves the host as it was.
+ * apply waits until every unit is ready; a unit restarts only if its process is outdated. remove
+ * restores the host's former state.
  *
  * @throws Error when the part cannot be rendered (`checkPart`)
  */
@@ -22,7 +22,7 @@ export function partScript(part: HostPart, options: HostScriptOptions = {}): str
   return hostScript(part.owner, { apply: applyPart(part), remove: removePart(part) }, options);
 }
 
-/** Sh that brings the part to the host: checks first, then changes. */
+/** Sh that installs the part: checks first, then changes. */
 function applyPart(part: HostPart): Sh {
   const { owner, packages = [], users = [], folders = [], units = [], steps = {} } = part;
   return join(
@@ -46,7 +46,7 @@ function applyPart(part: HostPart): Sh {
   );
 }
 
-/** Sh that takes the part away, in the reverse order. */
+/** Sh that removes the part, in reverse order. */
 function removePart(part: HostPart): Sh {
   const { owner, packages = [], users = [], folders = [], units = [], steps = {} } = part;
   const names = units.map(({ name }) => name).reverse();
@@ -66,7 +66,7 @@ function removePart(part: HostPart): Sh {
   );
 }
 
-/** Names of all units of the part, of those too that another unit starts. */
+/** Names of all units of the part, including those that another unit starts. */
 function unitFiles(part: HostPart): string[] {
   return filesOf(part)
     .filter(({ path }) => path.startsWith(`${UNIT_DIR}/`))
@@ -82,7 +82,7 @@ function functionsOf({ packages = [], steps = {} }: HostPart): Sh {
   );
 }
 
-/** @throws Error when a unit with a digest has no test */
+/** @throws Error when a unit with a digest has no readiness test */
 function startUnit({ name, text, ready, deadlineSeconds = READY_SECONDS }: HostUnit): Sh {
   const digest = digestIn(text);
   const test = ready === undefined ? undefined : `${deadlineSeconds} ${quoteWords(ready)}`;
@@ -94,5 +94,5 @@ function startUnit({ name, text, ready, deadlineSeconds = READY_SECONDS }: HostU
 }
 
 function join(...fragments: readonly (Sh | undefined)[]): Sh {
-  return fragments.filter((each) => each !== undefined && each !== "").join("\n");
+  return fragments.filter((fragment) => fragment !== undefined && fragment !== "").join("\n");
 }

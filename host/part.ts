@@ -21,13 +21,13 @@ export interface HostFolder {
   readonly group: string;
 }
 
-/** Seconds until a unit that is not ready is a failure, unless the unit says otherwise. */
+/** Default deadline for a unit to become ready, in seconds. */
 export const READY_SECONDS = 60;
 
 /** A systemd unit that the part starts. */
 export interface HostUnit {
   readonly name: string;
-  /** Its text. One with a digest (`serviceText`) restarts when it does not run what it should. */
+  /** Its text. With a digest (`serviceText`), the unit restarts when its process is outdated. */
   readonly text: string;
   /**
    * Command that succeeds when the unit works: a program with arguments, or a function of
@@ -39,8 +39,8 @@ export interface HostUnit {
 }
 
 /**
- * What a host has of ours, as data: it knows neither how it gets there nor which host that is. What
- * differs between hosts is resolved on the host. `partScript` and `cloudConfig` render it.
+ * What we install on a host, as data, independent of the host and of the way there. What differs
+ * between hosts is resolved on the host. `partScript` and `cloudConfig` render it.
  */
 export interface HostPart {
   /** Names the part in the host's state and in messages; lower case, digits, - and . */
@@ -65,17 +65,17 @@ export interface HostPart {
 export interface HostSteps {
   /** Functions for the other steps and for `HostUnit.ready`. */
   readonly functions?: Sh;
-  /** Before anything changes: refuses hosts that the part does not fit. */
+  /** Before any change: refuses hosts that do not suit the part. */
   readonly check?: Sh;
   /** Before packages are installed. */
   readonly prepare?: Sh;
-  /** Takes away what another version of the part has left; pointless on a new host. */
+  /** Removes what another version of the part has left; a new host does not need it. */
   readonly discard?: Sh;
-  /** Everything is in place, no unit has been started yet. */
+  /** Everything is in place; no unit has been started. */
   readonly beforeStart?: Sh;
   /** All units are ready. */
   readonly afterStart?: Sh;
-  /** On removal: all units are stopped, everything else is still there. */
+  /** On removal: all units are stopped, everything else still exists. */
   readonly afterStop?: Sh;
   /** On removal: everything else is gone. */
   readonly afterRemove?: Sh;

@@ -4,15 +4,13 @@ import { HOST_LOCK, PRODUCT } from "../names";
 export interface HostScript {
   /** Brings the host to the desired state; idempotent. */
   readonly apply: string;
-  /** Takes back what `apply` did; idempotent. Default: nothing to take back. */
+  /** Undoes `apply`; idempotent. Default: nothing to undo. */
   readonly remove?: string;
 }
 
 /** How `hostScript` wraps the fragments. */
 export interface HostScriptOptions {
-  /**
-   * A number that changes the text, so that the same script runs again. Default: none in the text.
-   */
+  /** A number in the text: raising it runs an otherwise equal script again. Default: none */
   readonly generation?: number;
   /** Take HOST_LOCK while the script runs. Default: true. False is for scripts that only read. */
   readonly lock?: boolean;
@@ -49,8 +47,8 @@ ${ENVIRONMENT}`;
  *
  * The fragments may use `say TEXT` (stdout), `warn TEXT` (stderr), `fail TEXT` (stderr, exit code
  * 1) and `wait_for SECONDS COMMAND...` (repeats the command quietly until it succeeds; status 1
- * after the deadline). A text that was cut off in transit runs nothing: the fragments are bodies of
- * functions, and the last line calls them. Commands read from /dev/null, never from the text.
+ * after the deadline). A truncated text runs nothing: the fragments are bodies of functions, and
+ * the last line calls them. Commands read from /dev/null, never from the text.
  *
  * @param name begins all messages and names the holder of the lock, like "forward"
  */
@@ -109,8 +107,7 @@ wait_for() {
   done
 }`;
 
-// the holder's name stands in a second file: opening the lock for writing would empty it under its
-// holder
+// the holder's name is in a second file: opening the lock file for writing empties it
 const LOCK = `take_lock() {
   lock_file=${HOST_LOCK}
   # not in /run/lock: any user could hold a file there
@@ -120,7 +117,7 @@ const LOCK = `take_lock() {
   chmod 0700 "$lock_folder"
   exec 9>"$lock_file"
   if ! flock -n 9; then
-    warn "waits up to ${LOCK_WAIT_SECONDS} s for $(cat "$lock_file.holder" 2>/dev/null || echo "another run"), which holds this host's lock"
+    warn "waiting up to ${LOCK_WAIT_SECONDS} s for $(cat "$lock_file.holder" 2>/dev/null || echo "another run"), which holds this host's lock"
     flock -w ${LOCK_WAIT_SECONDS} 9 ||
       fail "gave up after ${LOCK_WAIT_SECONDS} s: $(cat "$lock_file.holder" 2>/dev/null || echo "another run") still holds this host's lock; end it if it hangs, then run this again"
   fi

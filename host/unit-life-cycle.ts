@@ -3,13 +3,13 @@ import { DIGEST_VARIABLE } from "./unit-text";
 
 /** Sh (for `hostScript`): fails where systemd does not run the host. */
 export const NEED_SYSTEMD =
-  '[ -d /run/systemd/system ] || fail "systemd does not run this host: what is installed here are its units"';
+  '[ -d /run/systemd/system ] || fail "systemd does not run this host: use a host with systemd"';
 
 /**
- * Sh functions (for `hostScript`) around a unit: start it and see it ready, stop it cleanly.
+ * Sh functions (for `hostScript`) that start a unit until it is ready, and stop it cleanly.
  *
- * /proc/PID/environ shows what really runs, also after a run that was cut off between the files and
- * the restart.
+ * /proc/PID/environ shows what really runs, also after a run that ended between the files and the
+ * restart.
  */
 export const UNIT_FUNCTIONS = `unit_pid() { systemctl show --property=MainPID --value "$1"; }
 unit_runs() { # unit, digest
@@ -30,7 +30,7 @@ unit_await() { # unit, digest or nothing, seconds, test: waits until it is ready
     shift 3
     "$@" || :
     unit_log "$unit_name"
-    fail "$unit_name is not ready after $unit_seconds s: its last messages stand above; see systemctl status $unit_name"
+    fail "$unit_name is not ready after $unit_seconds s: its last log lines are above; see systemctl status $unit_name"
   fi
 }
 unit_start() { # unit, digest, seconds, test: restarts it unless it is current, then waits until it is ready
@@ -40,7 +40,7 @@ unit_start() { # unit, digest, seconds, test: restarts it unless it is current, 
   fi
   unit_await "$@"
 }
-unit_enable() { # unit without a process of its own; it has one text only, so an old one is restarted when the text changes
+unit_enable() { # unit without a process of its own: restarts it when its text changed
   case $changed_files in
     *" ${UNIT_DIR}/$1 "*)
       systemctl --quiet enable "$1"
@@ -53,7 +53,7 @@ unit_drop() { # units
   for unit_each in "$@"; do
     [ -e ${UNIT_DIR}/"$unit_each" ] || continue
     systemctl --quiet disable --now "$unit_each"
-    # one that had to be killed in the end is remembered as failed
+    # systemd remembers a unit that it had to kill as failed
     systemctl reset-failed "$unit_each" 2>/dev/null || :
   done
 }

@@ -14,7 +14,7 @@ export interface UnitSections {
 /** `[Install]` of all units of ours: they start at boot. */
 export const AT_BOOT: UnitSection = { WantedBy: "multi-user.target" };
 
-/** Environment variable that names what a process was started with. */
+/** Environment variable with the digest of what a process was started with. */
 export const DIGEST_VARIABLE = "CONTROL_PLANE_LB_DIGEST";
 
 /** The text of a unit. */
@@ -27,8 +27,8 @@ export function unitText(sections: UnitSections): string {
 /**
  * The text of a service's unit, with a digest of itself and of what it runs in its environment: a
  * process shows whether it is current.
- * @param runs texts of the programs and files that the service reads at its start: another text
- *   means a restart
+ * @param runs texts of the programs and files that the service reads at its start; a changed text
+ *   restarts it
  */
 export function serviceText(
   sections: UnitSections & { readonly Service: UnitSection },
@@ -40,7 +40,7 @@ export function serviceText(
       Service: { Environment: `${DIGEST_VARIABLE}=${digest}`, ...sections.Service },
     });
   const hash = createHash("sha256").update(text(""));
-  for (const each of runs) hash.update(each);
+  for (const read of runs) hash.update(read);
   return text(hash.digest("hex"));
 }
 

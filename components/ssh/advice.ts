@@ -1,13 +1,12 @@
 import type { Advice } from "../../host/advice";
 
 /**
- * Advice in terms of this program's configuration. `key` is where the host stands in it, like
- * "nodes.m1".
+ * Advice in terms of this program's configuration. `key` is the host's path in it, like "nodes.m1".
  */
 export function configurationAdvice(key: string): Advice {
   return {
     takeOver:
-      "move it away, or set haproxy.takeOver to true: it is put aside then, and put back when this is removed",
+      "move it away, or set haproxy.takeOver to true, which sets it aside until HAProxy is removed",
     address: `correct ${key}.address, or connect to the right host (sshHost)`,
     ownAddress:
       "set ownAddress.interface or ownAddress.subnet so that every host finds its node address",
@@ -19,6 +18,6 @@ export function configurationAdvice(key: string): Advice {
     otherTopology:
       "pulumi destroy with the former configuration first (the cluster stays), then pulumi up",
     forwardKind: "choose another forward.kind",
-    caCert: "give the kubeconfig of this cluster",
+    caCert: "provide the kubeconfig of this cluster",
   };
 }

@@ -5,8 +5,8 @@ import { configurationAdvice } from "./advice";
 import type { Host } from "./host";
 
 /**
- * HAProxy as a systemd service of this host: there before the kubelet, gone on destroy, and the
- * package as it was.
+ * HAProxy as a systemd service of this host. It starts before the kubelet; destroy removes it and
+ * leaves the package as it was before.
  */
 export function haproxyService(
   host: Host,

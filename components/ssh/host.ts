@@ -17,7 +17,7 @@ export interface HostArgs {
   readonly lost: boolean;
 }
 
-/** A machine; what runs on it by SSH is its child, named `${name}-...`. */
+/** A machine; its scripts are its children, named `${name}-...`. */
 export class Host extends pulumi.ComponentResource {
   readonly generation: number;
   readonly lost: boolean;
@@ -37,7 +37,7 @@ export class Host extends pulumi.ComponentResource {
     this.registerOutputs({});
   }
 
-  /** Brings a part to this machine, and takes it away when the resource is deleted. */
+  /** Installs a part on this machine; deleting the resource removes the part. */
   runPart(
     what: string,
     part: pulumi.Input<HostPart>,
@@ -47,13 +47,11 @@ export class Host extends pulumi.ComponentResource {
     const { generation } = this;
     const script = pulumi
       .output(part)
-      .apply((each) => partScript(each as HostPart, { generation }));
+      .apply((resolved) => partScript(resolved as HostPart, { generation }));
     return this.run(what, { script, removes: true, secret }, { dependsOn });
   }
 
-  /**
-   * Runs a script on this machine for itself, or for another one (`owner`), whose child it then is.
-   */
+  /** Runs a script on this machine. The resource belongs to `owner`; default: this host. */
   run(
     what: string,
     args: Omit<RemoteScriptArgs, "target" | "lost">,

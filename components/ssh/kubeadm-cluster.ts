@@ -30,9 +30,9 @@ export interface KubeadmCluster {
 /**
  * kubeadm on all hosts, one after the other.
  *
- * The init node first requests join credentials from all others: on the first day none has any, and
- * it creates the cluster; a reprovisioned one joins. The others join with credentials of the init
- * node, each issued after the join before it, since each issue replaces the uploaded certificates.
+ * The init node first requests join credentials from all others. If none has any, as on the first
+ * day, it creates the cluster; a reprovisioned init node joins. The others join with credentials of
+ * the init node, each issued after the previous join: issuing replaces the uploaded certificates.
  *
  * @param dependsOn what must exist before kubeadm runs anywhere: the forwards
  */
@@ -68,9 +68,7 @@ export function initNodeJoinCredentials(
   return issued;
 }
 
-/**
- * The cluster's CA before there is a cluster: load balancers trust it from their first moment on.
- */
+/** The cluster's CA, created before the cluster: load balancers trust it from their start. */
 export function clusterCa(
   args: KubeadmClusterArgs,
   joinCredentials: readonly remote.Command[],

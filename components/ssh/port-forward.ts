@@ -4,8 +4,8 @@ import { forwardPart, type ForwardSettings } from "../../host/forward/forward-pa
 import type { Host } from "./host";
 
 /**
- * LB port -> API port of the same host while HAProxy does not listen: systemd units, there before
- * the kubelet, gone on destroy.
+ * Forwards the LB port to the API port of the same host while HAProxy does not listen. Its systemd
+ * units start before the kubelet; destroy removes them.
  */
 export function portForward(
   host: Host,

@@ -3,7 +3,7 @@ import { preflightScript, type PreflightSettings } from "../../host/preflight/pr
 import { configurationAdvice } from "./advice";
 import type { Host } from "./host";
 
-/** Checks every host and changes none. All changes of hosts come after these. */
+/** Checks every host and changes none. Every change of a host comes after these. */
 export function preflights(hosts: readonly Host[], settings: PreflightOf): remote.Command[] {
   return hosts.map((host) => preflight(host, settings));
 }

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { connectionTo } from "./connection";
 import type { SshTarget } from "./ssh-target";
 
-/** What runs on a host. */
+/** A script for one host. */
 export interface RemoteScriptArgs {
   readonly target: SshTarget;
   /**
@@ -12,13 +12,13 @@ export interface RemoteScriptArgs {
    */
   readonly script: pulumi.Input<string>;
   /**
-   * Run it with `remove` when the resource is deleted. Default: nothing runs then, and a dead host
-   * is no obstacle.
+   * Run it with `remove` when the resource is deleted. Default: false, so that a dead host blocks
+   * no deletion
    */
   readonly removes?: boolean;
   /**
-   * Secrets go in or out: what it prints is neither shown while it runs nor kept in plain. Default:
-   * false
+   * The script or its output holds secrets: the output is not shown, and the state stores both
+   * encrypted. Default: false
    */
   readonly secret?: boolean;
   /** The host is gone for good: whatever changes, nothing runs there any more. Default: false */
@@ -31,8 +31,8 @@ const INPUTS = ["connection", "create", "update", "delete", "stdin", "logging"];
 /**
  * One script on one host, as one Command: any change of the script is an update that runs it again.
  *
- * Never with `triggers`: they replace, and the delete of the old would undo the new. Never with
- * `environment`: sshd refuses it.
+ * Never with `triggers`: they replace the resource, and deleting the old one would undo the new
+ * one. Never with `environment`: sshd refuses it.
  *
  * @param name begins with the host's name: Pulumi never touches the former host when a connection
  *   changes

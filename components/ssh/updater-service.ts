@@ -18,7 +18,7 @@ export function updaterService(
   return host.runPart("updater", part, { dependsOn });
 }
 
-/** Brings the updater its token, and ends when the updater has used it. */
+/** Delivers the token to the updater, and waits until the updater has used it. */
 export function updaterToken(
   host: Host,
   token: Output<string>,

@@ -13,15 +13,15 @@ import { listenerUnit, rulesUnit } from "./forward-units";
 export type { ForwardKind, ForwardSettings } from "./forward-settings";
 
 /**
- * Seconds until a forward that does not work is a failure: ten starts of a unit that waits for its
- * address.
+ * Seconds until a forward that is not ready counts as failed: about nine starts of a unit that
+ * waits for its address.
  */
 export const FORWARD_DEADLINE_SECONDS = 90;
 
 /**
  * The forward of a host, byte-identical on all control-plane nodes. The rules start first: while
  * one unit restarts, the other serves remote clients. Removal leaves no rule in the kernel;
- * connections that were forwarded live on.
+ * forwarded connections survive it.
  */
 export function forwardPart(settings: ForwardSettings): HostPart {
   const { kind, lbPort, apiPort } = settings;
@@ -54,7 +54,7 @@ export function forwardPart(settings: ForwardSettings): HostPart {
       },
     ],
     steps: {
-      // after a failure of the rules' unit its rules stay in the kernel
+      // a rules unit that failed leaves its rules in the kernel
       ...(withRules ? {} : { discard: REMOVE_RULES }),
       afterStop: REMOVE_RULES,
     },

@@ -6,14 +6,11 @@ import { NFT_REMOVE, nftFunctions } from "./nftables";
 import type { ForwardSettings } from "./forward-settings";
 
 /**
- * Seconds that a program waits for the own address before it fails, and systemd starts it again.
+ * Seconds that a program waits for the host's own address. Then it fails, and systemd restarts it.
  */
 export const ADDRESS_WAIT_SECONDS = 10;
 
-/**
- * Sh lines that remove every rule of ours from the kernel, of any kind; they need nothing else on
- * the host.
- */
+/** Sh lines that remove all our rules from the kernel, of any kind. They use no file of ours. */
 export const REMOVE_RULES = `${IPTABLES_UNJUMP}
 ${NFT_REMOVE}
 ${IPTABLES_REMOVE}`;
@@ -22,18 +19,18 @@ function preamble(what: string, usage: string, settings: ForwardSettings): strin
   return `${PROGRAM_HEADER}
 # ${what}
 # usage: ${usage}
-# shellcheck disable=SC2317 # reached by the command's name
+# shellcheck disable=SC2317 # called as "$1"
 note() { printf '%s\\n' "$*" >&2; }
 ${ownAddressFunctions(settings.ownAddress)}
 own_wait() { # sets own, own_family and own_target; DHCP may be late at boot
   tries=0
   until own=$(own_address) && [ -n "$own" ]; do
     if [ "$tries" -eq 0 ]; then
-      note "waits for ${describeOwnAddress(settings.ownAddress)}: this host has none yet"
+      note "waiting for ${describeOwnAddress(settings.ownAddress)}: this host has none yet"
     fi
     tries=$((tries + 1))
     if [ "$tries" -ge ${ADDRESS_WAIT_SECONDS} ]; then
-      note "still without ${describeOwnAddress(settings.ownAddress)}: ends, systemd starts it again"
+      note "gave up waiting for ${describeOwnAddress(settings.ownAddress)}: systemd restarts this program"
       exit 1
     fi
     sleep 1
@@ -47,13 +44,14 @@ own_wait() { # sets own, own_family and own_target; DHCP may be late at boot
 }
 
 /**
- * The fallback listener: waits for the own address, then becomes socat on the wildcard under
- * HAProxy's UID (only equal UIDs may share the port). The kernel prefers HAProxy's specific
- * address: socat gets connections only while HAProxy does not listen.
+ * The fallback listener: waits for the host's own address, then becomes socat on the wildcard
+ * address, under HAProxy's UID (only equal UIDs may share the port). The kernel prefers HAProxy's
+ * specific address: socat gets connections only while HAProxy does not listen.
  *
- * Numbers: keepalive finds a dead peer after 30 + 5 x 10 s; idle connections (watches) live for
- * ever; an API server that does not answer the SYN costs 5 s; half-closed connections live 30 s;
- * socat's default backlog of 5 loses SYNs in a burst.
+ * - keepalive finds a dead peer after 30 + 5 x 10 s
+ * - idle connections (watches) never time out, half-closed ones after 30 s
+ * - connecting to the API server times out after 5 s
+ * - socat's default backlog of 5 loses SYNs in a burst
  */
 export function listenerProgram(settings: ForwardSettings): string {
   const { lbPort } = settings;
@@ -67,13 +65,13 @@ run() {
   own_wait
   listen="TCP4-LISTEN:${lbPort}"
   if [ -e /proc/net/if_inet6 ]; then listen="TCP6-LISTEN:${lbPort},ipv6only=0"; fi
-  note "listens on port ${lbPort} and connects to $own_target"
+  note "forwarding port ${lbPort} to $own_target"
   exec setpriv --reuid ${HAPROXY_UID} --regid ${HAPROXY_UID} --clear-groups --no-new-privs \\
     socat -t 30 \\
     "$listen,reuseaddr,reuseport,fork,backlog=1024,${keep}" \\
     "TCP:$own_target,connect-timeout=5,${keep}"
 }
-check() { # is there a listener on the wildcard
+check() { # does a socket listen on the wildcard address
   ss -Hltn "sport = :${lbPort}" | while read -r _ _ _ listener _; do
     case $listener in
       '*:${lbPort}' | '0.0.0.0:${lbPort}') echo yes ;;
@@ -94,9 +92,9 @@ esac
 }
 
 /**
- * The rules: a program that puts them into the kernel (put), keeps them there (watch), and removes
- * them (remove). The watcher follows the kernel's events, so it repairs a flush at once; every few
- * seconds it looks by itself, in case an event was lost.
+ * The program of the rules: installs (put), guards (watch) and removes them (remove). The watcher
+ * follows the kernel's events and repairs a flush at once. A check every few seconds finds what a
+ * lost event hides.
  */
 export function rulesProgram(settings: ForwardSettings): string {
   const functions =
@@ -112,7 +110,7 @@ put() {
   own_wait
   rules_put
 }
-rules_complete() { # is what rules_show printed what we need
+rules_complete() { # does $1, the output of rules_show, have our rules
   case $1 in
     ${settings.kind === "socat" ? "*drop*" : '*"$own_target"*'}) return 0 ;;
   esac
@@ -125,7 +123,7 @@ check() {
     return 1
   }
 }
-events() { # one line per event, and a tick every few seconds as long as the monitor lives
+events() { # one line per event, and a tick every few seconds while the monitor runs
   rules_monitor &
   monitor=$!
   while kill -0 "$monitor" 2>/dev/null; do
@@ -146,13 +144,13 @@ watch() {
   events | while read -r event; do
     if [ "$event" != tick ] && ! rules_event "$event"; then continue; fi
     [ "$(rules_show)" != "$desired" ] || continue
-    note "the rules were changed or flushed ($event): puts them back"
+    note "the rules were changed or flushed ($event): restoring them"
     until rules_put; do
-      note "the rules were refused: tries again in 1 s"
+      note "the rules were refused: retrying in 1 s"
       sleep 1
     done
   done
-  note "the monitor of the kernel's rules has ended: starts again"
+  note "the kernel's event monitor has ended: systemd restarts this program"
   exit 1
 }
 remove() {

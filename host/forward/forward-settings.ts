@@ -4,7 +4,7 @@ import type { OwnAddress } from "../own-address";
 /** How the LB port reaches the API port of the same host while HAProxy does not listen. */
 export type ForwardKind = "nftables" | "iptables" | "socat";
 
-/** The forward; the same on all control-plane nodes. */
+/** Settings of the forward, the same on all control-plane nodes. */
 export interface ForwardSettings {
   readonly kind: ForwardKind;
   /** Port of the control-plane endpoint. */
@@ -12,10 +12,7 @@ export interface ForwardSettings {
   /** Port of the API server. */
   readonly apiPort: number;
   readonly ownAddress: OwnAddress;
-  /**
-   * CIDRs from which the LB port may be reached; empty: from everywhere. The host itself always
-   * may.
-   */
+  /** CIDRs that may reach the LB port; empty: all. The host itself always may. */
   readonly allow: readonly string[];
 }
 
@@ -32,16 +29,14 @@ export const LISTENER_PROGRAM = `${HOST_LIB_DIR}/forward-listener`;
 export const RULES_PROGRAM = `${HOST_LIB_DIR}/forward-rules`;
 
 /**
- * Does a forward of this kind take new connections from a HAProxy that still listens? See
+ * Can a forward of this kind take new connections while HAProxy still listens? See
  * PRE_STOP_HANDOVER.
  */
 export function supportsPreStopHandover(kind: ForwardKind): boolean {
   return kind === "nftables";
 }
 
-/**
- * Do these settings need rules in the kernel? socat alone does not, unless sources are restricted.
- */
+/** Do these settings need rules in the kernel? socat needs them only to restrict sources. */
 export function needsRules(settings: Pick<ForwardSettings, "kind" | "allow">): boolean {
   return settings.kind !== "socat" || settings.allow.length > 0;
 }

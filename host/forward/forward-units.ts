@@ -7,14 +7,14 @@ import {
   type ForwardSettings,
 } from "./forward-settings";
 
-// what flushes or reloads the kernel's rules on the usual distributions
+// services that flush or reload the kernel's rules on common distributions
 const FIREWALLS =
   "nftables.service firewalld.service iptables.service ip6tables.service netfilter-persistent.service ufw.service";
 
 /**
- * The unit of the fallback listener. It starts as root only to become UID 99 by setpriv (systemd
- * refuses a numeric User= without an account), and holds no capability afterwards. `Upholds=`
- * restarts the rules when a stopped firewall service took them along.
+ * The unit of the fallback listener. It starts as root and becomes UID 99 with setpriv, without any
+ * capability: systemd refuses a numeric User= that has no account. `Upholds=` restarts the rules,
+ * which stop together with a firewall service.
  */
 export function listenerUnit(settings: ForwardSettings, program: string): string {
   return unit({
@@ -35,10 +35,7 @@ export function listenerUnit(settings: ForwardSettings, program: string): string
   });
 }
 
-/**
- * The unit of the rules: there before kubelet starts, and again whenever a firewall service
- * restarts.
- */
+/** The unit of the rules: active before kubelet starts, restarted with each firewall service. */
 export function rulesUnit(settings: ForwardSettings, program: string): string {
   return unit({
     description: `Forward of the control-plane endpoint in the kernel (TCP ${settings.lbPort} to the API server on ${settings.apiPort})`,
@@ -51,7 +48,7 @@ export function rulesUnit(settings: ForwardSettings, program: string): string {
       ExecStartPre: `${RULES_PROGRAM} put`,
       ExecStart: `${RULES_PROGRAM} watch`,
       ExecStopPost: `${RULES_PROGRAM} stopped`,
-      // the lock of the legacy iptables
+      // legacy iptables locks a file there
       ...(settings.kind === "iptables" ? { ReadWritePaths: "/run" } : {}),
     },
     capabilities: ["CAP_NET_ADMIN", "CAP_NET_RAW"],

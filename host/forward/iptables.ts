@@ -9,9 +9,9 @@ function match(settings: ForwardSettings): string {
 }
 
 /**
- * The nat part for iptables-restore --noflush as a here-document body for sh; `$own_target` is
- * ADDRESS:PORT. `-m socket` without --nowildcard ignores listeners on the wildcard (our fallback),
- * and knows TIME_WAIT sockets; see `nftRuleset` for the why of each rule.
+ * The nat rules for `iptables-restore --noflush`, as a here-document body for sh; `$own_target` is
+ * ADDRESS:PORT. Without --nowildcard, `-m socket` ignores listeners on the wildcard (our fallback)
+ * but matches TIME_WAIT sockets. `nftRuleset` explains each rule.
  */
 export function iptablesNat(): string {
   return [
@@ -45,11 +45,11 @@ function iptablesMangle(sources: readonly string[]): string {
   ].join("\n");
 }
 
-/** Sh functions of kind iptables: the same names as `nftFunctions`. */
+/** Sh functions of kind iptables, with the names of `nftFunctions`. */
 export function iptablesFunctions(settings: ForwardSettings): string {
   const guard = settings.allow.length > 0;
   const matched = match(settings);
-  return `rules_jump() { # tool, table, extra match: the jump to our chain stands first in PREROUTING, once
+  return `rules_jump() { # tool, table, extra match: puts the jump to our chain first in PREROUTING, once
   # shellcheck disable=SC2086 # words of the match
   "$1" -w 5 -t "$2" -C PREROUTING $3 ${matched} -j ${IPTABLES_CHAIN} 2>/dev/null && return 0
   rules_unjump "$1" "$2"
@@ -76,7 +76,7 @@ rules_show() {
     done
   done
 }
-rules_monitored() { # the legacy iptables tells nobody what it does
+rules_monitored() { # legacy iptables emits no events
   command -v nft >/dev/null 2>&1 || return 1
   case $(iptables -V) in
     *nf_tables*) ;;
@@ -90,7 +90,7 @@ rules_monitor() {
 rules_tick() {
   if rules_monitored; then echo 15; else echo 2; fi
 }
-rules_event() { # can line $1 of the monitor mean that our rules are gone
+rules_event() { # can event $1 mean that our rules are gone
   case $1 in
     *" ${IPTABLES_CHAIN}"* | *" table ip"*" nat"* | *" table ip"*" mangle"* | *" PREROUTING"*) return 0 ;;
   esac
@@ -118,8 +118,8 @@ END_OF_RULES
 }
 
 /**
- * Sh function `rules_unjump TOOL TABLE`: takes the jumps to our chain out of PREROUTING, whatever
- * port they match.
+ * Sh function `rules_unjump TOOL TABLE`: removes the jumps to our chain from PREROUTING, for any
+ * port.
  */
 export const IPTABLES_UNJUMP = `rules_unjump() {
   "$1" -w 5 -t "$2" -S PREROUTING 2>/dev/null | grep -e '-j ${IPTABLES_CHAIN}$' | while read -r _ rule; do
@@ -128,14 +128,14 @@ export const IPTABLES_UNJUMP = `rules_unjump() {
   done
 }`;
 
-// lines that `nft list table` prints for a table with the empty chain PREROUTING alone
+// what `nft list table` prints for a table whose only chain is an empty PREROUTING
 const EMPTY_TABLE =
   "^(table .*|[[:space:]]*chain PREROUTING [{]|[[:space:]]*type nat .*policy accept;|[[:space:]]*type filter .*policy accept;|[[:space:]]*[}]|)$";
 
 /**
- * Sh lines that delete our chains. iptables-nft makes whole tables on the way and leaves them
- * behind: a table without any rule, with nothing but the chain PREROUTING and its policy accept,
- * goes too (iptables makes it again when it needs it).
+ * Sh lines that delete our chains. iptables-nft creates whole tables and leaves them behind. A
+ * table whose only chain is an empty PREROUTING with policy accept goes too; iptables recreates it
+ * when needed.
  */
 export const IPTABLES_REMOVE = `for tool in iptables ip6tables; do
   command -v "$tool" >/dev/null 2>&1 || continue

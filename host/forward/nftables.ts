@@ -1,12 +1,12 @@
 import { PRE_STOP_HANDOVER } from "../../names";
 import type { ForwardSettings } from "./forward-settings";
 
-/** nftables table (family inet) of ours; nothing else is ever touched. */
+/** Our nftables table (family inet); no other table changes. */
 export const NFT_TABLE = "control_plane_lb";
 
 /**
  * The nftables ruleset as a here-document body for sh: `$own_family` is ip or ip6, `$own_target`
- * is ADDRESS:PORT. It is one transaction, so that no packet sees half of it.
+ * is ADDRESS:PORT. It loads as one transaction: no packet sees half of it.
  *
  * Remote clients and pods pass prerouting. The host's own clients pass the output hook, where no
  * rule can match a listener: there the kernel prefers HAProxy's socket to the fallback's.
@@ -18,9 +18,9 @@ export const NFT_TABLE = "control_plane_lb";
  *   them).
  * - DNAT to the host's own address, not REDIRECT: pods behind Cilium break with REDIRECT.
  * - After HAProxy's PRE_STOP_HANDOVER its listener no longer counts, for the host's own clients
- *   either. Only root's request starts one, as kubelet's is.
+ *   either. Only a request by root, like kubelet's, starts a handover.
  *
- * The listener serves the other address family.
+ * Clients of the other address family reach the fallback listener.
  */
 export function nftRuleset(settings: ForwardSettings): string {
   const { lbPort, kind, allow } = settings;
@@ -48,7 +48,7 @@ function guardChains(lbPort: number, allow: readonly string[]): string[] {
   ];
 }
 
-// -105: before the chains of iptables and kube-proxy; the first mapping wins
+// -105: before the chains of iptables and kube-proxy; the first NAT rule wins
 function forwardChains(lbPort: number): string[] {
   const toUs = `meta nfproto $own_protocol tcp dport ${lbPort} fib daddr type local`;
   const opens = "tcp flags & (syn | ack) == syn";
@@ -95,24 +95,24 @@ export function nftFunctions(settings: ForwardSettings): string {
 ${nftRuleset(settings)}
 END_OF_RULES
 }
-rules_show() { # without counters and elements of sets; nothing when the table is not there
+rules_show() { # without counters and set elements; nothing without the table
   nft -s -t list table inet ${NFT_TABLE} 2>/dev/null || :
 }
 rules_monitor() {
   exec nft monitor destroy tables
 }
-rules_event() { # can line $1 of the monitor mean that our rules are gone
+rules_event() { # can event $1 mean that our rules are gone
   case $1 in
     *" ${NFT_TABLE}"*) return 0 ;;
   esac
   return 1
 }
-rules_tick() { # a lost event costs this many seconds
+rules_tick() { # seconds between checks for lost events
   echo 5
 }`;
 }
 
-/** Sh lines that delete our table, if nftables is there at all. */
+/** Sh lines that delete our table, if nftables is installed. */
 export const NFT_REMOVE = `if command -v nft >/dev/null 2>&1 && nft list table inet ${NFT_TABLE} >/dev/null 2>&1; then
   nft delete table inet ${NFT_TABLE} || :
 fi`;

@@ -4,7 +4,7 @@ import type { Advice } from "../advice";
 import type { PreflightSettings } from "./preflight-settings";
 
 /**
- * Sh lines: the address is on this host, and the host will take it as its own. They set `own` for
+ * Sh lines: the address is on this host, and the host will use it as its own. They set `own` for
  * later checks.
  */
 export function addressChecks(settings: PreflightSettings, advice: Advice): string {
@@ -23,7 +23,7 @@ if has ip; then
   else
     own=$(own_address)
     if [ "$own" != "$here" ]; then
-      problem "its own address would be \${own:-none}, but the node's address is $address (it takes "${quote(describeOwnAddress(ownAddress))}")" \\
+      problem "its own address would be \${own:-none} ("${quote(describeOwnAddress(ownAddress))}"), but the node's address is $address" \\
         ${quote(advice.ownAddress)}
       own=$here
     fi

@@ -5,9 +5,9 @@ import { quote } from "../shell";
 import type { ExistingCluster } from "./preflight-settings";
 
 /**
- * Sh lines: the API servers' certificates hold the endpoint's name and are signed by the cluster's
- * CA; clients of the endpoint would refuse others. An API server that does not answer is only
- * named.
+ * Sh lines: the API servers' certificates include the endpoint's name, and the cluster's CA has
+ * signed them. Clients of the endpoint would refuse others. An API server that does not answer only
+ * causes a warning.
  */
 export function certificateChecks(
   existing: ExistingCluster,
@@ -22,7 +22,7 @@ export function certificateChecks(
 ${caCert.trim()}
 END_OF_CA
 lacks_endpoint() { # name, address:port
-  problem "the certificate of $1's API server ($2) does not hold "${quote(endpointHost)} \\
+  problem "the certificate of $1's API server ($2) does not include "${quote(endpointHost)} \\
     "add it to its certSANs (kubeadm init phase certs apiserver, after removing the old apiserver.crt and apiserver.key)"
 }
 check_certificate() { # name, address:port

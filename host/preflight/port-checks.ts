@@ -5,16 +5,16 @@ import type { PreflightSettings } from "./preflight-settings";
 
 /**
  * Sh lines: LB and health port are free or ours, the API port is free or an API server's. The
- * kernel must not give them to outgoing connections, unless they are reserved.
+ * kernel must not use them for outgoing connections, unless they are reserved.
  *
  * Ours means of the same topology: forward and HAProxy under its UID, or the HAProxy service. The
- * other topology's processes are refused: both cannot share a port, and changing half of it would
- * leave neither.
+ * other topology's processes are refused: the two cannot share a port, and half a change would
+ * break both.
  */
 export function portChecks(settings: PreflightSettings, advice: Advice): string {
   const { ports, forward, service, controlPlaneNode = true } = settings;
   const ours = forward !== undefined ? "is_daemonset" : service !== undefined ? "is_service" : "";
-  const each = [
+  const checks = [
     ...(ours === ""
       ? []
       : [
@@ -26,8 +26,8 @@ export function portChecks(settings: PreflightSettings, advice: Advice): string 
       : []),
   ];
   return `${functions(advice)}
-${each.map((words) => `check_holder ${words}`).join("\n")}
-${each.map((words) => `check_range ${words}`).join("\n")}`;
+${checks.map((words) => `check_holder ${words}`).join("\n")}
+${checks.map((words) => `check_range ${words}`).join("\n")}`;
 }
 
 const functions = (
@@ -64,7 +64,7 @@ check_holder() { # port, what it is, advice, test of a good holder
   [ -s "$work/holders" ] || return 0
   hint="stop it, or $3"
   [ ! -e "$work/topology" ] ||
-    hint="it is of this program's other topology: "${quote(advice.otherTopology)}
+    hint="it belongs to this program's other topology: "${quote(advice.otherTopology)}
   problem "$2 $1 is held by $(tr '\\n' ',' <"$work/holders" | sed 's/,$//; s/,/, /g')" "$hint"
 }
 is_reserved() { # port, list like 80,90-100
@@ -79,5 +79,5 @@ check_range() { # port, what it is, advice
   reserved=$(cat /proc/sys/net/ipv4/ip_local_reserved_ports)
   if is_reserved "$1" "$reserved"; then return 0; fi
   problem "$2 $1 is in the range that the kernel uses for outgoing connections (net.ipv4.ip_local_port_range is $low-$high)" \\
-    "reserve it by net.ipv4.ip_local_reserved_ports=\${reserved:+$reserved,}$1 in /etc/sysctl.d/ and sysctl --system, or $3"
+    "reserve it with net.ipv4.ip_local_reserved_ports=\${reserved:+$reserved,}$1 in /etc/sysctl.d/ and sysctl --system, or $3"
 }`;

@@ -15,7 +15,7 @@ export type { ExistingCluster, PreflightSettings } from "./preflight-settings";
 /** A clock before this year was never set: no current certificate would be valid. */
 export const EARLIEST_YEAR = 2025;
 
-/** Where container runtimes that kubeadm knows listen. */
+/** Sockets of the container runtimes that kubeadm supports. */
 const RUNTIME_SOCKETS = [
   "/run/containerd/containerd.sock",
   "/run/crio/crio.sock",
@@ -36,7 +36,7 @@ export function preflightScript(
     {
       apply: [
         START,
-        `[ -d /run/systemd/system ] || problem "systemd does not run this host" "use a host with systemd: what is installed are its units"`,
+        `[ -d /run/systemd/system ] || problem "systemd does not run this host" "use a host with systemd"`,
         ...tools(settings).map(needTool),
         addressChecks(settings, advice),
         portChecks(settings, advice),
@@ -52,7 +52,7 @@ export function preflightScript(
   );
 }
 
-/** What the host must have; nothing installs it. */
+/** Commands that the host must already have; nothing installs them. */
 function tools(settings: PreflightSettings): Capability[] {
   const { forward, service, allow = [], bootstrap } = settings;
   const rules = forward !== undefined && needsRules({ kind: forward, allow });

@@ -8,7 +8,7 @@ export interface ServicePreflight {
   readonly takeOver: boolean;
 }
 
-/** A cluster that exists: the certificates of its API servers must hold the endpoint's name. */
+/** A cluster that exists: the certificates of its API servers must include the endpoint's name. */
 export interface ExistingCluster {
   readonly endpointHost: string;
   /** PEM of the cluster's CA. */
@@ -39,6 +39,6 @@ export interface PreflightSettings {
   readonly bootstrap: boolean;
   /** Free space that the host needs under /var/lib, in MiB. Default: 1024 */
   readonly diskMiB?: number;
-  /** What to do about what is refused. Default: DEFAULT_ADVICE */
+  /** What operators do about each refusal. Default: DEFAULT_ADVICE */
   readonly advice?: Advice;
 }

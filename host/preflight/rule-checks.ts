@@ -6,7 +6,7 @@ import { quote } from "../shell";
 import type { PreflightSettings } from "./preflight-settings";
 
 /**
- * Sh lines: kernel and tools accept the very rules that the forward will set; nothing is changed.
+ * Sh lines: kernel and tools accept the exact rules that the forward will set; nothing changes.
  * `own` is the host's address.
  */
 export function rulesCheck(settings: PreflightSettings, advice: Advice): string {

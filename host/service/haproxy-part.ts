@@ -19,14 +19,14 @@ import {
 import { FOREIGN_CONFIGURATION, FOREIGN_FUNCTIONS, TAKEOVER_FUNCTIONS } from "./takeover";
 import { haproxyUnit, reloadPathUnit, reloadUnit, watchUnit } from "./haproxy-units";
 
-/** HAProxy as a service of a host, outside of the cluster. */
+/** HAProxy as a service of a host, outside the cluster. */
 export interface HaproxyServiceSettings {
   readonly ports: { readonly lb: number; readonly health: number };
-  /** A foreign haproxy.cfg is put aside, and put back on removal. False: it is refused. */
+  /** True: a foreign haproxy.cfg is set aside, and restored on removal. False: it is refused. */
   readonly takeOver: boolean;
 }
 
-/** What HAProxy as a service needs. */
+/** Packages of HAProxy as a service. */
 export const HAPROXY_PACKAGES: readonly NeededPackage[] = [
   {
     gives: "haproxy",
@@ -38,9 +38,9 @@ export const HAPROXY_PACKAGES: readonly NeededPackage[] = [
 
 /**
  * HAProxy as a service; the same on all hosts. It comes after `updaterPart`, whose program and
- * settings write HAProxy's first configuration. If the endpoint served before, apply ends only when
- * it serves again, so that a rolling change stops at a host that does not. Removal leaves package,
- * configuration and the package's unit as they were.
+ * settings write HAProxy's first configuration. If the endpoint served before, apply waits until it
+ * serves again: a rolling change stops at a host that does not. Removal leaves package,
+ * configuration and the package's unit as they were before.
  */
 export function haproxyPart(
   settings: HaproxyServiceSettings,
@@ -90,8 +90,8 @@ configuration_restore`,
 }
 
 const USABLE = `haproxy_usable() {
-  [ -x ${HAPROXY} ] || fail "there is no ${HAPROXY}: install HAProxy as the distribution's package"
-  id -u haproxy >/dev/null 2>&1 || fail "there is no user haproxy: HAProxy runs as the user that the distribution's package makes"
+  [ -x ${HAPROXY} ] || fail "there is no ${HAPROXY}: install the distribution's HAProxy package"
+  id -u haproxy >/dev/null 2>&1 || fail "there is no user haproxy: install the distribution's HAProxy package, which creates it"
 }`;
 
 /** `haproxy_healthy`, and `endpoint_serves`: an API server answers through the LB port. */

@@ -10,16 +10,16 @@ export const CONFIG_FILE = `${HOST_UPDATER_DIR}/haproxy.cfg`;
 /** Socket of HAProxy's master process. */
 export const MASTER_SOCKET = `${HOST_RUN_DIR}/master.sock`;
 
-/** Health of the servers across a restart. */
+/** Health of the servers, kept across a restart. */
 export const STATE_FILE = `${HOST_RUN_DIR}/server-state`;
 
 /**
- * Token of the checks, if they carry one: the updater writes it, HAProxy reads it by the updater's
- * group.
+ * Token of the checks, if they carry one: the updater writes it, HAProxy reads it through the
+ * updater's group.
  */
 export const CHECK_TOKEN_FILE = checkTokenFile({ stateFile: STATE_FILE });
 
-/** The updater writes it to have HAProxy reloaded by root. */
+/** The updater writes it to request a reload, which root performs. */
 export const RELOAD_REQUEST = `${HOST_RUN_DIR}/reload-request`;
 
 /** Units that turn the request into `systemctl reload`. */

@@ -5,10 +5,11 @@ import { PROGRAM_HEADER } from "../shell";
 import { CHECK_TOKEN_FILE, CONFIG_FILE, CONFIG_LINK, HAPROXY, STATE_FILE } from "./haproxy-paths";
 
 /**
- * prepare: writes the first configuration, then lets HAProxy check it. If that fails, it is logged
- * and HAProxy starts with the last good configuration. After a crash the updater's files are still
- * current: HAProxy starts without it. stopped: after an orderly stop, the servers' saved health is
- * outdated and removed.
+ * prepare: writes the first configuration, then checks it with HAProxy. If writing fails, HAProxy
+ * starts with the last good configuration. After a crash the updater's files are still current:
+ * HAProxy starts with them.
+ *
+ * stopped: after an orderly stop the saved health of the servers is outdated and removed.
  */
 export function haproxyProgram(updater: {
   readonly script: string;
@@ -23,7 +24,7 @@ prepare() {
   if [ ! -e ${STATE_FILE} ] || [ ! -e ${CONFIG_FILE} ]; then
     first_configuration
   elif ! ${HAPROXY} -c -q -f ${CONFIG_LINK}; then
-    echo "HAProxy refuses ${CONFIG_FILE}: it is rewritten from the settings and the last good backends" >&2
+    echo "HAProxy refuses ${CONFIG_FILE}: rewriting it from the settings and the last good backends" >&2
     first_configuration
   else
     return 0
@@ -33,7 +34,7 @@ prepare() {
 first_configuration() {
   node ${updater.script} prepare ${updater.settings} || {
     echo "the preparation failed: the last good configuration serves" >&2
-    # a power cut removes it, and a configuration whose checks carry a token does not start without it
+    # a reboot removes it, and HAProxy does not start without it if its checks carry a token
     [ -e ${CHECK_TOKEN_FILE} ] || echo "${CHECK_TOKEN_KEY} ${NO_CHECK_TOKEN}" >${CHECK_TOKEN_FILE}
   }
 }
@@ -51,9 +52,9 @@ esac
 }
 
 /**
- * Kills a HAProxy that leaves three probes of its health port unanswered; systemd starts it again.
- * A HAProxy that hangs still holds its port, and no forward is behind it. Only one that has
- * answered before is killed: a slow start is no hang.
+ * Kills a HAProxy that leaves three probes of its health port unanswered; systemd restarts it. A
+ * HAProxy that hangs still holds its port, and no forward is behind it. Only one that has answered
+ * before is killed: a slow start is not a hang.
  */
 export function watchProgram(healthPort: number): string {
   return `${PROGRAM_HEADER}

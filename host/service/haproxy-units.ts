@@ -13,12 +13,12 @@ import {
 } from "./haproxy-paths";
 
 /**
- * The unit of HAProxy: our own instead of a drop-in over the package's, whose root start, folders
- * and later changes would have to be undone line by line. The package's unit is masked meanwhile.
+ * HAProxy's unit. It replaces the package's, which is masked: a drop-in would have to undo its root
+ * start, its folders and each later change line by line.
  *
- * HAProxy runs as the package's user and in the updater's group: they share sockets and files,
- * which are closed to others. It runs unprivileged because its configuration is written by the
- * unprivileged updater.
+ * HAProxy runs as the package's user and in the updater's group: they share sockets and files that
+ * are closed to others. It runs unprivileged because the unprivileged updater writes its
+ * configuration.
  */
 export function haproxyUnit(programs: readonly string[]): string {
   return serviceText(
@@ -45,8 +45,8 @@ export function haproxyUnit(programs: readonly string[]): string {
         Restart: "always",
         RestartSec: "100ms",
         TimeoutStartSec: "30s",
-        // no process takes new connections meanwhile, and a watch never ends by itself: requests in
-        // flight have this long
+        // time for requests in flight: no process takes new connections meanwhile, and a watch
+        // never ends by itself
         TimeoutStopSec: "2s",
         CPUWeight: 1000,
         OOMScoreAdjust: -900,
@@ -63,7 +63,7 @@ export const UNPRIVILEGED: UnitSection = {
   ReadWritePaths: `${HOST_RUN_DIR} ${HOST_UPDATER_DIR}`,
   AmbientCapabilities: "",
   RemoveIPC: "yes",
-  // files are for the group too
+  // the group reads the files too
   UMask: "0027",
   ...hardening(),
 };
@@ -103,7 +103,7 @@ export function watchUnit(program: string): string {
   return serviceText(
     {
       Unit: {
-        Description: `Watch over ${HAPROXY_UNIT}`,
+        Description: `Watchdog of ${HAPROXY_UNIT}`,
         After: HAPROXY_UNIT,
         StartLimitIntervalSec: 0,
       },

@@ -9,10 +9,12 @@ import {
 import type { OwnAddress } from "../own-address";
 import { CONFIG_FILE, HAPROXY, MASTER_SOCKET, RELOAD_REQUEST, STATE_FILE } from "./haproxy-paths";
 
-/** The token's way to the updater: its environment (another token restarts it), or a file. */
+/**
+ * How the token reaches the updater: in its environment (a new token restarts it), or in a file.
+ */
 export type TokenDelivery = "environment" | "file";
 
-/** The updater as a service of one host, outside of the cluster. */
+/** The updater as a service of one host, outside the cluster. */
 export interface UpdaterServiceSettings extends UpdaterChoices {
   readonly ownAddress: OwnAddress;
   /** The updater's bundled script. */
@@ -31,7 +33,7 @@ export const CA_FILE = `${HOST_CONFIG_DIR}/ca.crt`;
 /** One file per backend. */
 export const SEED_DIR = `${HOST_CONFIG_DIR}/backends`;
 
-/** `EnvironmentFile=` with the token, which only root reads: systemd does. */
+/** `EnvironmentFile=` with the token; only root (systemd) reads it. */
 export const TOKEN_ENV_FILE = `${HOST_CONFIG_DIR}/token.env`;
 export const TOKEN_VARIABLE = "CONTROL_PLANE_LB_TOKEN";
 

@@ -1,12 +1,12 @@
 import { HOST_STATE_DIR, UNIT_DIR } from "../../names";
 import { CONFIG_FILE, CONFIG_LINK } from "./haproxy-paths";
 
-/** The package's own unit: it would start as root what the updater writes. */
+/** The package's own unit: it would run as root what the unprivileged updater writes. */
 const PACKAGE_UNIT = "haproxy.service";
 
 const CONFIG_FOLDER = CONFIG_LINK.slice(0, CONFIG_LINK.lastIndexOf("/"));
 
-/** What was there before us, apart from the files in HOST_STATE_DIR/backup. */
+/** The package's state before us: its unit and haproxy.cfg. */
 const KEPT = `${HOST_STATE_DIR}/haproxy-service`;
 
 /**
@@ -27,11 +27,11 @@ cfg_foreign() {
 export const FOREIGN_CONFIGURATION = `${CONFIG_LINK} is not ours and differs from the package's`;
 
 /**
- * Sh functions (need FOREIGN_FUNCTIONS): `package_put_aside` and `package_restore`; both survive an
- * interruption and can be repeated.
+ * Sh functions (need FOREIGN_FUNCTIONS): `package_put_aside` and `package_restore`. Both are
+ * idempotent, also after an interruption.
  */
 export const TAKEOVER_FUNCTIONS = `package_kept=${KEPT}
-package_put_aside() { # the package's unit, before the package can start it
+package_put_aside() { # masks the package's unit before the package can start it
   if [ ! -e "$package_kept/unit" ]; then
     [ ! -f ${UNIT_DIR}/${PACKAGE_UNIT} ] || [ -L ${UNIT_DIR}/${PACKAGE_UNIT} ] ||
       fail "${UNIT_DIR}/${PACKAGE_UNIT} is not the package's unit: move it away, our own unit runs HAProxy"
@@ -43,10 +43,10 @@ package_put_aside() { # the package's unit, before the package can start it
   fi
   if [ "$(systemctl is-enabled ${PACKAGE_UNIT} 2>/dev/null || :)" != masked ]; then
     systemctl --quiet disable --now ${PACKAGE_UNIT} 2>/dev/null || :
-    systemctl --quiet mask ${PACKAGE_UNIT} 2>/dev/null || fail "${PACKAGE_UNIT} cannot be masked: see systemctl mask ${PACKAGE_UNIT}"
+    systemctl --quiet mask ${PACKAGE_UNIT} 2>/dev/null || fail "${PACKAGE_UNIT} cannot be masked: run systemctl mask ${PACKAGE_UNIT} to see why"
   fi
 }
-configuration_put_aside() { # keeps the file that is there once, then replaces it with a link to ours
+configuration_put_aside() { # keeps a file that is not ours, then replaces it with a link to ours
   if ! cfg_ours; then
     if [ -e ${CONFIG_LINK} ] || [ -L ${CONFIG_LINK} ]; then
       cp -a ${CONFIG_LINK} "$package_kept/haproxy.cfg.new"

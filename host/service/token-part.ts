@@ -10,12 +10,12 @@ import {
   type TokenDelivery,
 } from "./host-updater-settings";
 
-/** What brings a token to a host. */
+/** Settings of `tokenPart`. */
 export interface TokenSettings {
   /** SECRET. A ServiceAccount's token (a JWT). */
   readonly token: string;
   readonly delivery: TokenDelivery;
-  /** HAProxy's health port, behind which the updater's status is. */
+  /** HAProxy's health port, which also serves the updater's status. */
   readonly healthPort: number;
 }
 
@@ -27,14 +27,14 @@ const DEADLINE_SECONDS = 120;
 
 /**
  * The updater's token, a SECRET; the same on all hosts. Only root can read it, or root and the
- * updater. apply ends when the updater has synced with this very token: a former token can be
- * deleted after it.
+ * updater. apply waits until the updater has synced with this token: only then may the former token
+ * be deleted.
  *
- * @throws Error, which does not show the text, when that is no token
+ * @throws Error when the text is not a token; the error does not show it
  */
 export function tokenPart({ token, delivery, healthPort }: TokenSettings): HostPart {
   if (!/^[A-Za-z0-9._~+/=-]+$/.test(token)) {
-    throw new Error("the token of the updater's ServiceAccount is empty or no token");
+    throw new Error("the token of the updater's ServiceAccount is empty or not a token");
   }
   return {
     owner: "updater-token",
@@ -47,13 +47,13 @@ updater_status() {
 }
 token_used() { updater_status | grep -q '"token":"${tokenFingerprint(token)}"'; }`,
       afterStart: [
-        // the environment is read at the start only, a file again and again
+        // a process reads its environment only when it starts; the updater rereads a file
         ...(delivery === "environment"
           ? [`wait_for 1 token_used || systemctl restart ${UPDATER_UNIT}`]
           : []),
         `if ! wait_for ${DEADLINE_SECONDS} token_used; then
   unit_log ${UPDATER_UNIT}
-  fail "the updater has not synced with its token within ${DEADLINE_SECONDS} s: its last messages stand above; status: $(updater_status || echo "no answer on port ${healthPort}")"
+  fail "the updater has not synced with its token within ${DEADLINE_SECONDS} s: its last log lines are above; status: $(updater_status || echo "no answer on port ${healthPort}")"
 fi`,
       ].join("\n"),
     },

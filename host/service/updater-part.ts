@@ -27,16 +27,16 @@ import { limitsDropIn, updaterUnit } from "./updater-unit";
 
 export type { TokenDelivery, UpdaterServiceSettings } from "./host-updater-settings";
 
-/** What the updater needs. */
+/** Packages of the updater. */
 export const UPDATER_PACKAGES: readonly NeededPackage[] = [
   { gives: "nodejs", atLeast: "18", because: "the updater's script is built for Node.js 18" },
 ];
 
 /**
  * The updater as a service, with what HAProxy needs to start: CA certificate, settings, first
- * backends, shared folders; the same on all hosts. If HAProxy runs already, apply ends only when it
- * runs with these settings (the updater reloads it: no connection breaks) and, if the endpoint
- * served before, serves. Removal leaves nothing of it.
+ * backends, shared folders; the same on all hosts. If HAProxy runs already, apply waits until it
+ * runs with these settings: the updater reloads it, and no connection breaks. If the endpoint
+ * served before, apply waits until it serves again. Removal leaves nothing behind.
  */
 export function updaterPart(settings: UpdaterServiceSettings): HostPart {
   const { script, caCert, backends, haproxy } = settings;
@@ -88,7 +88,7 @@ if endpoint_serves; then serves_before=yes; fi`,
 const AFTER_START = `if systemctl --quiet is-active ${HAPROXY_UNIT}; then
   if ! wait_for 60 runs_settings; then
     unit_log ${UPDATER_UNIT}
-    fail "HAProxy does not run with the new settings after 60 s: the former ones serve; the updater's last messages stand above"
+    fail "HAProxy does not run with the new settings after 60 s: the updater's last log lines are above"
   fi
   if [ "$serves_before" = yes ] && ! wait_for 60 endpoint_serves; then
     unit_log ${HAPROXY_UNIT}
@@ -98,7 +98,7 @@ fi`;
 
 function probes(settings: UpdaterServiceSettings): string {
   const spec = fingerprintSpec(hostHaproxySpec(settings.haproxy));
-  // JSON is JavaScript: the request stands in the program, with its line ends escaped
+  // JSON is JavaScript: it escapes the request's line ends
   const ask = (socket: string, request: string) =>
     `node -e 's=require("net").connect("${HOST_RUN_DIR}/${socket}");s.on("error",()=>process.exit(1));s.setTimeout(3000,()=>process.exit(1));s.end(${JSON.stringify(request)});s.pipe(process.stdout)'`;
   return `updater_answers() {
@@ -112,13 +112,13 @@ ${endpointServes(settings.haproxy.port)}`;
 }
 
 /**
- * More connections than HAProxy's process was started for: raises its limit while it runs. A host
- * that forbids that needs a restart.
+ * Raises the limit of open files of a running HAProxy when maxConnections grew. On a host that
+ * forbids that, HAProxy restarts.
  */
 const raiseLimit = (files: number) => `haproxy_pid=$(unit_pid ${HAPROXY_UNIT})
 haproxy_limit=$(sed -n 's/^Max open files *[0-9]* *\\([0-9]*\\) .*/\\1/p' "/proc/\${haproxy_pid:-0}/limits" 2>/dev/null || :)
 if [ "\${haproxy_limit:-${files}}" -lt ${files} ] && ! prlimit --pid "$haproxy_pid" --nofile=${files}:${files} 2>/dev/null; then
-  warn "restarts HAProxy: this host does not let its limit of open files be raised while it runs"
+  warn "restarting HAProxy: this host does not allow a higher limit of open files while it runs"
   rm -f ${STATE_FILE}
   systemctl restart ${HAPROXY_UNIT} || warn "${HAPROXY_UNIT} did not start at once"
 fi`;

@@ -12,9 +12,9 @@ import {
 const COMMAND = updaterArguments(UPDATER_SCRIPT_FILE, "run", UPDATER_SETTINGS_FILE);
 
 /**
- * The unit of the updater. It starts without a token: then it keeps HAProxy as its files say, and
- * logs that it waits.
- * @param runs texts of what it runs and reads: another text means a restart
+ * The updater's unit. It starts without a token too: then it keeps HAProxy as its files say, and
+ * logs that it waits for a token.
+ * @param runs texts that it runs and reads; a changed text restarts it
  */
 export function updaterUnit(runs: readonly string[]): string {
   return serviceText(

@@ -32,8 +32,7 @@ describe("the updater's rights", () => {
       const roles = recording.all(ROLE);
       const bindings = recording.all(BINDING);
       assert.deepEqual(roles.flatMap(rights).sort(), expected[discovery].sort());
-      // Each Role is bound in its own namespace, to this account and nobody else, and there is
-      // nothing beside them.
+      // Each Role is bound in its own namespace, to this account alone, and no other object exists.
       assert.deepEqual(bindings.map(boundRole).sort(), roles.map(roleName).sort());
       for (const { inputs } of bindings) {
         assert.deepEqual(inputs["subjects"], [
@@ -52,7 +51,7 @@ describe("the updater's rights", () => {
 });
 
 describe("a token for HAProxy outside of the cluster", () => {
-  it("is made after the rights are there, carries its generation, and stays secret", async () => {
+  it("is created after the rights, carries its generation, and stays secret", async () => {
     const recording = await recordResources(
       () => Promise.resolve(new Access("access", { discovery: "configMap", tokenGeneration: 7 })),
       { outputs },

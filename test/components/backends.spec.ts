@@ -6,7 +6,7 @@ import { changedObjects, CONFIG_MAP, metadata, PATCH } from "./support/objects";
 describe("the ConfigMap of the backends", () => {
   const two = { nodes: { m1: { address: "10.0.0.11" }, m2: { address: "fd00::12" } } };
 
-  it("owns no key, so that keys of others stay", async () => {
+  it("owns no key, so that keys of other managers stay", async () => {
     const configMap = (await recordStack(two)).find(CONFIG_MAP, "backends-config-map");
     assert.equal(metadata(configMap)["name"], "haproxy-backends");
     assert.equal(configMap.inputs["data"], undefined);
@@ -67,7 +67,7 @@ describe("the ConfigMap of the backends", () => {
     assert.equal(list.inputs["data"], undefined);
   });
 
-  it("is all that changes with a backend: its key", async () => {
+  it("changes in one key alone when a backend changes", async () => {
     const withLast = (last: number) =>
       recordStack({
         nodes: {

@@ -29,7 +29,7 @@ describe("objects in the cluster", () => {
     /(automountServiceAccountToken|enableServiceLinks|allowPrivilegeEscalation|maxSurge|emptyDir|apiGroups\[0\])$/;
 
   for (const changes of [{}, { discovery: "both" }, { daemonset: { variant: "mounted" } }]) {
-    it(`hold no empty value that the API drops and each preview shows: ${JSON.stringify(changes)}`, async () => {
+    it(`hold no empty value, which the API drops and each preview shows: ${JSON.stringify(changes)}`, async () => {
       const recording = await recordStack(changes);
       const dropped = recording.resources
         .filter(({ type }) => type.startsWith("kubernetes:"))

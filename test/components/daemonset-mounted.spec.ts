@@ -61,7 +61,7 @@ describe("the mounted haproxy.cfg", () => {
     assert.match(text, /^ {2}server m2:fd00::12:6443 \[fd00::12\]:6443 # m2$/m);
   });
 
-  it("leads to no updater", async () => {
+  it("names no updater", async () => {
     assert.doesNotMatch(mountedConfigOf(await stack()), /updater/);
   });
 
@@ -74,13 +74,13 @@ describe("the mounted haproxy.cfg", () => {
     assert.deepEqual(patches.sort(), ["backends-control-plane-nodes", "backends-haproxy.cfg"]);
   });
 
-  it("appears after all control-plane nodes", async () => {
+  it("is created after all control-plane nodes", async () => {
     const recording = await stack({ nodes });
     const before = recording.dependencies(recording.find(PATCH, "backends-haproxy.cfg"));
     assert.deepEqual(before.sort(), ["backends-config-map", "m1-bootstrap", "m2-bootstrap"]);
   });
 
-  it("is there before the first pod, which mounts it", async () => {
+  it("is created before the first pod, which mounts it", async () => {
     const recording = await stack();
     const { daemonSet, pod } = daemonSetOf(recording);
     assert.deepEqual(recording.dependencies(daemonSet), ["backends-haproxy.cfg"]);
@@ -97,7 +97,7 @@ describe("the mounted haproxy.cfg", () => {
     },
     "a timeout of HAProxy": { haproxy: { timeouts: { connect: "900ms" } } },
   })) {
-    it(`is all that changes with ${what}`, async () => {
+    it(`is the only object that changes with ${what}`, async () => {
       assert.deepEqual(changedObjects(await stack(), await stack(changes)), [
         "backends-haproxy.cfg",
       ]);

@@ -144,7 +144,7 @@ interface Probe {
 }
 
 describe("HAProxy's probes", () => {
-  it("ask HAProxy's health port, never the LB port, where the forward answers too", async () => {
+  it("request HAProxy's health port, never the LB port, where the forward answers too", async () => {
     const haproxy = container(await podOf({ ports: { health: 7000 } }), "haproxy");
     for (const name of ["startupProbe", "readinessProbe", "livenessProbe"]) {
       const { path, port } = (haproxy[name] as Probe).httpGet;
@@ -180,7 +180,7 @@ describe("the pre-stop handover", () => {
       });
     }
 
-    it(`${supported ? "has" : "has no"} answer of HAProxy with a forward of kind ${kind}`, async () => {
+    it(`${supported ? "is" : "is not"} answered by HAProxy with a forward of kind ${kind}`, async () => {
       const { haproxy } = settingsOf(await recordStack(variants.sidecar));
       assert.equal(haproxy.preStopHandover, supported);
       const config = mountedConfigOf(await recordStack(variants.mounted));

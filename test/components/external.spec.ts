@@ -60,13 +60,13 @@ describe("HAProxy outside the cluster", () => {
     assert.ok(!before.has("lb2-haproxy"));
   });
 
-  it("on dedicated load-balancer hosts leaves control-plane nodes to kubeadm", async () => {
+  it("runs on dedicated load-balancer hosts alone, and kubeadm on control-plane nodes alone", async () => {
     const recording = await recordStack({ ...external, ...loadBalancers });
     const names = recording.all(COMMAND).map(({ name }) => name);
     assert.deepEqual(
       names.filter((name) => /-(haproxy|updater|token)$/.test(name)).sort(),
       ["lb1", "lb2"].flatMap((host) =>
-        ["haproxy", "token", "updater"].map((it) => `${host}-${it}`),
+        ["haproxy", "token", "updater"].map((what) => `${host}-${what}`),
       ),
     );
     for (const what of ["bootstrap", "kubeconfig", "ca"]) assert.ok(names.includes(`m1-${what}`));
@@ -109,7 +109,7 @@ describe("HAProxy outside the cluster", () => {
     }
   });
 
-  it("shows in previews what its hosts get: only join credentials, token, control-plane nodes and kubeconfig are hidden", async () => {
+  it("shows scripts in previews, except those of join credentials, token, control-plane nodes and kubeconfig", async () => {
     const recording = await recordStack(external);
     for (const { name, secretInputs } of recording.all(COMMAND)) {
       const hidden = /-(bootstrap|kubeconfig|token|ca)$|-join-credentials-/.test(name);
@@ -169,9 +169,9 @@ describe("HAProxy outside the cluster, with IPv6", () => {
 
 /** The files that a script writes on its host. */
 function filesIn(script: string): Map<string, string> {
-  const each = /^files_put '([^']+)' .*<<'END_OF_FILE'\n([A-Za-z0-9+/=\n]*?)END_OF_FILE$/gm;
+  const file = /^files_put '([^']+)' .*<<'END_OF_FILE'\n([A-Za-z0-9+/=\n]*?)END_OF_FILE$/gm;
   return new Map(
-    [...script.matchAll(each)].map(([, path = "", text = ""]) => [
+    [...script.matchAll(file)].map(([, path = "", text = ""]) => [
       path,
       Buffer.from(text, "base64").toString("utf8"),
     ]),
@@ -230,9 +230,9 @@ describe("HAProxy outside a cluster that exists", () => {
     for (const host of ["lb1", "lb2"]) {
       const updater = String(recording.find(COMMAND, `${host}-updater`).inputs["stdin"]);
       assert.ok(updater.includes(ca), host);
-      const look = String(recording.find(COMMAND, `${host}-preflight`).inputs["stdin"]);
-      assert.ok(look.includes(CA));
-      assert.match(look, /check_certificate 'm2' '10\.0\.0\.12:6443'/);
+      const preflight = String(recording.find(COMMAND, `${host}-preflight`).inputs["stdin"]);
+      assert.ok(preflight.includes(CA));
+      assert.match(preflight, /check_certificate 'm2' '10\.0\.0\.12:6443'/);
     }
   });
 });

@@ -25,7 +25,7 @@ describe("resources on hosts", () => {
     );
   });
 
-  it("belong to the host in their name", async () => {
+  it("are children of the host that their name begins with", async () => {
     const recording = await recordStack();
     for (const { name, parent } of recording.all(COMMAND)) {
       const host = recording.find("control-plane-lb:index:Host", name.split("-")[0] ?? "");
@@ -43,7 +43,7 @@ describe("resources on hosts", () => {
     }
   });
 
-  it("get the same script of the forward on every host", async () => {
+  it("run the same script of the forward on every host", async () => {
     const recording = await recordStack();
     const scripts = ["m1", "m2", "m3"].map(
       (host) => recording.find(COMMAND, `${host}-forward`).inputs["stdin"],
@@ -185,7 +185,7 @@ describe("a lost node", () => {
     }
   });
 
-  it("gives no join credentials, is no backend, and leaves the init to the next node", async () => {
+  it("issues no join credentials, is no backend, and leaves the init to the next node", async () => {
     const recording = await recordStack({ nodes });
     const names = recording.resources.map(({ name }) => name);
     assert.ok(names.includes("m2-kubeconfig"));

@@ -8,7 +8,7 @@ export const COMMAND = "command:remote:Command";
 
 const SECRET = "kubernetes:core/v1:Secret";
 
-/** What the scripts on the hosts print: no host is there. */
+/** What the host scripts print; no host runs them here. */
 function outputs(type: string, name: string): Record<string, unknown> {
   if (type === SECRET) return { data: { token: Buffer.from(TOKEN).toString("base64") } };
   if (type !== COMMAND) return {};

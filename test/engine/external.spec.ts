@@ -30,7 +30,7 @@ describe("on the real engine, HAProxy outside the cluster", function () {
   });
   after(() => bench?.stop());
 
-  it("is listed whole by the first preview, which touches no host", async () => {
+  it("is listed completely by the first preview, which touches no host", async () => {
     const names = (await engine.preview()).steps.map(({ name }) => name);
     for (const name of ["m1-ca", "lb1-updater", "lb2-haproxy", "lb1-token", "access-token-1"]) {
       assert.ok(names.includes(name), name);
@@ -158,8 +158,8 @@ describe("on the real engine, HAProxy outside a cluster that exists", function (
   });
   after(() => bench?.stop());
 
-  it("changes nothing while an API server's certificate does not hold the endpoint", async () => {
-    const reason = "the certificate of m1's API server does not hold lb.example: add it";
+  it("changes nothing while an API server's certificate does not include the endpoint", async () => {
+    const reason = "the certificate of m1's API server does not include lb.example: add it";
     bench.answers.set("lb1", { stderr: `${reason}\n`, code: 1 });
     await assert.rejects(engine.up(), (error) => {
       assert.ok(error instanceof EngineError);

@@ -16,7 +16,7 @@ describe("on the real engine, a cluster that kubeadm makes", function () {
   });
   after(() => bench?.stop());
 
-  it("is listed whole by the first preview, which touches no host", async () => {
+  it("is listed completely by the first preview, which touches no host", async () => {
     const { steps } = await engine.preview();
     const names = steps.map(({ name }) => name);
     for (const name of [
@@ -207,7 +207,7 @@ describe("on the real engine, a cluster that exists", function () {
   });
 
   it("replaces nothing for another kubeconfig", async () => {
-    const kubeconfig = { value: bench.api.kubeconfig("somebody"), secret: true };
+    const kubeconfig = { value: bench.api.kubeconfig("operator"), secret: true };
     engine.setConfig({
       ...bench.existing([bench.node("m1", 11), bench.node("m2", 22)]),
       kubeconfig,
@@ -264,7 +264,7 @@ describe("on the real engine, the variants of the DaemonSet", function () {
     assert.match(text, /server m2:10\.0\.0\.22:6443 /);
   });
 
-  it("change there and back: the keys follow, and the DaemonSet is updated in place", async () => {
+  it("change to sidecar and back: the keys follow, and the DaemonSet is updated in place", async () => {
     engine.setConfig(bench.existing(nodes(22)));
     const there = changesOf((await engine.up()).steps);
     assert.ok(there.includes("update haproxy-daemon-set"), there.join("\n"));

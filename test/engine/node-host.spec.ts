@@ -17,10 +17,10 @@ describe("under Pulumi's own node host, index.ts", function () {
   });
 
   it("shows the errors of a configuration, and nothing else", async () => {
-    const run = await runUnderNodeHost(config.with({ allow: ["everybody"] }));
+    const run = await runUnderNodeHost(config.with({ allow: ["anywhere"] }));
     assert.notEqual(run.code, 0);
     assert.deepEqual(run.errors, [
-      'the configuration has an error; nothing was changed:\n  allow[0]: got "everybody", expected a CIDR like 10.0.0.0/8 or fd00::/8',
+      'the configuration has an error; nothing was changed:\n  allow[0]: got "anywhere", expected a CIDR like 10.0.0.0/8 or fd00::/8',
     ]);
     assert.equal(run.output, "");
     assert.deepEqual(run.registered, []);

@@ -55,7 +55,7 @@ describe("on the real engine, a change of the topology", function () {
     }
     engine.setConfig(daemonset());
     await engine.up();
-    assert.deepEqual(changes(bench.takeJournal()), [], "back again, nothing is to be done");
+    assert.deepEqual(changes(bench.takeJournal()), [], "back again, nothing changes");
 
     engine.setConfig(onDedicatedHosts());
     await engine.destroy();
@@ -68,7 +68,7 @@ describe("on the real engine, a change of the topology", function () {
     bench.takeJournal();
   });
 
-  it("is free as long as no host was changed", async () => {
+  it("is allowed as long as no host was changed", async () => {
     const engine = await bench.engine(daemonset());
     bench.answers.set("m2", { stderr: "port 6444 is held by nginx\n", code: 1 });
     await assert.rejects(engine.up(), /held by nginx/);

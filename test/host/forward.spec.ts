@@ -79,8 +79,8 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
           const lost = load.failures().slice(counted[index]);
           const late = lost.filter((sample) => sample.start >= gone);
           assert.deepEqual(late, [], `after ${signal} at ${gone}, client on ${load.from}`);
-          // what HAProxy had in its hands when it ended is nobody's to save: one connection per
-          // client at most
+          // nothing can save the connection that HAProxy was handling when it ended: at most one
+          // per client
           assert.ok(lost.length <= 1, `${signal}: ${JSON.stringify(lost)}`);
           inFlight.push(...lost.map((sample) => `${signal}/${load.from}: ${sample.error}`));
         }
@@ -90,7 +90,7 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
       console.log(`      ${sent} connections, lost in flight: ${inFlight.join(", ") || "none"}`);
     });
 
-    it("is out of the way while HAProxy is up and the host's own API server is dead", async () => {
+    it("leaves connections to HAProxy while the host's own API server is dead", async () => {
       const server = await startServer(network, "m1", "other", 7443);
       const dead = new RunningForward(network, settings(kind, { apiPort: 7443 }));
       await forward.stop();
@@ -110,7 +110,7 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
       await forward.start();
     });
 
-    it("gives a client that reuses its port at once to HAProxy", async () => {
+    it("passes a client that reuses its source port at once to HAProxy", async () => {
       haproxy.start();
       const localPort = 23456;
       await waitFor("m2", async () => (await ask(network, "cl")).body === "m2");
@@ -125,19 +125,19 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
     });
 
     if (kind === "nftables") {
-      it("takes new connections after HAProxy's pre-stop handover, while HAProxy still listens: none is lost when it stops", async () => {
+      it("takes new connections after HAProxy's pre-stop handover, so that none is lost when HAProxy stops", async () => {
         const loads = CLIENTS.map((from) => new Load(network, from));
         const answered = (name: string) => Promise.all(loads.map((load) => load.answeredBy(name)));
         const { address, path, forwardSeconds } = PRE_STOP_HANDOVER;
-        /** Resolves with the time before the question. */
+        /** Resolves with the time before the request. */
         const preStopHandover = async (uid: number) => {
-          const asked = Date.now();
+          const requestedAt = Date.now();
           const said = await network.must("m1", [
             ...["setpriv", "--reuid", String(uid), "--regid", String(uid), "--clear-groups"],
             ...["curl", "-s", "-w", "%{http_code}", `http://${address}:6445${path}`],
           ]);
           assert.match(said, /200$/);
-          return asked;
+          return requestedAt;
         };
         const byForward = (since: number) =>
           loads.filter((load) =>
@@ -145,22 +145,22 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
           ).length;
         haproxy.start();
         await answered("m2");
-        assert.equal(byForward(await preStopHandover(99)), 0, "only root's question counts");
+        assert.equal(byForward(await preStopHandover(99)), 0, "only root's request counts");
         const said = forward.rules?.output;
-        // HAProxy listens all the while, so only the pre-stop handover can bring them to m1
+        // HAProxy listens all the time, so only the pre-stop handover can send them to m1
         await waitFor("all to be served by the forward", async () => {
           return byForward(await preStopHandover(0)) === loads.length;
         });
         const listeners = await network.must("m1", ["ss", "-Hltn", "sport = :6444"]);
         assert.ok(listeners.includes(`${ADDRESS.m1}:6444`), listeners);
-        // it was not stopped: the port is its own again
+        // HAProxy was not stopped: it takes the port back
         await answered("m2");
         assert.equal(forward.rules?.output, said, "the watcher had nothing to repair");
-        const lost = await waitFor("a stop while the forward has its turn", async () => {
+        const lost = await waitFor("a stop within the time of the handover", async () => {
           await answered("m2");
           const counted = loads.map((load) => load.failures().length);
-          const asked = await preStopHandover(0);
-          const took = (await haproxy.end("SIGUSR1")) - asked;
+          const requestedAt = await preStopHandover(0);
+          const took = (await haproxy.end("SIGUSR1")) - requestedAt;
           await answered("m1");
           if (took < forwardSeconds * 1000) {
             return loads.flatMap((load, index) => load.failures().slice(counted[index]));
@@ -174,7 +174,7 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
     }
 
     if (kind !== "socat") {
-      it("serves remote clients in the kernel alone, and by the listener alone", async () => {
+      it("serves by its rules alone, and by its listener alone", async () => {
         await forward.listener?.stop("SIGTERM");
         for (const from of ["cl", "pod"] as const) {
           assert.equal((await ask(network, from)).body, "m1", "by the rules");
@@ -189,7 +189,7 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
         await waitFor("rules", () => job.output.includes("new connections"));
       });
 
-      it("puts the rules back after a flush, and no new connection fails meanwhile", async () => {
+      it("restores the rules after a flush without a failed new connection", async () => {
         const loads = CLIENTS.map((from) => new Load(network, from));
         await Promise.all(loads.map((load) => load.answeredBy("m1")));
         const times: number[] = [];
@@ -219,7 +219,7 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
         assert.ok(Math.max(...times) < 30_000);
       });
 
-      it("serves by an own IPv6 address", async () => {
+      it("serves when the host's own address is IPv6", async () => {
         await forward.stop();
         const six = settings(kind, { ownAddress: { from: "subnet", subnet: "fd91::/64" } });
         forward = new RunningForward(network, six);

@@ -22,7 +22,7 @@ describe("the host's own address", function () {
     assert.equal(await resolve({ from: "route" }), ADDRESS.m1);
   });
 
-  it("is the route's own source where it names one, and the route of the lowest metric", async () => {
+  it("is the source that the default route of the lowest metric names", async () => {
     await ip("address", "add", "10.91.0.99/24", "dev", "eth0");
     const route = "route add default via 10.91.0.2 dev eth0 src 10.91.0.99 metric 5".split(" ");
     await ip(...route);
@@ -46,7 +46,7 @@ describe("the host's own address", function () {
     assert.equal(await resolve({ from: "subnet", subnet: "172.16.0.0/12" }), "");
   });
 
-  it("may come late at boot: the programs wait and say for what, then serve", async () => {
+  it("may appear late at boot: the programs wait for it, then serve", async () => {
     await startServer(network, "m1", "m1");
     await ip("route", "delete", "default");
     assert.equal(await resolve({ from: "route" }), "");
@@ -59,14 +59,13 @@ describe("the host's own address", function () {
     });
     const rules = forward.startRules();
     const listener = forward.startListener();
-    const waits = /waits for the source address of the default route/;
+    const waits = /waiting for the source address of the default route/;
     await waitFor("a waiting watcher", () => waits.test(rules.output));
     await waitFor("a waiting listener", () => waits.test(listener.output));
-    // as long as there is none, they end with a failure after a while, and systemd starts them
-    // again
+    // without an address they fail after a while, and systemd restarts them
     assert.equal(await rules.ended, 1);
     assert.equal(await listener.ended, 1);
-    assert.match(rules.output, /ends, systemd starts it again/);
+    assert.match(rules.output, /gave up waiting .* systemd restarts this program/);
     await ip("route", "add", "default", "via", "10.91.0.1");
     await forward.start();
     assert.equal((await ask(network, "cl")).body, "m1");

@@ -42,7 +42,7 @@ for (const [name, text] of Object.entries(answers)) {
 const updater = updaterPart(updaterSettings({ ownAddress, script: UPDATER }));
 const haproxy = haproxyPart(haproxySettings({ takeOver: true }));
 
-/** A part of a kind that no other one has yet. */
+/** A part with all that no real part uses yet. */
 const example: HostPart = {
   owner: "example",
   packages: [{ gives: "kubeadm", atLeast: "1.30", because: "an example" }],
@@ -57,7 +57,7 @@ const example: HostPart = {
 
 interface Case {
   readonly part: HostPart;
-  /** What must be there before. */
+  /** Parts that are applied first. */
   readonly after?: readonly HostPart[];
 }
 
@@ -88,7 +88,7 @@ describe("parts of a host, in a root of their own", function () {
     describe(name, () => {
       beforeEach(() => machine.apply(...after));
 
-      /** The machine, without the bookkeeping that goes only with the last part. */
+      /** The machine's state, without bookkeeping that stays until the last part is removed. */
       const state = async () =>
         (await machine.snapshot()).filter(
           (line) =>
@@ -114,7 +114,7 @@ describe("parts of a host, in a root of their own", function () {
         assert.deepEqual(await state(), before);
       });
 
-      it("backs up foreign files at its paths and puts them back", async () => {
+      it("backs up foreign files at its paths and restores them", async () => {
         const own = filesOf(part).filter(({ path }) => !path.startsWith("/etc/systemd/"));
         for (const { path } of own) {
           await machine.must(`mkdir -p ${path.slice(0, path.lastIndexOf("/"))}
@@ -153,10 +153,10 @@ chmod 0604 ${path}`);
         assert.ok(step > 3, "it has steps");
       });
 
-      // its steps are those of others
+      // other cases have the same steps
       if (/socat|token/.test(name)) return;
 
-      it("is completed after an interruption at any step", async () => {
+      it("is complete after a run that follows an interruption at any step", async () => {
         await machine.apply(part);
         const applied = await state();
         await machine.takeAway(part);
@@ -172,7 +172,7 @@ chmod 0604 ${path}`);
         assert.ok(step > 3, "it has steps");
       });
 
-      it("is gone after an interrupted removal and another one", async () => {
+      it("is gone after a removal that follows an interrupted one", async () => {
         const bare = await state();
         let step = 1;
         await machine.apply(part);
@@ -199,7 +199,7 @@ chmod 0604 ${path}`);
     assert.match(await machine.processes(), new RegExp(kept));
   });
 
-  it("stop a unit that a later version no longer has, with its rules", async () => {
+  it("stop a unit that a later version no longer has, and remove its rules", async () => {
     await machine.apply(forwardPart(forwardSettings({ ownAddress })));
     await machine.apply(forwardPart(forwardSettings({ ownAddress, kind: "socat" })));
     assert.doesNotMatch(await machine.processes(), /forward-rules/);
@@ -293,8 +293,8 @@ chmod 0604 ${path}`);
     }
   });
 
-  it("put aside a foreign HAProxy and bring it back as it was", async () => {
-    await machine.must(`echo 'somebody else' >/etc/haproxy/haproxy.cfg
+  it("set aside a foreign HAProxy and restore it on removal", async () => {
+    await machine.must(`echo '# foreign' >/etc/haproxy/haproxy.cfg
 systemctl enable --now haproxy.service`);
     const before = await machine.snapshot();
     await machine.apply(updater, haproxy);
@@ -329,7 +329,7 @@ systemctl enable --now haproxy.service`);
 
   it("refuse a foreign haproxy.cfg before anything changes", async () => {
     await machine.apply(updater);
-    await machine.must("echo 'somebody else' >/etc/haproxy/haproxy.cfg");
+    await machine.must("echo '# foreign' >/etc/haproxy/haproxy.cfg");
     const before = await machine.snapshot();
     const { code, stderr } = await machine.run(partScript(haproxyPart(haproxySettings())), "apply");
     assert.equal(code, 1);
@@ -450,7 +450,7 @@ systemctl enable --now haproxy.service`);
     });
   });
 
-  it("make a second run on the host wait for the first one, which it names", async () => {
+  it("make a second run on the host wait for the first, and name it", async () => {
     const release = await machine.hold();
     const part = forwardPart(forwardSettings({ ownAddress, kind: "socat" }));
     const first = machine.begin(partScript(part), "apply");
@@ -459,7 +459,7 @@ systemctl enable --now haproxy.service`);
     const said = await new Promise<string>((resolve) => {
       second.child.stderr?.once("data", (chunk: Buffer) => resolve(chunk.toString()));
     });
-    assert.match(said, /^example: waits up to 600 s for forward apply \(pid \d+, since /);
+    assert.match(said, /^example: waiting up to 600 s for forward apply \(pid \d+, since /);
     assert.ok(!machine.has("etc/example/settings"));
     release();
     assert.equal((await first.done).code, 0);
@@ -467,7 +467,7 @@ systemctl enable --now haproxy.service`);
     assert.ok(machine.has("etc/example/settings"));
   });
 
-  it("keep their lock where only root may enter", async () => {
+  it("keep their lock in a folder that only root may enter", async () => {
     await machine.apply(example);
     assert.equal(await machine.must("stat -c '%a %U' /run/control-plane-lb-host"), "700 root\n");
   });

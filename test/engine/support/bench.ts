@@ -14,10 +14,7 @@ export const PROJECT_FILE = path.resolve(__dirname, "../../../Pulumi.yaml");
  * else.
  */
 export class Bench {
-  /**
-   * Everything that changed something, in order: "m1 forward apply", "DELETE
-   * configmaps/haproxy-backends".
-   */
+  /** All changes, in order: "m1 forward apply", "DELETE configmaps/haproxy-backends". */
   readonly journal: string[] = [];
   readonly userKey = keyPair();
   readonly hostKey = keyPair();

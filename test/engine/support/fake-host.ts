@@ -6,7 +6,7 @@ import { Server, utils, type Connection, type ServerChannel } from "ssh2";
 export interface Run {
   readonly host: string;
   /**
-   * As in the script's first line: "m1" (the preflight), "forward", "join credentials-for-m1",
+   * As in the script's first line: "m1" (the preflight), "forward", "join-credentials-for-m1",
    * "kubeconfig".
    */
   readonly script: string;
@@ -21,9 +21,10 @@ export interface Answer {
 }
 
 /**
- * An SSH server that runs nothing: it notes which script came by stdin, and answers as configured.
+ * An SSH server that runs nothing: it records which script came by stdin, and answers as
+ * configured.
  *
- * A test of the order and number of scripts, not of what they do.
+ * It tests the order and number of scripts, not what they do.
  */
 export class FakeHost {
   private readonly open = new Set<Connection>();

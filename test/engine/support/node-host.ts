@@ -11,7 +11,7 @@ const ROOT = path.resolve(__dirname, "../../..");
 
 /** What a run of the program under Pulumi's own node host did. */
 export interface HostRun {
-  /** 0 = fine; 32 = the program failed and has said why. */
+  /** 0: success; 32: the program failed and has reported why. */
   readonly code: number | null;
   /** Types and names of what it registered. */
   readonly registered: readonly string[];
@@ -23,9 +23,9 @@ export interface HostRun {
 type Call<T> = grpc.ServerUnaryCall<T, unknown>;
 
 /**
- * Runs index.ts as `pulumi preview` does: by the node host that comes with the SDK, which compiles
- * TypeScript itself, in a process of its own. Only the engine at the other end is ours: it knows
- * everything as "unknown".
+ * Runs index.ts as `pulumi preview` does: in a process of its own, by the node host of the SDK,
+ * which compiles TypeScript itself. Only the engine at the other end is a stand-in: it returns no
+ * outputs.
  */
 export async function runUnderNodeHost(config: Record<string, string>): Promise<HostRun> {
   const registered: string[] = [];
@@ -99,7 +99,7 @@ function runHost(
       cwd: ROOT,
       env: {
         ...process.env,
-        // what runs the tests must not help the program
+        // the test runner's loader must not help the program
         NODE_OPTIONS: "",
         PULUMI_NODEJS_TYPESCRIPT: "true",
         PULUMI_CONFIG: JSON.stringify(config),

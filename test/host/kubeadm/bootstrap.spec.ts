@@ -36,7 +36,7 @@ describe("bootstrap of a control-plane node, with stub binaries", function () {
     assert.equal(outcome.code, 0, outcome.stderr);
   }
 
-  /** Its message on stderr. */
+  /** Runs a script that must fail; resolves with its stderr. */
   async function refuse(script = bootstrap()): Promise<string> {
     const outcome = await machine.run(script, "apply");
     assert.equal(outcome.code, 1, outcome.stderr);
@@ -91,7 +91,7 @@ describe("bootstrap of a control-plane node, with stub binaries", function () {
       assert.match(await refuse(), /If m1 was reprovisioned: ask for new ones\./);
     });
 
-    it("creates no second cluster while a control-plane node accepts connections and is silent", async () => {
+    it("creates no second cluster while a control-plane node accepts connections and sends nothing", async () => {
       await machine.serve(`${OTHER}:6443`, "hang");
       assert.match(await refuse(), /10\.99\.0\.2:6443 accepts connections and sends nothing/);
       assert.ok(!called("kubeadm init"));
@@ -176,7 +176,7 @@ describe("bootstrap of a control-plane node, with stub binaries", function () {
       assert.ok(!called("kubeadm init"));
     });
 
-    it("advises no reset where etcd's data is without a manifest", async () => {
+    it("advises no reset where etcd has data but no manifest", async () => {
       await succeed();
       await onHost("rm /etc/kubernetes/manifests/kube-apiserver.yaml");
       const message = await refuse();

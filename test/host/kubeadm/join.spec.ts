@@ -65,7 +65,7 @@ describe("join of a control-plane node, with stub binaries", function () {
     assert.ok(!machine.has(RUN));
   });
 
-  it("is what a reprovisioned init node does", async () => {
+  it("brings back a reprovisioned init node", async () => {
     const lines = ["absent", joinCredentials(machine)];
     const outcome = await run({ initNode: true, joinCredentials: lines });
     assert.equal(outcome.code, 0, outcome.stderr);
@@ -101,7 +101,7 @@ describe("join of a control-plane node, with stub binaries", function () {
     assert.ok(!outcome.stderr.includes(TOKEN));
   });
 
-  it("succeeds after one that failed", async () => {
+  it("succeeds after a failed one", async () => {
     machine.write("script/join", "exit 1\n");
     assert.equal((await run()).code, 1);
     assert.ok(machine.has(STARTED));
@@ -111,7 +111,7 @@ describe("join of a control-plane node, with stub binaries", function () {
     assert.ok(!machine.has(STARTED));
   });
 
-  it("is finished, without a reset, where it was interrupted while the node serves", async () => {
+  it("is finished without a reset after an interruption on a node that serves", async () => {
     machine.write("script/join", "control_plane_node; rm /fake/script/join; sleep infinity\n");
     machine.write("kubelet-active", "");
     const interrupted = machine.begin(

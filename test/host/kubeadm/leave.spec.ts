@@ -48,7 +48,7 @@ describe("removal of a control-plane node, with stub binaries", function () {
 
   const isControlPlaneNode = () => machine.has("etc/kubernetes/manifests/kube-apiserver.yaml");
 
-  describe("that the cluster lists no more", () => {
+  describe("that the cluster no longer lists", () => {
     it("drains the node, removes its member and its Node, then resets the host", async () => {
       await cluster(["m2", "m3"]);
       const outcome = await remove();
@@ -86,7 +86,7 @@ describe("removal of a control-plane node, with stub binaries", function () {
       assert.deepEqual(machine.changes(), []);
     });
 
-    it("is refused, with the advice to end the cluster, where no other etcd answers", async () => {
+    it("is refused with the advice to end the cluster when no other etcd answers", async () => {
       await cluster(["m2", "m3"]);
       await machine.silence(`${OTHER}:2379`);
       await machine.silence(`${THIRD}:2379`);

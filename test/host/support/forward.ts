@@ -54,7 +54,7 @@ export class RunningForward {
   async start(): Promise<void> {
     if (needsRules(this.settings)) {
       const job = this.startRules();
-      // the line is written after the rules are in: from here on the watcher runs
+      // the program prints it once its rules are in the kernel and the watcher runs
       await waitFor("rules of the forward", () => job.output.includes("new connections"));
       await waitFor("rules of the forward", () => this.rulesWork());
     }
@@ -62,7 +62,7 @@ export class RunningForward {
     await waitFor("listener of the forward", () => this.listenerWorks());
   }
 
-  /** What the units do at their stop. */
+  /** What the units do when they stop. */
   async stop(): Promise<void> {
     await this.listener?.stop("SIGTERM");
     await this.rules?.stop("SIGTERM");
@@ -74,8 +74,8 @@ export class RunningForward {
 }
 
 /**
- * Real HAProxy on m1, on its specific addresses, under its UID; its one server is m2, so that an
- * answer of m2 came through it.
+ * Real HAProxy on m1, on its specific addresses, under its UID. Its one server is m2: an answer of
+ * m2 came through HAProxy.
  */
 export class RunningHaproxy {
   private readonly folder = mkdtempSync(path.join(tmpdir(), "forward-test-haproxy-"));
@@ -121,14 +121,14 @@ export class RunningHaproxy {
     ]);
   }
 
-  /** Ends it and resolves with the time when it was certainly gone, ms since 1970. */
+  /** Stops it; resolves with a time after its end, in ms since 1970. */
   async end(signal: NodeJS.Signals): Promise<number> {
     const { job } = this;
     if (job === undefined) throw new Error("HAProxy was not started");
     this.job = undefined;
     job.signal(signal);
     await job.ended;
-    // clients note whole milliseconds: one that began in the present one may have met it
+    // clients record whole milliseconds: a request of this one may still have met it
     return Date.now() + 1;
   }
 

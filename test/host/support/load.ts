@@ -5,12 +5,12 @@ import { waitFor } from "./wait";
 export interface Sample {
   readonly start: number;
   readonly end: number;
-  /** Who answered. */
+  /** Name of the server that answered. */
   readonly body?: string;
   readonly error?: string;
 }
 
-// HTTP without keep-alive: the body is the name of who answered
+// HTTP without keep-alive: the body is the server's name
 const CLIENT = `
 const http = require("node:http");
 const { address, port, pauseMs, once, localPort, timeoutMs } = JSON.parse(process.argv[1]);

@@ -109,7 +109,7 @@ export class MachineRoot {
     let stderr = "";
     child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
     child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
-    // a script that was killed has not read all
+    // a killed script does not read all of it
     child.stdin.on("error", () => undefined);
     child.stdin.end(script);
     if (child.pid !== undefined) this.groups.push(child.pid);
@@ -153,7 +153,7 @@ export class MachineRoot {
   }
 }
 
-/** Ends a process group, as when a connection's whole session is cut off; none left is fine. */
+/** Kills a process group, as when an SSH session drops; it may have ended already. */
 export function killGroup(pid: number): void {
   // 0 is the group of the caller
   if (!(pid > 1)) return;

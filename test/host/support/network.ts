@@ -1,7 +1,7 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 
-/** What a command said and how it ended. */
+/** Output and exit status of a command. */
 export interface Ran {
   readonly code: number;
   readonly stdout: string;

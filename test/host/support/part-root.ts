@@ -37,16 +37,16 @@ chmod 0640 /etc/shadow /etc/gshadow`);
     return stdout;
   }
 
-  /** Brings parts, or takes them away. @throws when a script fails */
+  /** Applies parts in order. @throws when a script fails */
   async apply(...parts: readonly HostPart[]): Promise<Outcome> {
-    return this.each(parts, "apply");
+    return this.runEach(parts, "apply");
   }
 
   async takeAway(...parts: readonly HostPart[]): Promise<Outcome> {
-    return this.each([...parts].reverse(), "remove");
+    return this.runEach([...parts].reverse(), "remove");
   }
 
-  private async each(parts: readonly HostPart[], verb: "apply" | "remove"): Promise<Outcome> {
+  private async runEach(parts: readonly HostPart[], verb: "apply" | "remove"): Promise<Outcome> {
     let last: Outcome = { code: 0, stdout: "", stderr: "" };
     for (const part of parts) {
       last = await this.run(partScript(part), verb);
@@ -55,7 +55,7 @@ chmod 0640 /etc/shadow /etc/gshadow`);
     return last;
   }
 
-  /** Runs a part's script and kills it at a step. False: it has ended before. */
+  /** Runs a part's script and kills it at a step. False: it ended before that step. */
   async interrupt(part: HostPart, verb: "apply" | "remove", step: number): Promise<boolean> {
     this.write("steps", "0");
     this.write("kill-at", String(step));

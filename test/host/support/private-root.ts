@@ -43,13 +43,13 @@ export class PrivateRoot extends MachineRoot {
     await lineOf(servers, "ready");
   }
 
-  /** Lets a server listen at HOST:PORT; `hang` is one that takes connections and is silent. */
+  /** Starts a server at HOST:PORT; `hang` accepts connections and sends nothing. */
   async serve(target: string, how: "answers" | "hang" = "answers"): Promise<void> {
     this.write(`up/${target}`, how);
     await this.listening(target, true);
   }
 
-  /** Nothing listens at HOST:PORT any more. */
+  /** Stops the server at HOST:PORT. */
   async silence(target: string): Promise<void> {
     this.remove(`up/${target}`);
     await this.listening(target, false);
@@ -65,10 +65,7 @@ export class PrivateRoot extends MachineRoot {
     }
   }
 
-  /**
-   * What changed something: calls of kubeadm, kubectl, systemctl and etcd, in order; looking does
-   * not count.
-   */
+  /** Calls of kubeadm, kubectl, systemctl and etcd that change something, in order. */
   changes(): string[] {
     return this.read("calls")
       .split("\n")

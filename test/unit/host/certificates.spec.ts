@@ -44,17 +44,17 @@ ${checks}`;
     return (await run("sh", ["-c", script])).stdout.trim();
   };
 
-  it("may hold the endpoint by name or by address, whatever the API server answers", async () => {
+  it("may include the endpoint by name or by address, whatever the API server answers", async () => {
     assert.equal(await check("kubernetes", certificates().ca), "");
     assert.equal(await check("127.0.0.1", certificates().ca), "");
   });
 
-  it("are refused without the endpoint, with what to do", async () => {
+  it("are refused with advice when they do not include the endpoint", async () => {
     for (const host of ["lb.example", "10.0.0.99", "fd00::99"]) {
       const said = await check(host, certificates().ca);
       assert.equal(
         said,
-        `problem: the certificate of m1's API server (127.0.0.1:${port}) does not hold ${host}: add it to its certSANs (kubeadm init phase certs apiserver, after removing the old apiserver.crt and apiserver.key)`,
+        `problem: the certificate of m1's API server (127.0.0.1:${port}) does not include ${host}: add it to its certSANs (kubeadm init phase certs apiserver, after removing the old apiserver.crt and apiserver.key)`,
       );
     }
   });
@@ -63,11 +63,11 @@ ${checks}`;
     const said = await check("kubernetes", rootCertificates[0] ?? "");
     assert.match(
       said,
-      /^problem: .* is not signed by the CA of this cluster: give the CA of this cluster/,
+      /^problem: .* is not signed by the CA of this cluster: provide the CA of this cluster/,
     );
   });
 
-  it("of an API server that does not answer are not checked, which is said", async () => {
+  it("of an API server that does not answer are skipped with a warning", async () => {
     const dead = createServer().listen(0, "127.0.0.1");
     await once(dead, "listening");
     const address = `127.0.0.1:${(dead.address() as AddressInfo).port}`;

@@ -44,7 +44,7 @@ describe("cloud-config of the forward", () => {
     for (const { permissions } of config.write_files) assert.equal(typeof permissions, "string");
   });
 
-  it("starts the rules and then the listener, each until it is ready", () => {
+  it("starts the rules, then the listener, and waits until each is ready", () => {
     assert.deepEqual(command.split("\n"), [
       "set -eu",
       "systemctl daemon-reload",
@@ -76,7 +76,7 @@ describe("cloud-config of the forward", () => {
 });
 
 describe("cloud-config", () => {
-  it("has an account for each user of a part, beside the image's own", () => {
+  it("has an account for each user of a part, besides the image's own", () => {
     const users = [{ name: "someone", comment: "an example" }];
     const { users: rendered } = parse(
       cloudConfig([{ owner: "example", users, summary: "an example" }]),

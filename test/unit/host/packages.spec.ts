@@ -21,7 +21,7 @@ import {
 } from "../../../host/packages";
 import { HOST_STATE_DIR } from "../../../names";
 
-/** apt-get as the scripts see it: what it would do, and a log of its calls. */
+/** Stand-in for apt-get: prints what it would do, and logs its calls. */
 const APT = `#!/bin/sh
 echo "$*" >>"$FAKE/apt.log"
 case "$*" in
@@ -44,7 +44,7 @@ version=$(cat "$FAKE/candidate")
 printf 'haproxy:\\n  Installed: (none)\\n  Candidate: %s\\n' "\${version:-(none)}"
 `;
 
-// what the scripts need besides; haproxy is not among them
+// the other commands that the scripts need; haproxy is missing
 const SYSTEM = "cat sed grep sort head tail mkdir sync rm rmdir touch chmod printf sh";
 
 describe("packages of a host", () => {
@@ -88,26 +88,26 @@ ${fragment}`.replaceAll(HOST_STATE_DIR, state);
   });
   afterEach(() => rmSync(fake, { recursive: true, force: true }));
 
-  it("are installed when their command is missing; what apt adds is written down, what it upgrades is not ours", () => {
+  it("are installed when their command is missing, and only those that apt adds are recorded", () => {
     assert.equal(install().status, 0);
     assert.equal(readFileSync(path.join(state, "packages/x"), "utf8"), "liblua\nhaproxy\n");
   });
 
-  it("that are there are left alone, and so are they on removal", () => {
+  it("are left alone on apply and removal when the host has their command", () => {
     stub("haproxy", "#!/bin/sh\necho 'HAProxy version 3.0.11-1 2025/06/01'\n");
     assert.equal(install().status, 0);
     assert.equal(run(removePackages("x")).status, 0);
     assert.equal(calls(), "");
   });
 
-  it("go again on removal, with what came with them", () => {
+  it("are purged on removal, with their dependencies", () => {
     install();
     assert.equal(run(removePackages("x")).status, 0);
     assert.match(calls(), /--no-install-recommends purge haproxy liblua *\n$/);
     assert.equal(run(removePackages("x")).status, 0, "again");
   });
 
-  it("stay when others have come to need them", () => {
+  it("stay on removal when other packages need them", () => {
     install();
     writeFileSync(path.join(fake, "needed"), "");
     const { status, stderr } = run(removePackages("x"));
@@ -116,7 +116,7 @@ ${fragment}`.replaceAll(HOST_STATE_DIR, state);
     assert.doesNotMatch(calls(), /^(?!.*--simulate).*purge/m);
   });
 
-  it("are remembered although the installation failed half-way", () => {
+  it("are recorded even if the installation fails", () => {
     writeFileSync(path.join(fake, "broken"), "");
     const { status, stderr } = install();
     assert.equal(status, 1);
@@ -143,13 +143,13 @@ ${fragment}`.replaceAll(HOST_STATE_DIR, state);
     assert.equal(calls(), "");
   });
 
-  it("are looked for again in refreshed lists when the lists have none", () => {
+  it("are found after a refresh when the package lists are empty", () => {
     candidate("");
     assert.equal(install().status, 0);
     assert.match(calls(), /update\n/);
   });
 
-  it("may be of a later version with fewer digits", () => {
+  it("may have a later version with fewer digits", () => {
     candidate("10.1");
     assert.equal(install().status, 0);
   });
@@ -177,7 +177,7 @@ ${fragment}`.replaceAll(HOST_STATE_DIR, state);
     assert.doesNotMatch(calls(), /purge/);
   });
 
-  it("are left to the operator where there is no known package manager", () => {
+  it("are left to the operator without a known package manager", () => {
     rmSync(path.join(fake, "bin/apt-get"));
     const { status, stderr } = install();
     assert.equal(status, 1);

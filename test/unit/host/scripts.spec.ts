@@ -79,7 +79,7 @@ describe("scripts of a host", () => {
     }
   });
 
-  it("give the advice that is handed in", () => {
+  it("include the given advice", () => {
     const takeOver = "ask for a take-over";
     assert.ok(partScript(haproxyPart(haproxySettings(), { takeOver })).includes(`: ${takeOver}"`));
     const advice = { ...DEFAULT_ADVICE, address: "correct nodes.m1.address" };
@@ -90,9 +90,9 @@ describe("scripts of a host", () => {
     for (const [name, text] of Object.entries(scripts)) assert.ok(!text.includes(TOKEN), name);
   });
 
-  it("refuse a text that is no token, without showing it", () => {
+  it("refuse a text that is not a token, without showing it", () => {
     assert.throws(() => tokenPart(tokenSettings({ token: "a b" })), {
-      message: "the token of the updater's ServiceAccount is empty or no token",
+      message: "the token of the updater's ServiceAccount is empty or not a token",
     });
   });
 

@@ -43,7 +43,7 @@ describe("units of a host", () => {
     }
   });
 
-  it("have no line that systemd complains about", function () {
+  it("pass systemd-analyze verify", function () {
     if (analyze("--version").status !== 0) this.skip();
     for (const { path: file } of units.filter(({ path }) => !path.endsWith(".conf"))) {
       const { stdout, stderr } = analyze("verify", "--man=no", path.join(root, file));
@@ -66,7 +66,7 @@ describe("units of a host", () => {
   });
 
   for (const [what, line] of [
-    ["stop softly", "KillSignal=SIGUSR1"],
+    ["stop gracefully", "KillSignal=SIGUSR1"],
     ["restart always", "Restart=always"],
     ["start before the kubelet", "Before=kubelet.service"],
   ] as const) {
@@ -81,7 +81,7 @@ describe("units of a host", () => {
     }
   });
 
-  it("allow HAProxy the files that its connections need", () => {
+  it("allow HAProxy the open files that its connections need", () => {
     const limit = (maxConnections: number) => {
       const settings = updaterSettings();
       const haproxy = { ...settings.haproxy, maxConnections };

@@ -7,11 +7,13 @@ import { haproxyProgram } from "../../../../host/service/haproxy-programs";
 import * as paths from "../../../../host/service/haproxy-paths";
 import { ADDRESS_FILE, ADDRESS_PROGRAM } from "../../../../host/own-address";
 
-describe("what runs before HAProxy starts as a service", () => {
+describe("the program that prepares HAProxy as a service", () => {
   let folder: string;
   const at = (name: string): string => join(folder, name);
 
-  /** Runs it in a folder: "haproxy" takes a file that says good, "node" writes one. */
+  /**
+   * Runs it in a folder with stubs: "haproxy" accepts a file that contains good, "node" writes one.
+   */
   const prepare = (node = `echo good >${at("haproxy.cfg")}`): ReturnType<typeof spawnSync> => {
     const places = [
       [paths.CONFIG_LINK, "haproxy.cfg"],
@@ -54,7 +56,7 @@ describe("what runs before HAProxy starts as a service", () => {
     writeFileSync(at("haproxy.cfg"), "edited\n");
     const ran = prepare();
     assert.equal(ran.status, 0, String(ran.stderr));
-    assert.match(String(ran.stderr), /HAProxy refuses .*rewritten/);
+    assert.match(String(ran.stderr), /HAProxy refuses .*rewriting it/);
     assert.equal(readFileSync(at("haproxy.cfg"), "utf8"), "good\n");
   });
 

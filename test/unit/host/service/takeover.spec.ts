@@ -47,7 +47,7 @@ ${fragment}`
     return spawnSync("sh", ["-s"], { input: text, encoding: "utf8", env });
   };
   const foreign = () => run("if cfg_foreign; then echo foreign; fi").stdout.trim() === "foreign";
-  const told = () =>
+  const systemctlCalls = () =>
     existsSync(at("systemctl.log")) ? readFileSync(at("systemctl.log"), "utf8") : "";
   const packaged = (text: string) => {
     const sum = createHash("md5").update(text).digest("hex");
@@ -74,40 +74,40 @@ ${fragment}`
   });
   afterEach(() => rmSync(fake, { recursive: true, force: true }));
 
-  it("are foreign when the file differs from the package's own", () => {
+  it("count as foreign when the file differs from the package's own", () => {
     assert.equal(foreign(), false, "no file at all");
     writeFileSync(config(), "as installed\n");
     assert.equal(foreign(), false, "as installed");
-    writeFileSync(config(), "somebody's own\n");
-    assert.equal(foreign(), true, "somebody's own");
+    writeFileSync(config(), "foreign\n");
+    assert.equal(foreign(), true, "foreign");
     run(putAside);
     assert.equal(foreign(), false, "ours");
   });
 
-  it("are put aside, and are back afterwards as they were", () => {
-    writeFileSync(config(), "somebody's own\n", { mode: 0o640 });
+  it("are set aside, and restored on removal", () => {
+    writeFileSync(config(), "foreign\n", { mode: 0o640 });
     assert.equal(run(putAside).status, 0);
     assert.equal(readlinkSync(config()), CONFIG_FILE);
-    assert.match(told(), /disable --now haproxy.service\n.*mask haproxy.service/);
+    assert.match(systemctlCalls(), /disable --now haproxy.service\n.*mask haproxy.service/);
     assert.equal(run(putAside).status, 0, "again");
     assert.equal(run(restore).status, 0);
-    assert.equal(readFileSync(config(), "utf8"), "somebody's own\n");
+    assert.equal(readFileSync(config(), "utf8"), "foreign\n");
     assert.match(
-      told(),
+      systemctlCalls(),
       /unmask haproxy.service\n.*enable haproxy.service\nstart haproxy.service\n$/,
     );
     assert.ok(!existsSync(at("state/haproxy-service")));
   });
 
-  it("stay as an administrator had masked them, and without a file where there was none", () => {
+  it("stay masked by an administrator, and without a file where there was none", () => {
     unit("masked", "inactive");
     run(putAside);
     run(restore);
     assert.ok(!existsSync(config()));
-    assert.doesNotMatch(told(), /unmask|enable|start/);
+    assert.doesNotMatch(systemctlCalls(), /unmask|enable|start/);
   });
 
-  it("are refused where the unit is an administrator's own", () => {
+  it("are refused when the unit is an administrator's own", () => {
     writeFileSync(at("etc/systemd/haproxy.service"), "[Service]\n");
     const { status, stderr } = run(putAside);
     assert.equal(status, 1);
