@@ -60,7 +60,7 @@ export class Causes {
     if (!BROKEN_BY_KILL.has(failure.kind)) return undefined;
     const { at, connectedAt } = failure;
     return this.kills.find(({ from, to, openedBefore }) => {
-      if (endOf(failure) < from) return false;
+      if (endOf(failure) <= from) return false;
       if (openedBefore !== undefined) return at <= to && connectedAt < openedBefore;
       return at <= to || (connectedAt <= to && at <= to + RESET_DELAY_MS);
     });
@@ -78,7 +78,7 @@ export class Causes {
     if (operation !== WRITE) return undefined;
     if (!BROKEN_BY_KILL.has(kind) && !(kind === "5xx" && ETCD_ERROR.test(message)))
       return undefined;
-    return this.elections.find(({ from, to }) => at <= to && endOf(failure) >= from);
+    return this.elections.find(({ from, to }) => at <= to && endOf(failure) > from);
   }
 }
 
@@ -91,6 +91,7 @@ function periodOf({ from, to }: Period): Period {
   return { from, to };
 }
 
+/** The latest moment at which the request can have ended: `at` is a whole millisecond, cut off. */
 function endOf({ at, afterMs }: Failure): number {
-  return at + afterMs;
+  return at + 1 + afterMs;
 }

@@ -75,6 +75,17 @@ describe("ledger of the load", () => {
     assert.equal(report.failures[0]!.at, 1_000_101);
   });
 
+  it("counts a request that ended within the millisecond of the kill as in flight", () => {
+    const { causes } = counting();
+    causes.addKill({ from: 1_000_427, to: 1_000_427 });
+    const failure = { kind: "reset", message: "", channel: "new", operation: "GET" } as const;
+    const at = 1_000_331;
+    const lost = (afterMs: number) =>
+      causes.of({ ...failure, target: "a:1", at, connectedAt: at, afterMs })?.cause;
+    assert.equal(lost(95.96), "in flight");
+    assert.equal(lost(94.96), undefined);
+  });
+
   it("counts a request on a killed connection as in flight for 0.5 s after the kill", () => {
     const { causes, clock, ledger, phases } = counting();
     const killed = clock.now;
