@@ -60,9 +60,7 @@ done
 exit "$status"
 `;
   return `set -eu
-for group in ${launch.groups.join.join(" ")}; do
-  echo $$ > "$group/cgroup.procs"
-done
+${launch.groups.join.map((group) => `echo $$ > ${group}/cgroup.procs`).join("\n")}
 mkdir -p /run/systemd ${launch.mountpoint}
 exec nsenter --net=${launch.netns} unshare ${view.unshare}--mount --propagation slave sh -euc '${inside}'
 `;
