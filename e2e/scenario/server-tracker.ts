@@ -25,6 +25,11 @@ export class ServerTracker {
     this.loop = this.poll();
   }
 
+  /** What serves a machine's LB port now; undefined before the first look. */
+  serverOf(machine: string): ServerChange["server"] | undefined {
+    return this.current.get(machine);
+  }
+
   async stop(): Promise<void> {
     this.stopping.abort();
     await this.loop;

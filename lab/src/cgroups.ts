@@ -6,77 +6,89 @@ import {
   rmdirSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { join } from "node:path";
 import { waitUntil } from "../../tools/src/index";
+import { parseLayout, type CgroupLayout, type Hierarchy } from "./cgroup-layout";
 
-/**
- * One cgroup hierarchy of the host. Everything that depends on the cgroup version is in this file.
- * Tested: cgroup v1 with the v2 hierarchy beside it ("hybrid"). A host with v2 alone is refused.
- */
-export interface Hierarchy {
-  /** Mount point on the host, e.g. /sys/fs/cgroup/cpu. */
-  readonly path: string;
-  /** Folder below a machine's /sys/fs/cgroup, e.g. "cpu". */
-  readonly name: string;
-  /** Type and options for mount(8). */
-  readonly mountArguments: string;
+/** A machine's control groups, created. Limits of a machine can be set on its own group. */
+export interface MachineGroups {
+  /** Groups that the launcher and commands for the machine join. */
+  readonly join: readonly string[];
+  /** v1: what the machine mounts below its /sys/fs/cgroup. */
+  readonly hierarchies: readonly Hierarchy[];
+  /** v2: the group of systemd-nspawn alone, which makes groups of its own in it at each boot. */
+  readonly nspawn?: string;
 }
 
 const ROOT_GROUP = "control-plane-lab";
 
-/** The host's hierarchies. @throws when there is no v1 hierarchy named "systemd" */
-export function hierarchies(): Hierarchy[] {
-  const found = readFileSync("/proc/self/mountinfo", "utf8")
-    .split("\n")
-    .flatMap((line) => parseMount(line));
-  if (!found.some((hierarchy) => hierarchy.mountArguments.includes("name=systemd"))) {
-    throw new Error(
-      "the lab needs cgroup v1 hierarchies below /sys/fs/cgroup (cpu, memory, ..., name=systemd): boot with systemd.unified_cgroup_hierarchy=0",
-    );
-  }
-  return found;
+function hostLayout(): CgroupLayout {
+  return parseLayout(readFileSync("/proc/self/mountinfo", "utf8"));
 }
 
-/**
- * One line of proc_pid_mountinfo(5): `ID PARENT MAJOR:MINOR ROOT PATH OPTIONS ... - TYPE SOURCE
- * SUPEROPTIONS`.
- */
-function parseMount(line: string): Hierarchy[] {
-  const [left = "", right = ""] = line.split(" - ");
-  const path = left.split(" ")[4] ?? "";
-  const [type, , superOptions = ""] = right.split(" ");
-  if (dirname(path) !== "/sys/fs/cgroup") return [];
-  if (type === "cgroup2") return [{ path, name: basename(path), mountArguments: "-t cgroup2" }];
-  if (type !== "cgroup") return [];
-  const options = superOptions
-    .split(",")
-    .filter((option) => !["rw", "ro", "xattr", "clone_children"].includes(option))
-    .filter((option) => !option.startsWith("release_agent="));
-  const which = options.some((option) => option.startsWith("name="))
-    ? ["none", ...options]
-    : options;
-  return [{ path, name: basename(path), mountArguments: `-t cgroup -o ${which.join(",")}` }];
+/** The lab's root group in every hierarchy. */
+function rootGroups(): string[] {
+  const layout = hostLayout();
+  const paths = layout.version === 2 ? [layout.path] : layout.hierarchies.map(({ path }) => path);
+  return paths.map((path) => join(path, ROOT_GROUP));
 }
 
-/**
- * The machine's group in every hierarchy, created if missing. Limits of a machine can be set there.
- */
-export function ensureGroups(lab: string, machine: string): string[] {
-  return hierarchies().map(({ path }) => {
-    let group = path;
-    for (const part of [ROOT_GROUP, lab, machine]) {
-      const parent = group;
-      group = join(parent, part);
-      if (!existsSync(group)) mkdirSync(group);
-      // A new cpuset group has no CPU and no memory node: nothing can run in it.
-      for (const file of ["cpuset.cpus", "cpuset.mems"]) {
-        if (!existsSync(join(group, file))) continue;
-        if (readFileSync(join(group, file), "utf8").trim() !== "") continue;
-        writeFileSync(join(group, file), readFileSync(join(parent, file)));
-      }
+/** Creates the machine's groups if they are missing. @throws when the host allows none */
+export function ensureGroups(lab: string, machine: string): MachineGroups {
+  const layout = hostLayout();
+  const parts = [ROOT_GROUP, lab, machine];
+  if (layout.version === 2) return ensureUnified(layout.path, parts);
+  const { hierarchies } = layout;
+  return { join: hierarchies.map(({ path }) => ensureV1(path, parts)), hierarchies };
+}
+
+function ensureV1(path: string, parts: readonly string[]): string {
+  let group = path;
+  for (const part of parts) {
+    const parent = group;
+    group = join(parent, part);
+    if (!existsSync(group)) mkdirSync(group);
+    // A new cpuset group has no CPU and no memory node: nothing can run in it.
+    for (const file of ["cpuset.cpus", "cpuset.mems"]) {
+      if (!existsSync(join(group, file))) continue;
+      if (readFileSync(join(group, file), "utf8").trim() !== "") continue;
+      writeFileSync(join(group, file), readFileSync(join(parent, file)));
     }
-    return group;
-  });
+  }
+  return group;
+}
+
+/** Only the leaves may hold processes, because the groups above them enable controllers. */
+function ensureUnified(path: string, parts: readonly string[]): MachineGroups {
+  let group = path;
+  for (const part of parts) {
+    enableControllers(group);
+    group = join(group, part);
+    if (!existsSync(group)) mkdirSync(group);
+  }
+  enableControllers(group);
+  const [launcher, nspawn] = [join(group, "launcher"), join(group, "nspawn")];
+  if (!existsSync(launcher)) mkdirSync(launcher);
+  return { join: [launcher], hierarchies: [], nspawn };
+}
+
+/** Gives the groups below a group every controller that it has itself. */
+function enableControllers(group: string): void {
+  const control = join(group, "cgroup.subtree_control");
+  const words = (file: string) => readFileSync(file, "utf8").split(/\s+/).filter(Boolean);
+  const enabled = words(control);
+  for (const controller of words(join(group, "cgroup.controllers"))) {
+    if (enabled.includes(controller)) continue;
+    try {
+      writeFileSync(control, `+${controller}`);
+    } catch (error) {
+      throw new Error(
+        `control group ${group}: cannot enable ${controller} for the lab's machines. ` +
+          "A container cannot, unless its processes are in a group below: run the lab on the host",
+        { cause: error },
+      );
+    }
+  }
 }
 
 /** All processes in the groups of a lab, or of one of its machines. */
@@ -141,7 +153,7 @@ export async function removeGroups(lab: string, machine?: string): Promise<void>
     () => groupsOf(lab, machine).filter((group) => !tryRemove(group)).length === 0,
   );
   if (machine !== undefined) return;
-  for (const { path } of hierarchies()) tryRemove(join(path, ROOT_GROUP));
+  for (const group of rootGroups()) tryRemove(group);
 }
 
 /** Deepest first. */
@@ -155,7 +167,7 @@ function groupsOf(lab: string, machine?: string): string[] {
       return []; // removed meanwhile
     }
   };
-  return hierarchies().flatMap(({ path }) => below(join(path, ROOT_GROUP, lab, machine ?? "")));
+  return rootGroups().flatMap((root) => below(join(root, lab, machine ?? "")));
 }
 
 function tryRemove(group: string): boolean {

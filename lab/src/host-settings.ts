@@ -1,5 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Log } from "../../tools/src/index";
+import { loadModules } from "./kernel-modules";
 import { LABS_DIR } from "./paths";
 import { allStates } from "./state";
 
@@ -20,9 +22,11 @@ const INOTIFY_INSTANCES = "fs/inotify/max_user_instances";
 const NEEDED_INSTANCES = 8192;
 
 /**
- * Saves the sysctls that labs change, unless a running lab has, and allows more inotify instances.
+ * Loads kernel modules, saves the sysctls that labs change, unless a running lab has, and allows
+ * more inotify instances.
  */
-export function prepareHost(): void {
+export async function prepareHost(log: Log): Promise<void> {
+  await loadModules(log);
   if (!existsSync(SAVED)) {
     const values = [...KUBELETS, INOTIFY_INSTANCES].flatMap((name) => {
       const value = read(name);

@@ -268,15 +268,15 @@ export class Lab {
  * Records the lab before any part of it is made. Existing machines stay, even if fewer are desired.
  */
 async function recordLab(name: string, desired: MachineRecord[], log: Log): Promise<LabState> {
-  return withLock(INDEX_LOCK, log, "labs", () => {
+  return withLock(INDEX_LOCK, log, "labs", async () => {
     const former = readState(name);
     const kept = former?.machines ?? [];
     const added = desired.filter((record) => !kept.some((machine) => machine.name === record.name));
     const index = former?.index ?? findBridge(name) ?? freeIndex(name, bridgeExists);
     const state = { name, index, machines: [...kept, ...added] };
-    prepareHost();
+    await prepareHost(log);
     writeState(state);
-    return Promise.resolve(state);
+    return state;
   });
 }
 

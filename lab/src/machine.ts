@@ -11,7 +11,7 @@ import {
 import { connect } from "node:net";
 import { join } from "node:path";
 import { type Finished, type Log, run, waitUntil } from "../../tools/src/index";
-import { ensureGroups, hierarchies, killProcesses, removeGroups } from "./cgroups";
+import { ensureGroups, killProcesses, removeGroups } from "./cgroups";
 import { machineDir, readDisk } from "./disk";
 import { launcherScript } from "./launcher";
 import { addressOf, netnsFile, plugIn, portOf, unplug } from "./network";
@@ -86,7 +86,6 @@ export class Machine {
       disk: readDisk(this.lab, this.name),
       mountpoint,
       groups: ensureGroups(this.lab, this.name),
-      hierarchies: hierarchies(),
       devices: ["/dev/kmsg", "/dev/fuse"].filter((device) => existsSync(device)),
     });
     const log = openSync(this.consoleFile, "w");
@@ -149,7 +148,7 @@ export class Machine {
     if (init === undefined) throw new Error(`${this.name} is off: ${command} cannot run`);
     const enter = `for group do echo $$ > "$group/cgroup.procs"; done
 exec nsenter --target ${init} --all env -i PATH=${PATH} HOME=/root LANG=C.UTF-8 sh -c "$COMMAND"`;
-    return run(["sh", "-euc", enter, "sh", ...ensureGroups(this.lab, this.name)], {
+    return run(["sh", "-euc", enter, "sh", ...ensureGroups(this.lab, this.name).join], {
       ...options,
       env: { COMMAND: command },
       title: `${this.name}: ${command}`,

@@ -178,7 +178,7 @@ describe("lab: the machines", function () {
 
   it("are started by up after their launcher was killed", async () => {
     await lab.exec("m1", "echo kept > /root/survivor; sync");
-    const launchers = processes("systemd:/control-plane-lab/spec-machines/m1");
+    const launchers = processes("/control-plane-lab/spec-machines/m1");
     assert.notEqual(launchers.length, 0);
     // The launcher only: init and its children stay, as after a crash of the lab.
     const first = Math.min(...launchers);
@@ -189,7 +189,7 @@ describe("lab: the machines", function () {
       "kept\nrunning",
     );
     assert.equal(
-      processes("systemd:/control-plane-lab/spec-machines/m1").filter((p) => p === first).length,
+      processes("/control-plane-lab/spec-machines/m1").filter((p) => p === first).length,
       0,
     );
   });
@@ -208,7 +208,7 @@ describe("lab: the machines", function () {
     await waitUntil(
       "starting the second lab",
       { seconds: 120, everyMs: 20 },
-      () => processes(`systemd:/control-plane-lab/${SECOND}/`).length > 0,
+      () => processes(`/control-plane-lab/${SECOND}/`).length > 0,
     );
     half.kill("SIGKILL");
     const second = await Lab.up({ name: SECOND, machines: 2, log: quiet });
@@ -293,11 +293,12 @@ function cli(...words: string[]): Promise<Finished> {
   return run(["node", "--import", "tsx", "lab/src/main.ts", ...words], { cwd: ROOT });
 }
 
-/** Processes of this computer with a text in /proc/PID/cgroup. */
-function processes(text: string): number[] {
+/** Processes of this computer in control groups whose path starts so (cgroup v1: "systemd"). */
+function processes(group: string): number[] {
+  const lines = [`name=systemd:${group}`, `0::${group}`];
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => readOrEmpty(`/proc/${pid}/cgroup`).includes(text))
+    .filter((pid) => lines.some((line) => readOrEmpty(`/proc/${pid}/cgroup`).includes(line)))
     .map(Number);
 }
 
@@ -305,11 +306,12 @@ function processes(text: string): number[] {
 function remains(name: string, gateway: string): string[] {
   const bridge = `lab${gateway.split(".")[2]}`;
   const names = (folder: string) => (existsSync(folder) ? readdirSync(folder) : []);
-  const hierarchies = names("/sys/fs/cgroup").map(
-    (hierarchy) => `/sys/fs/cgroup/${hierarchy}/control-plane-lab/${name}`,
+  // "" is cgroup v2 alone
+  const hierarchies = ["", ...names("/sys/fs/cgroup")].map((hierarchy) =>
+    join("/sys/fs/cgroup", hierarchy, "control-plane-lab", name),
   );
   return [
-    ...processes(`control-plane-lab/${name}`).map((pid) => `process ${pid}`),
+    ...processes(`/control-plane-lab/${name}`).map((pid) => `process ${pid}`),
     ...readOrEmpty("/proc/self/mountinfo")
       .split("\n")
       .filter((line) => line.includes(`control-plane-lab/${name}/`)),

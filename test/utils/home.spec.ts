@@ -1,5 +1,15 @@
 import assert from "node:assert/strict";
-import { cpSync, lstatSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Engine, ensurePulumiHome } from "../../pulumi-test-utils/src/index";
@@ -42,41 +52,93 @@ describe("ensurePulumiHome", () => {
     assert.deepEqual(entries.sort(), [path.basename(home), "pulumi-home.lock"]);
   });
 
-  describe("with plugins in the user's own PULUMI_HOME", () => {
-    let usersHome: string;
+  // hard links save space on the same file system; others get copies
+  for (const folder of [tmpdir(), "/dev/shm"]) {
+    describe(`with plugins in the user's own PULUMI_HOME in ${folder}`, () => {
+      let usersHome: string;
+      let usersPlugins: string;
+
+      beforeEach(function () {
+        if (!existsSync(folder)) {
+          console.log(`      skipped: there is no ${folder}`);
+          this.skip();
+        }
+        usersHome = mkdtempSync(path.join(folder, "users-home-"));
+        usersPlugins = path.join(usersHome, "plugins");
+        // stand-ins in the place of real plugins, which are downloads
+        cpSync(path.join(known, "plugins"), usersPlugins, { recursive: true });
+        // what an installation leaves beside a plugin
+        writeFileSync(path.join(usersPlugins, "resource-command-v1.2.1.lock"), "");
+        process.env["PULUMI_HOME"] = usersHome;
+      });
+
+      afterEach(() => {
+        if (usersHome !== undefined) rmSync(usersHome, { recursive: true, force: true });
+      });
+
+      it("has them as folders, no links", async () => {
+        const { home, plugins } = await ensurePulumiHome(() => undefined);
+        assert.deepEqual(plugins, { command: "real", kubernetes: "real" });
+        for (const entry of readdirSync(path.join(home, "plugins"))) {
+          assert.ok(lstatSync(path.join(home, "plugins", entry)).isDirectory(), entry);
+        }
+      });
+
+      it("is a home in which the engine finds them", async function () {
+        this.timeout(120_000);
+        await assertEngineFindsPlugins();
+      });
+
+      it("keeps them when the user removes his", async () => {
+        const { home } = await ensurePulumiHome(() => undefined);
+        rmSync(usersPlugins, { recursive: true });
+        for (const name of ["command-v1.2.1", "kubernetes-v4.34.2"]) {
+          assert.ok(existsSync(path.join(home, "plugins", `resource-${name}`, "provider.cjs")));
+        }
+      });
+    });
+  }
+
+  describe("with plugins that cannot be used in the user's own PULUMI_HOME", () => {
+    let usersPlugins: string;
 
     beforeEach(() => {
-      usersHome = mkdtempSync(path.join(tmpdir(), "users-home-"));
-      const plugins = path.join(usersHome, "plugins");
-      cpSync(path.join(known, "plugins"), plugins, { recursive: true });
-      process.env["PULUMI_HOME"] = usersHome;
+      usersPlugins = path.join(cache, "users-home", "plugins");
+      cpSync(path.join(known, "plugins"), usersPlugins, { recursive: true });
+      process.env["PULUMI_HOME"] = path.dirname(usersPlugins);
+      // no download
+      standInForPulumi(cache, "exit 1");
     });
 
-    afterEach(() => rmSync(usersHome, { recursive: true, force: true }));
+    it("has none whose installation was interrupted", async () => {
+      writeFileSync(path.join(usersPlugins, "resource-command-v1.2.1.partial"), "");
+      const { plugins } = await ensurePulumiHome(() => undefined);
+      assert.deepEqual(plugins, { command: "stand-in", kubernetes: "real" });
+    });
 
-    it("has copies of them, no links", async () => {
+    it("has none of another version", async () => {
+      const other = path.join(usersPlugins, "resource-command-v1.2.0");
+      renameSync(path.join(usersPlugins, "resource-command-v1.2.1"), other);
       const { home, plugins } = await ensurePulumiHome(() => undefined);
-      assert.deepEqual(plugins, { command: "real", kubernetes: "real" });
-      for (const entry of readdirSync(path.join(home, "plugins"))) {
-        assert.ok(lstatSync(path.join(home, "plugins", entry)).isDirectory(), entry);
-      }
+      assert.deepEqual(plugins, { command: "stand-in", kubernetes: "real" });
+      assert.ok(!existsSync(path.join(home, "plugins", "resource-command-v1.2.0")));
     });
+  });
 
-    it("is a home in which the engine finds them", async function () {
-      this.timeout(120_000);
-      const engine = await Engine.create({
-        program: localProgram,
-        projectFile: PROJECT_FILE,
-        stack: "test",
-        config: { plain: "echo ran", hidden: { value: "hidden", secret: true } },
-      });
-      try {
-        const { outputs } = await engine.up();
-        assert.equal(outputs["out"]?.value, "ran");
-      } finally {
-        await engine.dispose();
-      }
-    });
+  it("has a stand-in that the engine finds when a download is interrupted", async function () {
+    this.timeout(120_000);
+    process.env["PULUMI_HOME"] = path.join(cache, "no-home");
+    // as pulumi does: it marks the folder, then it unpacks the archive
+    standInForPulumi(
+      cache,
+      `folder="$PULUMI_HOME/plugins/resource-$4-v$5"
+mkdir -p "$folder"; touch "$folder.partial" "$folder.lock" "$folder/half"; exit 1`,
+    );
+    const { home, plugins } = await ensurePulumiHome(() => undefined);
+    assert.deepEqual(plugins, { command: "stand-in", kubernetes: "stand-in" });
+    await assertEngineFindsPlugins();
+    const command = readdirSync(path.join(home, "plugins", "resource-command-v1.2.1"));
+    assert.deepEqual(command.sort(), ["provider.cjs", "pulumi-resource-command"]);
   });
 
   it("is the home of the engine in its child processes", async () => {
@@ -98,6 +160,32 @@ describe("isNewEnough", () => {
     assert.ok(!isNewEnough("", "3.259.0"));
   });
 });
+
+/** Runs a program with a Command resource on the home that `ensurePulumiHome` gives. */
+async function assertEngineFindsPlugins(): Promise<void> {
+  const engine = await Engine.create({
+    program: localProgram,
+    projectFile: PROJECT_FILE,
+    stack: "test",
+    config: { plain: "echo ran", hidden: { value: "hidden", secret: true } },
+  });
+  try {
+    const { outputs } = await engine.up();
+    assert.equal(outputs["out"]?.value, "ran");
+  } finally {
+    await engine.dispose();
+  }
+}
+
+/** Puts a `pulumi` first on the PATH that installs plugins by a script, and else is the real one. */
+function standInForPulumi(folder: string, install: string): void {
+  const bin = path.join(folder, "bin");
+  const [real = ""] = (process.env["PATH"] ?? "").split(path.delimiter);
+  mkdirSync(bin);
+  const script = `#!/bin/sh\nif [ "$1 $2" = "plugin install" ]; then\n${install}\nfi\nexec '${real}/pulumi' "$@"\n`;
+  writeFileSync(path.join(bin, "pulumi"), script, { mode: 0o755 });
+  process.env["PATH"] = `${bin}${path.delimiter}${process.env["PATH"]}`;
+}
 
 /**
  * Sets variables, or removes those that are undefined. @returns a function that restores the former

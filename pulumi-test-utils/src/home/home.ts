@@ -25,7 +25,7 @@ import { bundleStandIn, PLUGINS, type PluginName } from "./bundle";
 const execute = promisify(execFile);
 
 /** Raise it when the layout of a home changes. */
-const LAYOUT = "2";
+const LAYOUT = "3";
 
 /** Lists the plugins of a home that this module made. The user's own home has no such file. */
 const KINDS_FILE = "plugins.json";
@@ -168,6 +168,10 @@ async function installReal(
   if (error === undefined && isExecutable(join(target, binaryName(name)))) {
     log(`provider ${name} ${PLUGINS[name]}: the real plugin, downloaded`);
     return true;
+  }
+  // the engine takes no plugin beside the mark of an unfinished installation
+  for (const rest of ["", ".partial", ".lock"]) {
+    rmSync(`${target}${rest}`, { recursive: true, force: true });
   }
   log(`provider ${name} ${PLUGINS[name]}: our stand-in (the real plugin could not be downloaded)`);
   return false;
