@@ -19,7 +19,7 @@ import {
   type StackOutputs,
 } from "./shared";
 import type { Settings } from "./settings";
-import { keepTopology } from "./keep-topology";
+import { keepIdentity } from "./keep-identity";
 
 /**
  * HAProxy as a DaemonSet on the control-plane nodes. In this order: the preflight of every host,
@@ -55,7 +55,7 @@ function prepareHosts(
     ownAddress,
     allow,
   };
-  const kept = keepTopology(settings.topology, checked);
+  const kept = keepIdentity(settings, checked);
   return new Map(hosts.map((host) => [host.name, portForward(host, forward, [kept])]));
 }
 

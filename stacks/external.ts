@@ -26,7 +26,7 @@ import {
 } from "./shared";
 import { caOfKubeconfig } from "./kubeconfig";
 import { hasDedicatedHosts, type Settings } from "./settings";
-import { keepTopology } from "./keep-topology";
+import { keepIdentity } from "./keep-identity";
 
 /**
  * HAProxy and its updater as services of the load-balancer hosts: the control-plane nodes, or
@@ -39,7 +39,7 @@ export function externalStack(settings: Settings): StackOutputs {
   const dedicated = hasDedicatedHosts(settings) ? hostsOf(settings.loadBalancers) : [];
   const loadBalancers = dedicated.length > 0 ? dedicated : controlPlaneNodes;
   const preflights = checkHosts(controlPlaneNodes, dedicated, settings);
-  const checked = [keepTopology(settings.topology, preflights)];
+  const checked = [keepIdentity(settings, preflights)];
   return settings.kubeconfig === undefined
     ? newCluster(controlPlaneNodes, loadBalancers, checked, settings)
     : existingCluster(settings.kubeconfig, loadBalancers, checked, settings);
