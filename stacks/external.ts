@@ -8,7 +8,12 @@ import {
   joinMembers,
 } from "../components/ssh/kubeadm-cluster";
 import { Access } from "../components/cluster/access";
-import { backendKey, Backends, type ControlPlaneNode } from "../components/cluster/backends";
+import {
+  backendKey,
+  Backends,
+  markInUse,
+  type ControlPlaneNode,
+} from "../components/cluster/backends";
 import { haproxyService } from "../components/ssh/haproxy-service";
 import type { Host } from "../components/ssh/host";
 import { preflight } from "../components/ssh/preflight";
@@ -92,6 +97,7 @@ function newCluster(
     { ...nodeOf(initNode), dependsOn: [first] },
   ]);
   const joined = joinMembers(kubeadm, first, [...prepared, ...cluster.tokens]);
+  markInUse(cluster.backends, [...joined.values()]);
   for (const host of others) {
     const dependsOn = [joined.get(host.name) as pulumi.Resource];
     backendKey(cluster.backends, { ...nodeOf(host), dependsOn }, settings.ports.api);
@@ -110,7 +116,8 @@ function existingCluster(
   const serving = balance(loadBalancers, ca, checked, settings);
   const nodes = settings.nodes.filter(({ lost }) => !lost);
   const controlPlaneNodes = nodes.map(({ name, address }) => ({ name, address, dependsOn: [] }));
-  connect(kubeconfig, loadBalancers, serving, settings, controlPlaneNodes);
+  const { backends } = connect(kubeconfig, loadBalancers, serving, settings, controlPlaneNodes);
+  markInUse(backends, []);
   return outputsOf(settings, kubeconfig);
 }
 
