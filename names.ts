@@ -21,6 +21,12 @@ export const UPDATER_CONFIG_MAP = `${PRODUCT}-updater`;
  */
 export const CONTROL_PLANE_NODES_ANNOTATION = `${PRODUCT}/control-plane-nodes`;
 
+/**
+ * Its annotation with the value `true` from the last join until the stack is destroyed: a listed
+ * control-plane node is never reset meanwhile.
+ */
+export const IN_USE_ANNOTATION = `${PRODUCT}/in-use`;
+
 /** The EndpointSlice that lists the API servers; its Service has the same name. */
 export const API_SERVERS_SLICE = { namespace: "default", name: "kubernetes" } as const;
 

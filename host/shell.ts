@@ -43,7 +43,8 @@ export const PROGRAM_HEADER = `#!/bin/sh
 ${ENVIRONMENT}`;
 
 /**
- * One text for the stdin of `sh -s -- apply|remove`.
+ * One text for the stdin of `sh -s -- apply|remove [WORD...]`; the fragments see the words as $1 and
+ * so on.
  *
  * The fragments may use `say TEXT` (stdout), `warn TEXT` (stderr), `fail TEXT` (stderr, exit code
  * 1) and `wait_for SECONDS COMMAND...` (repeats the command quietly until it succeeds; status 1
@@ -82,7 +83,9 @@ main() {
     *) fail "got '\${1:-}', expected apply or remove" ;;
   esac
   take_lock "$1"
-  "do_$1"
+  verb=$1
+  shift
+  "do_$verb" "$@"
 }
 main "$@" </dev/null
 `;

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { kubeadmCluster } from "../components/ssh/kubeadm-cluster";
 import { Access } from "../components/cluster/access";
-import { backendKey, Backends, haproxyConfigKey } from "../components/cluster/backends";
+import { backendKey, Backends, haproxyConfigKey, markInUse } from "../components/cluster/backends";
 import { HaproxyDaemonSet } from "../components/cluster/haproxy-daemonset";
 import { mountedConfig } from "../pod/mounted-pod";
 import type { Host } from "../components/ssh/host";
@@ -19,7 +19,7 @@ import {
   type StackOutputs,
 } from "./shared";
 import type { Settings } from "./settings";
-import { keepTopology } from "./keep-topology";
+import { keepIdentity } from "./keep-identity";
 
 /**
  * HAProxy as a DaemonSet on the control-plane nodes. In this order: the preflight of every host,
@@ -55,7 +55,7 @@ function prepareHosts(
     ownAddress,
     allow,
   };
-  const kept = keepTopology(settings.topology, checked);
+  const kept = keepIdentity(settings, checked);
   return new Map(hosts.map((host) => [host.name, portForward(host, forward, [kept])]));
 }
 
@@ -111,6 +111,10 @@ function loadBalance(
   const { discovery } = settings;
   const access = mounted ? [] : new Access("access", { discovery }, inCluster).rights;
   const backends = new Backends("backends", { controlPlaneNodes: nodes }, inCluster);
+  markInUse(
+    backends,
+    controlPlaneNodes.map(({ ready }) => ready),
+  );
   const keys = mounted
     ? [
         haproxyConfigKey(

@@ -8,7 +8,12 @@ import {
   joinMembers,
 } from "../components/ssh/kubeadm-cluster";
 import { Access } from "../components/cluster/access";
-import { backendKey, Backends, type ControlPlaneNode } from "../components/cluster/backends";
+import {
+  backendKey,
+  Backends,
+  markInUse,
+  type ControlPlaneNode,
+} from "../components/cluster/backends";
 import { haproxyService } from "../components/ssh/haproxy-service";
 import type { Host } from "../components/ssh/host";
 import { preflight } from "../components/ssh/preflight";
@@ -26,7 +31,7 @@ import {
 } from "./shared";
 import { caOfKubeconfig } from "./kubeconfig";
 import { hasDedicatedHosts, type Settings } from "./settings";
-import { keepTopology } from "./keep-topology";
+import { keepIdentity } from "./keep-identity";
 
 /**
  * HAProxy and its updater as services of the load-balancer hosts: the control-plane nodes, or
@@ -39,7 +44,7 @@ export function externalStack(settings: Settings): StackOutputs {
   const dedicated = hasDedicatedHosts(settings) ? hostsOf(settings.loadBalancers) : [];
   const loadBalancers = dedicated.length > 0 ? dedicated : controlPlaneNodes;
   const preflights = checkHosts(controlPlaneNodes, dedicated, settings);
-  const checked = [keepTopology(settings.topology, preflights)];
+  const checked = [keepIdentity(settings, preflights)];
   return settings.kubeconfig === undefined
     ? newCluster(controlPlaneNodes, loadBalancers, checked, settings)
     : existingCluster(settings.kubeconfig, loadBalancers, checked, settings);
@@ -92,6 +97,7 @@ function newCluster(
     { ...nodeOf(initNode), dependsOn: [first] },
   ]);
   const joined = joinMembers(kubeadm, first, [...prepared, ...cluster.tokens]);
+  markInUse(cluster.backends, [...joined.values()]);
   for (const host of others) {
     const dependsOn = [joined.get(host.name) as pulumi.Resource];
     backendKey(cluster.backends, { ...nodeOf(host), dependsOn }, settings.ports.api);
@@ -110,7 +116,8 @@ function existingCluster(
   const serving = balance(loadBalancers, ca, checked, settings);
   const nodes = settings.nodes.filter(({ lost }) => !lost);
   const controlPlaneNodes = nodes.map(({ name, address }) => ({ name, address, dependsOn: [] }));
-  connect(kubeconfig, loadBalancers, serving, settings, controlPlaneNodes);
+  const { backends } = connect(kubeconfig, loadBalancers, serving, settings, controlPlaneNodes);
+  markInUse(backends, []);
   return outputsOf(settings, kubeconfig);
 }
 

@@ -5,6 +5,7 @@ import { HAPROXY_CONFIG_KEY } from "../../haproxy/mounted";
 import {
   BACKENDS_CONFIG_MAP,
   CONTROL_PLANE_NODES_ANNOTATION,
+  IN_USE_ANNOTATION,
   NAMESPACE,
   POD_LABELS,
 } from "../../names";
@@ -68,6 +69,23 @@ export class Backends extends pulumi.ComponentResource {
     );
     this.registerOutputs({});
   }
+}
+
+/**
+ * Marks the cluster as in use. A destroy of the whole stack takes the mark away before it touches
+ * any control-plane node; until then no listed node is reset.
+ *
+ * @param dependsOn what makes the control-plane nodes
+ */
+export function markInUse(
+  backends: Backends,
+  dependsOn: readonly pulumi.Resource[],
+): pulumi.Resource {
+  return new kubernetes.core.v1.ConfigMapPatch(
+    `${backends.name}-in-use`,
+    { metadata: { ...WHERE, annotations: { ...FORCE, [IN_USE_ANNOTATION]: "true" } } },
+    { parent: backends, dependsOn: [backends.list, ...dependsOn] },
+  );
 }
 
 /** The key of one control-plane node: `m1: "10.77.0.11:6443"`. */

@@ -37,6 +37,11 @@ export class Host extends pulumi.ComponentResource {
     this.registerOutputs({});
   }
 
+  /** The machine's SSH host key, `TYPE BASE64`. */
+  get hostKey(): string {
+    return this.target.hostKey;
+  }
+
   /** Installs a part on this machine; deleting the resource removes the part. */
   runPart(
     what: string,

@@ -7,6 +7,8 @@ export function kubeadmAdvice({ name, generation }: Host): KubeadmAdvice {
     joinCredentials: `raise nodes.${name}.generation to ${generation + 1} in the configuration and run \`pulumi up\``,
     excludeNode: "remove it from nodes in the configuration",
     restoreBackends: "run `pulumi up`",
+    newCluster:
+      "run `PULUMI_K8S_DELETE_UNREACHABLE=true pulumi destroy`, then `pulumi up`, for a new cluster",
     endCluster: "run `pulumi destroy`",
   };
 }

@@ -80,7 +80,7 @@ export function clusterCa(
   );
   const created = initNode.run(
     "ca",
-    { script, removes: true, secret: true },
+    { script, removes: true, again: AGAIN, secret: true },
     { dependsOn: [...dependsOn, ...joinCredentials] },
   );
   // The certificate is public, only the script holds secrets.
@@ -136,7 +136,9 @@ function issueJoinCredentials(
   joining: Host,
   dependsOn: readonly pulumi.Resource[],
 ): remote.Command {
-  const script = joinCredentialsScript({ for: joining.name, generation: joining.generation });
+  const { name, generation, address, hostKey } = joining;
+  const machine = `${name} at ${address}, ${hostKey}`;
+  const script = joinCredentialsScript({ for: name, generation, machine });
   return issuer.run(
     `join-credentials-from-${issuer.name}`,
     { script, secret: true },
@@ -161,10 +163,13 @@ function bootstrap(
   );
   return host.run(
     "bootstrap",
-    { script, removes: true, secret: true },
+    { script, removes: true, again: AGAIN, secret: true },
     { dependsOn: [...dependsOn, ...joinCredentials] },
   );
 }
+
+/** The stack has had a cluster, or its CA: the scripts create no other one. */
+const AGAIN = "again";
 
 /** What the scripts of one host have in common. */
 function nodeOptions({ hosts, settings }: KubeadmClusterArgs, host: Host) {

@@ -17,6 +17,11 @@ export interface RemoteScriptArgs {
    */
   readonly removes?: boolean;
   /**
+   * A word for the script's `apply` when the resource is in the state already: an earlier run has
+   * succeeded. Default: none
+   */
+  readonly again?: string;
+  /**
    * The script or its output holds secrets: the output is not shown, and the state stores both
    * encrypted. Default: false
    */
@@ -42,14 +47,14 @@ export function remoteScript(
   args: RemoteScriptArgs,
   options: pulumi.CustomResourceOptions,
 ): remote.Command {
-  const { target, script, removes = false, secret = false, lost = false } = args;
+  const { target, script, removes = false, again, secret = false, lost = false } = args;
   const shell = target.user === "root" ? "sh -s --" : "sudo -n sh -s --";
   return new remote.Command(
     name,
     {
       connection: connectionTo(target),
       create: `${shell} apply`,
-      update: `${shell} apply`,
+      update: again === undefined ? `${shell} apply` : `${shell} apply ${again}`,
       ...(removes ? { delete: `${shell} remove` } : {}),
       stdin: secret ? pulumi.secret(script) : script,
       addPreviousOutputInEnv: false,

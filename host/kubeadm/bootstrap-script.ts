@@ -4,6 +4,7 @@ import {
   CONTROL_PLANE_NODES_ANNOTATION,
   HAPROXY_UID,
   HOST_STATE_DIR,
+  IN_USE_ANNOTATION,
   KUBEADM_UNIT,
   NAMESPACE,
   PRODUCT,
@@ -26,7 +27,7 @@ export interface BootstrapOptions {
   readonly initNode: boolean;
   /**
    * Lines of `joinCredentialsScript` from other control-plane nodes. SECRET
-   * `""` and `"absent"` say that a node had no cluster.
+   * `absent SECONDS` says that a node had no cluster at that time.
    */
   readonly joinCredentials: readonly string[];
   /** Another number makes another text, which runs again: for a host that was reprovisioned. */
@@ -50,6 +51,12 @@ const DRAIN_DEADLINE_SECONDS = 300;
 
 /** Files of a running script, secrets among them: in memory, for root alone, deleted at its end. */
 const RUN_DIR = `/run/${PRODUCT}-kubeadm`;
+
+/**
+ * Seconds for which a node's answer that it has no cluster counts: between it and `kubeadm init`,
+ * HAProxy is installed on one host after the other.
+ */
+const ABSENT_VALID_SECONDS = 3600;
 
 const ETCD_CLIENT_PORT = 2379;
 const ETCD_PEER_PORT = 2380;
@@ -87,6 +94,7 @@ export function applyHeader(options: BootstrapOptions): string {
     ({ token, caCertHashes, certificateKey }) =>
       `${token} ${caCertHashes[0] ?? ""} ${certificateKey}\n`,
   );
+  const absentSince = "error" in read ? undefined : read.absentSince;
   const ca = Buffer.from(credentials[0]?.caCert ?? "", "base64").toString("utf8");
   return [
     variables({
@@ -95,8 +103,11 @@ export function applyHeader(options: BootstrapOptions): string {
       LB_PORT: settings.endpoint.port,
       ENDPOINT_HOST: settings.endpoint.host,
       INIT_NODE: options.initNode,
+      ABSENT_SINCE: absentSince ?? "",
+      ABSENT_VALID: ABSENT_VALID_SECONDS,
       ADVICE_JOIN_CREDENTIALS: advice.joinCredentials,
       ADVICE_EXCLUDE_NODE: advice.excludeNode,
+      ADVICE_NEW_CLUSTER: advice.newCluster,
     }),
     `check_join_credentials() { ${"error" in read ? `fail ${quote(read.error)}` : ":"}; }\n`,
     printer("join_credentials", lines.join("")),
@@ -114,6 +125,7 @@ function removeHeader(options: BootstrapOptions): string {
     NAMESPACE,
     BACKENDS: BACKENDS_CONFIG_MAP,
     CONTROL_PLANE_NODES_ANNOTATION,
+    IN_USE_ANNOTATION,
     RESET_ON_REMOVE: options.resetOnRemove,
     DRAIN_SECONDS: drainSeconds + DRAIN_DELAY_SECONDS,
     DRAIN_DEADLINE: DRAIN_DEADLINE_SECONDS,
@@ -129,13 +141,15 @@ function removeHeader(options: BootstrapOptions): string {
  * `apply` ends when the host's own API server is ready, and changes nothing on a node that serves.
  * - A blank host with join credentials joins.
  * - A blank init node without them creates the cluster, unless the endpoint or another node
- *   answers.
+ *   answers, a node's answer that it has no cluster is older than an hour, or an earlier run has
+ *   succeeded (`apply again`).
  * - Any other blank host is an error.
  * - An interrupted kubeadm is finished or reset. A node on which kubeadm succeeded is never reset.
  *
  * `remove` decides by the list of control-plane nodes at the ConfigMap `haproxy-backends`.
- * - The ConfigMap is gone, or lists this node: everything is being destroyed. The host stays as it
- *   is, or is reset if `resetOnRemove`.
+ * - It lists this node and says that the cluster is in use: the host stays as it is.
+ * - The ConfigMap is gone, or lists this node and does not say so: everything is being destroyed. The
+ *   host stays as it is, or is reset if `resetOnRemove`.
  * - It lists other nodes only: this one leaves. It is drained, its etcd member removed, its Node
  *   deleted, the host reset. Refused where etcd would lose its quorum.
  * - A host without a cluster is left alone.
@@ -153,7 +167,7 @@ export function bootstrapScript(options: BootstrapOptions): string {
         applyHeader(options),
         common,
         library("init", "join", "bootstrap"),
-        "bootstrap",
+        'bootstrap "$@"',
       ].join("\n"),
       remove: [
         header(options),

@@ -12,7 +12,8 @@ export type CaOptions = Pick<
 /**
  * The script that prints the certificate of the cluster's CA (public) before there is a cluster:
  * that of the join credentials, else the host's own, else a new one of `kubeadm init phase certs
- * ca`. It creates none while a cluster answers. It holds the join credentials: SECRET.
+ * ca`. It creates none while a cluster answers, nor where an earlier run has
+ * succeeded (`apply again`). It holds the join credentials: SECRET.
  *
  * `remove` deletes a CA that the script created and that no cluster has used.
  */
@@ -27,7 +28,7 @@ export function caScript(options: CaOptions): string {
         // The host may be in any state that its bootstrap handles.
         library("paths", "common", "unit", "etcd", "partial-reset"),
         library("init", "join", "bootstrap", "ca"),
-        "print_ca",
+        'print_ca "$@"',
       ].join("\n"),
       remove: [
         variables({ STATE: HOST_STATE_DIR }),

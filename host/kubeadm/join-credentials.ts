@@ -25,16 +25,27 @@ const joinCredentialsSchema = z.object({
  * The join credentials of other control-plane nodes, or why they are unusable (without secrets).
  */
 export type JoinCredentialsResult =
-  { readonly credentials: readonly JoinCredentials[] } | { readonly error: string };
+  | {
+      readonly credentials: readonly JoinCredentials[];
+      /**
+       * When a node said that it has no cluster, in seconds since 1970: the oldest answer, 0 for one
+       * without a time. Undefined: no node said so.
+       */
+      readonly absentSince?: number;
+    }
+  | { readonly error: string };
 
-/** Reads lines of `joinCredentialsScript`; `""` and `absent` give none. */
+/** Reads lines of `joinCredentialsScript`; `""` and `absent SECONDS` give none. */
 export function readJoinCredentials(
   lines: readonly string[],
   advice: KubeadmAdvice,
 ): JoinCredentialsResult {
   const credentials: JoinCredentials[] = [];
+  const absent: number[] = [];
   for (const line of lines.map((text) => text.trim())) {
-    if (line === "" || line === "absent") {
+    const none = /^(?:absent(?: ([0-9]{1,12}))?)?$/.exec(line);
+    if (none !== null) {
+      absent.push(Number(none[1] ?? 0));
       continue;
     }
     const parsed = parseLine(line);
@@ -50,7 +61,7 @@ export function readJoinCredentials(
       error: `the other control-plane nodes are of different clusters: their CAs differ; nothing was changed. Compare \`sha256sum /etc/kubernetes/pki/ca.crt\` on them. If a node belongs to another cluster: ${advice.excludeNode}`,
     };
   }
-  return { credentials };
+  return { credentials, ...(absent.length > 0 ? { absentSince: Math.min(...absent) } : {}) };
 }
 
 function parseLine(line: string): JoinCredentials | undefined {

@@ -9,6 +9,8 @@ export interface KubeadmAdvice {
   readonly excludeNode: string;
   /** Writes the annotation of the backends' ConfigMap ("it") that lists the control-plane nodes. */
   readonly restoreBackends: string;
+  /** Gives the former cluster up on purpose, and makes a new one. */
+  readonly newCluster: string;
   /** Ends the cluster on purpose, so that its last node may go. */
   readonly endCluster: string;
 }
@@ -19,5 +21,6 @@ export const DEFAULT_ADVICE: KubeadmAdvice = {
     "request join credentials from a control-plane node that serves, and run this script again with them",
   excludeNode: "do not run this script on it",
   restoreBackends: "annotate it with the names of all control-plane nodes, as a JSON list",
+  newCluster: "remove everything of the former cluster from all hosts, then begin anew",
   endCluster: "delete the ConfigMap of the backends, then remove this node",
 };

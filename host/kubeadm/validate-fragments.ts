@@ -61,7 +61,47 @@ function valueAt(root: unknown, path: string): unknown {
     );
 }
 
-/** The keys that a fragment holds and the program owns, each with what to do instead. */
+/** Lists of `{name, value}`: until v1beta3 kubeadm took maps, and its decoder refuses those now. */
+const ARGUMENTS: ReadonlySet<string> = new Set(["extraArgs", "kubeletExtraArgs"]);
+
+/** Lists of names in certificates. */
+const SANS: ReadonlySet<string> = new Set(["certSANs", "serverCertSANs", "peerCertSANs"]);
+
+/** Values of the wrong shape, at any depth; kubeadm would refuse them when hosts are changed. */
+function wrongShapes(value: unknown, path: string): FragmentError[] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, each]: [string, unknown]) => {
+    const at = path === "" ? key : `${path}.${key}`;
+    if (ARGUMENTS.has(key) && !isArgumentList(each)) {
+      const message =
+        'expected a list of {name, value} since v1beta4, like [{ "name": "v", "value": "4" }]';
+      return [{ path: at, message }];
+    }
+    if (SANS.has(key) && !isTextList(each)) {
+      return [{ path: at, message: "expected a list of addresses and DNS names" }];
+    }
+    return wrongShapes(each, at);
+  });
+}
+
+function isArgumentList(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.every((each: unknown) => {
+      const { name, value: text } = (each ?? {}) as { name?: unknown; value?: unknown };
+      return typeof name === "string" && typeof text === "string";
+    })
+  );
+}
+
+function isTextList(value: unknown): boolean {
+  return Array.isArray(value) && value.every((each) => typeof each === "string");
+}
+
+/**
+ * The keys that a fragment holds and the program owns, and values of a shape that kubeadm refuses,
+ * each with what to do instead.
+ */
 export function validateFragments(fragments: KubeadmFragments): FragmentError[] {
   const owned = Object.entries(OWNED).filter(([path]) => valueAt(fragments, path) !== undefined);
   const kinds = Object.entries(KINDS).flatMap(([name, expected]) =>
@@ -71,8 +111,11 @@ export function validateFragments(fragments: KubeadmFragments): FragmentError[] 
     const value = valueAt(fragments, path);
     return value !== undefined && value !== expected;
   });
+  // kubelet's and kube-proxy's documents have shapes of their own
+  const { clusterConfiguration, initConfiguration, joinConfiguration } = fragments;
   return [
     ...owned.map(([path, message]) => ({ path, message })),
+    ...wrongShapes({ clusterConfiguration, initConfiguration, joinConfiguration }, ""),
     ...foreign.map(([path, expected]) => ({
       path,
       message: `got ${JSON.stringify(valueAt(fragments, path))}, expected ${JSON.stringify(expected)}`,

@@ -8,7 +8,7 @@ describe("objects in the cluster", () => {
   it("belong to a component whose name they begin with", async () => {
     const recording = await recordStack();
     const objects = recording.resources.filter(({ type }) => type.startsWith("kubernetes:"));
-    assert.equal(objects.length, 10);
+    assert.equal(objects.length, 11);
     for (const { name, parent: urn } of objects) {
       const parent = recording.resources.find((each) => each.urn === urn);
       assert.ok(parent && name.startsWith(`${parent.name}-`), name);

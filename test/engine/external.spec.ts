@@ -116,17 +116,21 @@ describe("on the real engine, HAProxy outside the cluster", function () {
     engine.setConfig(config(more, true));
     await engine.up();
     bench.takeJournal();
-    // a leaving host reads the list: without it, or with its own name in it, the cluster stays
+    // a leaving host reads the list, and the mark that is gone when everything is destroyed
     const listed: unknown[] = [];
+    const inUse: unknown[] = [];
+    assert.equal(bench.api.annotations("haproxy-backends")["control-plane-lb/in-use"], "true");
     bench.answers.set("m2-bootstrap", () => {
       const there = bench.api.configMap("haproxy-backends") !== undefined;
       listed.push(
         there && bench.api.annotations("haproxy-backends")["control-plane-lb/control-plane-nodes"],
       );
+      inUse.push(bench.api.annotations("haproxy-backends")["control-plane-lb/in-use"]);
       return { stdout: "done\n" };
     });
     await engine.destroy();
     assert.deepEqual(listed, ['["m1","m2"]']);
+    assert.deepEqual(inUse, [undefined]);
     const journal = bench.takeJournal();
     inOrder(
       journal,

@@ -118,6 +118,16 @@ describe("on the real engine, a cluster that kubeadm makes", function () {
     assert.ok(!journal.includes("PATCH daemonsets/control-plane-lb"), journal.join("\n"));
   });
 
+  it("asks the other control-plane nodes again for an init node that is another machine", async () => {
+    await bench.reprovision("m1");
+    engine.setConfig(bench.config());
+    await engine.up();
+    const journal = bench.takeJournal();
+    for (const other of ["m2", "m3", "m4"]) {
+      inOrder(journal, `${other} join-credentials-for-m1 apply`, "m1 m1-bootstrap apply");
+    }
+  });
+
   it("removes a control-plane node in order: list and key, the node, its forward", async () => {
     const nodes = [bench.node("m1", 11), bench.node("m2", 12), bench.node("m4", 14)];
     engine.setConfig(bench.config(nodes));

@@ -1,24 +1,28 @@
 # The cluster's CA before the cluster: load balancers trust it alone, from their first moment on.
 
-# Prints the CA's certificate: that of the other nodes, else the host's own, else a new one.
+# print_ca [again]: that of the join credentials unless it was rotated since, else the host's own,
+# else a new one. `again` when an earlier run has printed one, which load balancers trust.
 print_ca() {
+  again=${1:-}
+  resumed=
   open_run_folder
   (
     trap 'rm -rf "$RUN"' EXIT
     check_join_credentials
     finish_leaving
     cluster_ca >"$RUN/ca.crt"
-    if [ -s "$RUN/ca.crt" ]; then
+    if [ -s "$RUN/ca.crt" ] && ! is_of_this_cluster; then
       cat "$RUN/ca.crt"
       return
     fi
     [ -s "$PKI/ca.crt" ] || create_ca
+    [ -s "$PKI/ca.key" ] || [ -e "$MANIFESTS/kube-apiserver.yaml" ] || refuse_external_ca
     cat "$PKI/ca.crt"
   )
 }
 
 create_ca() {
-  check_no_cluster_answers
+  check_may_create
   write_init_config
   mark "$CA_CREATED" created
   kubeadm init phase certs ca --config "$RUN/init.yaml" >"$RUN/log" 2>&1 || {

@@ -1,6 +1,21 @@
 # kubeadm init: creates the cluster, once.
 
-# A second cluster is worse than none: nothing may answer at the endpoint or on another node.
+# A second cluster is worse than none. A node that does not answer may have one: silence proves
+# nothing, a recent answer does.
+check_may_create() {
+  [ ! -e "$PKI/ca.crt" ] || [ -e "$PKI/ca.key" ] || refuse_external_ca
+  asked="the other control-plane nodes ($(others | cut -d ' ' -f 1 | tr '\n' ' ' | sed 's/ $//'))"
+  [ "$again" != again ] ||
+    fail "$NODE had a cluster before and has none now, and $asked issued no join credentials: kubeadm init would make a second cluster; nothing was changed. If $NODE was reprovisioned: $ADVICE_JOIN_CREDENTIALS. Only if the cluster is gone for good: $ADVICE_NEW_CLUSTER"
+  if [ -z "$resumed" ] && [ -n "$ABSENT_SINCE" ]; then
+    age=$(($(now) - ABSENT_SINCE))
+    [ "${age#-}" -le "$ABSENT_VALID" ] ||
+      fail "$asked had no cluster $age s ago: that is too long ago to create one here (or the clocks of the hosts differ); nothing was changed. To have them asked again: $ADVICE_JOIN_CREDENTIALS"
+  fi
+  check_no_cluster_answers
+}
+
+# Nothing may answer at the endpoint or on another node.
 check_no_cluster_answers() {
   {
     echo "$ENDPOINT"
@@ -58,4 +73,6 @@ resume_init() {
   fi
   reset_partial init
   rm -f "$KUBEADM_STARTED"
+  # the interrupted run had asked
+  resumed=yes
 }

@@ -51,7 +51,7 @@ create_token() {
 print_join_credentials() {
   # No cluster here, or only what an interrupted run left: the cluster is elsewhere, if anywhere.
   if [ ! -e "$APISERVER" ] || [ ! -e "$ADMIN" ] || [ -e "$KUBEADM_STARTED" ] || [ -e "$KUBEADM_LEAVING" ]; then
-    echo absent
+    echo "absent $(date +%s)"
     return
   fi
   # The certificate key is derived from this one, and kubeadm uploads it.

@@ -36,10 +36,11 @@ decide_and_remove() {
   fi
   server=$(serving_api) || fail_without_api
   listed=$(kube "$server" --namespace "$NAMESPACE" get configmap "$BACKENDS" --ignore-not-found \
-    --output "jsonpath=found {.metadata.annotations['$CONTROL_PLANE_NODES_ANNOTATION']}") || fail_without_api
+    --output "jsonpath=found {.metadata.annotations['$CONTROL_PLANE_NODES_ANNOTATION']} {.metadata.annotations['$IN_USE_ANNOTATION']}") || fail_without_api
   case $listed in
+    *"\"$NODE\""*' true') say "$NODE stays in its cluster, which is in use and lists it" ;;
     '' | *"\"$NODE\""*) end_with_cluster ;;
-    'found '?*) leave ;;
+    'found ['*) leave ;;
     *) fail "ConfigMap $NAMESPACE/$BACKENDS has no annotation $CONTROL_PLANE_NODES_ANNOTATION, so it is unknown whether $NODE is to leave; nothing was changed. To restore it: $ADVICE_RESTORE_BACKENDS. Then repeat the removal" ;;
   esac
 }
@@ -48,7 +49,7 @@ fail_without_api() {
   fail "no API server answers, so it is unknown whether $NODE is to leave its cluster; nothing was changed. Start one (journalctl -u kubelet), then run this again. Only if no control-plane node of this cluster will ever come back: kubeadm reset -f on this host, then run this again"
 }
 
-# Everything is destroyed, or the node is still listed: without a request to reset, the host stays.
+# Everything is destroyed: without a request to reset, the host stays.
 end_with_cluster() {
   [ "$RESET_ON_REMOVE" = yes ] || return 0
   other=$(healthy_other_etcd)

@@ -9,6 +9,13 @@ import { FakeHost, type Answer, type Run } from "./fake-host";
 
 export const PROJECT_FILE = path.resolve(__dirname, "../../../Pulumi.yaml");
 
+type KeyPair = ReturnType<typeof keyPair>;
+
+/** The public key without its comment. */
+function publicKey(pair: KeyPair): string {
+  return pair.public.split(" ").slice(0, 2).join(" ");
+}
+
 /**
  * Fake hosts and a fake API that share one journal: the real engine and the program do everything
  * else.
@@ -24,6 +31,7 @@ export class Bench {
    */
   readonly answers = new Map<string, Answer | (() => Answer)>();
   private readonly hosts = new Map<string, FakeHost>();
+  private readonly hostKeys = new Map<string, KeyPair>();
   private readonly folder = mkdtempSync(path.join(tmpdir(), "control-plane-lb-engine-"));
   private engines: Engine[] = [];
 
@@ -36,8 +44,9 @@ export class Bench {
     return bench;
   }
 
-  async addHost(name: string): Promise<void> {
-    const keys = { host: this.hostKey.private, user: this.userKey.private };
+  async addHost(name: string, hostKey = this.hostKey): Promise<void> {
+    const keys = { host: hostKey.private, user: this.userKey.private };
+    this.hostKeys.set(name, hostKey);
     this.hosts.set(name, await FakeHost.start(name, keys, (run) => this.answer(run)));
   }
 
@@ -45,20 +54,29 @@ export class Bench {
     await this.hosts.get(name)?.stop();
   }
 
+  /** Another machine takes the place of this one: it has another host key. */
+  async reprovision(name: string): Promise<void> {
+    await this.stopHost(name);
+    await this.addHost(name, keyPair());
+  }
+
   private answer(run: Run): Answer {
-    const word = run.command.split(" ").pop() ?? "";
+    const word = / -- (\w+)/.exec(run.command)?.[1] ?? "";
     this.journal.push(`${run.host} ${run.script} ${word}`);
     const given = this.answers.get(run.script);
     if (given !== undefined) return typeof given === "function" ? given() : given;
     if (run.script === "kubeconfig") return { stdout: this.api.kubeconfig() };
-    if (run.script.startsWith("join-credentials-for-")) return { stdout: "absent\n" };
+    if (run.script.startsWith("join-credentials-for-")) {
+      return { stdout: `absent ${Math.floor(Date.now() / 1000)}\n` };
+    }
     return { stdout: "done\n" };
   }
 
   /** Entry of `nodes` for a fake host. */
   node(name: string, last: number, more: object = {}): [string, object] {
     const host = this.hosts.get(name);
-    const reached = { sshHost: "127.0.0.1", sshPort: host?.port };
+    const hostKey = publicKey(this.hostKeys.get(name) ?? this.hostKey);
+    const reached = { sshHost: "127.0.0.1", sshPort: host?.port, hostKey };
     return [name, { address: `10.0.0.${last}`, ...reached, ...more }];
   }
 
@@ -69,12 +87,11 @@ export class Bench {
     ),
     more: Record<string, ConfigValue> = {},
   ): Record<string, ConfigValue> {
-    const key = this.hostKey.public.split(" ").slice(0, 2).join(" ");
     return {
       endpoint: { value: { host: "lb.example" } },
       nodes: { value: Object.fromEntries(nodes) },
       ssh: {
-        value: { user: "ops", hostKey: key, privateKeyFile: path.join(this.folder, "key") },
+        value: { user: "ops", privateKeyFile: path.join(this.folder, "key") },
       },
       ...more,
     };

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { killGroup, PrivateRoot } from "../support/private-root";
 import {
+  absent,
   bootstrap,
   INIT,
   joinCredentials,
@@ -31,14 +32,14 @@ describe("bootstrap of a control-plane node, with stub binaries", function () {
     assert.equal(outcome.code, 0, outcome.stderr);
   }
 
-  async function succeed(script = bootstrap()): Promise<void> {
-    const outcome = await machine.run(script, "apply");
+  async function succeed(script = bootstrap(), ...words: string[]): Promise<void> {
+    const outcome = await machine.run(script, "apply", ...words);
     assert.equal(outcome.code, 0, outcome.stderr);
   }
 
   /** Runs a script that must fail; resolves with its stderr. */
-  async function refuse(script = bootstrap()): Promise<string> {
-    const outcome = await machine.run(script, "apply");
+  async function refuse(script = bootstrap(), ...words: string[]): Promise<string> {
+    const outcome = await machine.run(script, "apply", ...words);
     assert.equal(outcome.code, 1, outcome.stderr);
     return outcome.stderr;
   }
@@ -73,6 +74,55 @@ describe("bootstrap of a control-plane node, with stub binaries", function () {
         /^m1-bootstrap: no other control-plane node had a cluster .*nothing was changed.*ask for new ones/m,
       );
       assert.ok(!called("kubeadm"));
+    });
+  });
+
+  describe("where the other control-plane nodes are out of reach", () => {
+    const UNROUTED = [{ name: "m2", address: "192.0.2.7" }];
+
+    for (const [how, others] of [
+      ["refuses", undefined],
+      ["has no route to it", UNROUTED],
+    ] as const) {
+      const change = others === undefined ? {} : { others };
+
+      it(`creates the cluster on the first day although one ${how}`, async () => {
+        await succeed(bootstrap(change));
+        assert.deepEqual(machine.changes(), INIT);
+      });
+
+      it(`creates no second cluster with an old answer of one that ${how}`, async () => {
+        const old = bootstrap({ ...change, joinCredentials: [absent(7200)] });
+        assert.match(
+          await refuse(old),
+          /nodes \(m2\) had no cluster 72\d\d s ago: that is too long ago.*nothing was changed.*asked again: ask for new ones/,
+        );
+        assert.ok(!called("kubeadm init"));
+      });
+
+      it(`creates no second cluster where an earlier run has succeeded and one ${how}`, async () => {
+        assert.match(
+          await refuse(bootstrap(change), "again"),
+          /m1 had a cluster before.*nodes \(m2\) issued no join credentials.*second cluster; nothing was changed.*reprovisioned: ask for new ones.*gone for good: begin anew/,
+        );
+        assert.ok(!called("kubeadm init"));
+      });
+    }
+
+    it("refuses an answer without a time", async () => {
+      await refuse(bootstrap({ joinCredentials: ["absent"] }));
+      assert.ok(!called("kubeadm init"));
+    });
+
+    it("creates no second cluster of one node", async () => {
+      await refuse(bootstrap({ others: [], joinCredentials: [] }), "again");
+      assert.ok(!called("kubeadm init"));
+    });
+
+    it("changes nothing on a node that serves, whatever the answers were", async () => {
+      await succeed();
+      await succeed(bootstrap({ joinCredentials: [absent(7200)] }), "again");
+      assert.deepEqual(machine.changes(), INIT);
     });
   });
 
@@ -112,6 +162,13 @@ describe("bootstrap of a control-plane node, with stub binaries", function () {
       assert.ok(reset > 0, machine.changes().join("\n"));
       assert.deepEqual(machine.changes().slice(-INIT.length), INIT);
       assert.ok(!machine.has(STARTED));
+    });
+
+    it("needs no new answers of the other nodes", async () => {
+      machine.write("script/init", DIE);
+      await refuse();
+      await succeed(bootstrap({ joinCredentials: [absent(7200)] }));
+      assert.deepEqual(machine.changes().slice(-INIT.length), INIT);
     });
 
     it("keeps the CA that a user placed on the host", async () => {
@@ -174,6 +231,32 @@ describe("bootstrap of a control-plane node, with stub binaries", function () {
       await onHost("mkdir -p /etc/kubernetes; touch /etc/kubernetes/kubelet.conf");
       assert.match(await refuse(), /not a control-plane node.*a worker to keep: leave it out/);
       assert.ok(!called("kubeadm init"));
+    });
+
+    it("refuses kubeadm's external CA mode and leaves the user's files", async () => {
+      await onHost(`mkdir -p /etc/kubernetes/pki; cp /fake/pki/ca.crt /etc/kubernetes/pki/
+        for name in admin kubelet controller-manager scheduler; do echo user >/etc/kubernetes/$name.conf; done`);
+      const message = await refuse();
+      assert.match(message, /external CA mode is not supported; nothing was changed/);
+      assert.doesNotMatch(message, /kubeadm reset/);
+      assert.equal(
+        readFileSync(path.join(machine.root, "etc/kubernetes/admin.conf"), "utf8"),
+        "user\n",
+      );
+    });
+
+    it("refuses a CA without its key before kubeadm runs", async () => {
+      await onHost("mkdir -p /etc/kubernetes/pki; cp /fake/pki/ca.crt /etc/kubernetes/pki/");
+      assert.match(await refuse(), /external CA mode is not supported; nothing was changed/);
+      assert.ok(!called("kubeadm init"));
+    });
+
+    it("changes nothing where the CA was rotated since the join credentials were issued", async () => {
+      await succeed();
+      await machine.serve(`${OTHER}:6443`);
+      const caCert = Buffer.from("the former CA\n").toString("base64");
+      await succeed(bootstrap({ joinCredentials: [joinCredentials(machine, { caCert })] }));
+      assert.deepEqual(machine.changes(), INIT);
     });
 
     it("advises no reset where etcd has data but no manifest", async () => {

@@ -4,6 +4,7 @@ import path from "node:path";
 import { caScript } from "../../../host/kubeadm/ca-script";
 import { PrivateRoot } from "../support/private-root";
 import {
+  absent,
   bootstrap,
   bootstrapOptions,
   INIT,
@@ -24,8 +25,8 @@ describe("the cluster's CA before the cluster, with stub binaries", function () 
 
   afterEach(() => machine.dispose());
 
-  const run = (verb: "apply" | "remove", lines = ["absent"]) =>
-    machine.run(caScript(bootstrapOptions({ joinCredentials: lines })), verb);
+  const run = (verb: "apply" | "remove", lines = [absent()], ...words: string[]) =>
+    machine.run(caScript(bootstrapOptions({ joinCredentials: lines })), verb, ...words);
 
   const ca = () => readFileSync(path.join(machine.fake, "pki/ca.crt"), "utf8");
 
@@ -59,6 +60,28 @@ describe("the cluster's CA before the cluster, with stub binaries", function () 
     assert.equal(outcome.code, 1);
     assert.match(outcome.stderr, /there is a cluster already/);
     assert.ok(!machine.has(CA));
+  });
+
+  it("is not created again where an earlier run has printed one", async () => {
+    const outcome = await run("apply", [absent()], "again");
+    assert.equal(outcome.code, 1);
+    assert.match(outcome.stderr, /would make a second cluster; nothing was changed/);
+    assert.ok(!machine.has(CA));
+  });
+
+  it("is the host's own where it was rotated since the join credentials were issued", async () => {
+    await onHost(bootstrap());
+    await machine.serve(`${OTHER}:6443`);
+    const caCert = Buffer.from("the former CA\n").toString("base64");
+    const outcome = await run("apply", [joinCredentials(machine, { caCert })]);
+    assert.deepEqual([outcome.code, outcome.stdout], [0, ca()], outcome.stderr);
+  });
+
+  it("is refused where a user placed it without its key", async () => {
+    await onHost("mkdir -p /etc/kubernetes/pki; cp /fake/pki/ca.crt /etc/kubernetes/pki/");
+    const outcome = await run("apply");
+    assert.equal(outcome.code, 1);
+    assert.match(outcome.stderr, /external CA mode is not supported; nothing was changed/);
   });
 
   it("is removed where no cluster has used it", async () => {

@@ -21,6 +21,7 @@ export const ADVICE = {
   ...DEFAULT_ADVICE,
   joinCredentials: "ask for new ones",
   excludeNode: "leave it out",
+  newCluster: "begin anew",
   endCluster: "end it all",
 };
 
@@ -29,6 +30,11 @@ export const INIT = [
   `kubeadm init phase certs ca --config /${RUN}/init.yaml`,
   `kubeadm init --config /${RUN}/init.yaml --skip-token-print --skip-certificate-key-print`,
 ];
+
+/** What a node answers that had no cluster this many seconds ago. */
+export function absent(secondsAgo = 0): string {
+  return `absent ${Math.floor(Date.now() / 1000) - secondsAgo}`;
+}
 
 /** Options of m1's bootstrap: the init node of two, without join credentials. */
 export function bootstrapOptions(change: Partial<BootstrapOptions> = {}): BootstrapOptions {
@@ -44,7 +50,7 @@ export function bootstrapOptions(change: Partial<BootstrapOptions> = {}): Bootst
     node: { name: "m1", address: OWN },
     others: [{ name: "m2", address: OTHER }],
     initNode: true,
-    joinCredentials: ["absent"],
+    joinCredentials: [absent()],
     generation: 1,
     resetOnRemove: false,
     drainSeconds: 0,

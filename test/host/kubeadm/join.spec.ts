@@ -3,6 +3,7 @@ import type { BootstrapOptions } from "../../../host/kubeadm/bootstrap-script";
 import { KUBEADM_UNIT } from "../../../names";
 import { killGroup, PrivateRoot } from "../support/private-root";
 import {
+  absent,
   bootstrap,
   joinCredentials,
   member,
@@ -66,7 +67,7 @@ describe("join of a control-plane node, with stub binaries", function () {
   });
 
   it("brings back a reprovisioned init node", async () => {
-    const lines = ["absent", joinCredentials(machine)];
+    const lines = [absent(), joinCredentials(machine)];
     const outcome = await run({ initNode: true, joinCredentials: lines });
     assert.equal(outcome.code, 0, outcome.stderr);
     assert.ok(called(`kubeadm join ${CONFIG}`) && !called("kubeadm init"));

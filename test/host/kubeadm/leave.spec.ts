@@ -119,6 +119,43 @@ describe("removal of a control-plane node, with stub binaries", function () {
     });
   });
 
+  describe("that the cluster lists, with the request to reset", () => {
+    it("leaves the host as it is while the cluster is in use", async () => {
+      await cluster(["m1", "m2", "m3"]);
+      machine.write("in-use", "");
+      const outcome = await remove({ resetOnRemove: true });
+      assert.equal(outcome.code, 0, outcome.stderr);
+      assert.deepEqual(machine.changes(), []);
+      assert.ok(isControlPlaneNode());
+      assert.match(outcome.stdout, /m1 stays in its cluster/);
+    });
+
+    it("resets the host when the whole stack is destroyed", async () => {
+      await cluster(["m1", "m2", "m3"]);
+      const outcome = await remove({ resetOnRemove: true });
+      assert.equal(outcome.code, 0, outcome.stderr);
+      assert.deepEqual(machine.changes(), [`etcd at ${OTHER}:2379: remove 11`, DELETE_NODE, RESET]);
+    });
+  });
+
+  it("is refused where the list is missing", async () => {
+    await cluster([]);
+    machine.write("control-plane-nodes", "");
+    machine.write("in-use", "");
+    const outcome = await remove({ resetOnRemove: true });
+    assert.equal(outcome.code, 1);
+    assert.match(outcome.stderr, /has no annotation.*nothing was changed/);
+    assert.deepEqual(machine.changes(), []);
+  });
+
+  it("leaves a cluster that is in use and no longer lists it", async () => {
+    await cluster(["m2", "m3"]);
+    machine.write("in-use", "");
+    const outcome = await remove();
+    assert.equal(outcome.code, 0, outcome.stderr);
+    assert.ok(machine.changes().includes(RESET));
+  });
+
   it("does nothing on a blank host", async () => {
     const outcome = await remove();
     assert.equal(outcome.code, 0, outcome.stderr);

@@ -120,8 +120,8 @@ export class MachineRoot {
     return { child, done };
   }
 
-  run(script: string, verb: "apply" | "remove"): Promise<Outcome> {
-    return this.begin(script, verb).done;
+  run(script: string, verb: "apply" | "remove", ...words: string[]): Promise<Outcome> {
+    return this.begin(script, verb, ...words).done;
   }
 
   /** A file that stubs read. */

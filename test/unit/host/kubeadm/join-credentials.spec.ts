@@ -22,7 +22,18 @@ describe("join credentials", () => {
   });
 
   it("are none where no other node has a cluster", () => {
-    assert.deepEqual(read("", "absent\n"), { credentials: [] });
+    assert.deepEqual(read("absent 1700000000\n"), {
+      credentials: [],
+      absentSince: 1_700_000_000,
+    });
+  });
+
+  it("are none since the oldest answer, and since ever where one has no time", () => {
+    assert.deepEqual(read("absent 1700000300", "absent 1700000000"), {
+      credentials: [],
+      absentSince: 1_700_000_000,
+    });
+    assert.deepEqual(read("absent 1700000000", ""), { credentials: [], absentSince: 0 });
   });
 
   for (const [name, line] of Object.entries({

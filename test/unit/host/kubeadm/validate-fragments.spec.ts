@@ -61,4 +61,38 @@ describe("users' kubeadm fragments", () => {
       ],
     );
   });
+
+  it("refuses arguments as a map, at any depth, with their paths", () => {
+    const errors = validateFragments({
+      clusterConfiguration: {
+        apiServer: { extraArgs: { profiling: "false" } },
+        etcd: { local: { extraArgs: [{ name: "v" }] } },
+        scheduler: { extraArgs: [{ name: "v", value: "4" }] },
+      },
+      joinConfiguration: { nodeRegistration: { kubeletExtraArgs: { v: "4" } } },
+    });
+    assert.deepEqual(
+      errors.map(({ path }) => path),
+      [
+        "clusterConfiguration.apiServer.extraArgs",
+        "clusterConfiguration.etcd.local.extraArgs",
+        "joinConfiguration.nodeRegistration.kubeletExtraArgs",
+      ],
+    );
+    for (const { message } of errors)
+      assert.match(message, /a list of \{name, value\} since v1beta4/);
+  });
+
+  it("refuses names of certificates as a text", () => {
+    const errors = validateFragments({
+      clusterConfiguration: {
+        apiServer: { certSANs: "lb.example" },
+        etcd: { local: { serverCertSANs: [], peerCertSANs: [] } },
+      },
+    });
+    assert.deepEqual(
+      errors.map(({ path }) => path),
+      ["clusterConfiguration.apiServer.certSANs"],
+    );
+  });
 });
