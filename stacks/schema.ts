@@ -55,7 +55,9 @@ export const schema = {
     host: host().describe("DNS name or IP address; a name must resolve on every machine."),
     port: unprivilegedPort()
       .default(DEFAULT_PORTS.lb)
-      .describe("The LB port; no port that Kubernetes or etcd use on a control-plane node."),
+      .describe(
+        "The LB port. Where HAProxy runs on control-plane nodes, no port that Kubernetes or etcd use there; dedicated load-balancer hosts may use 6443.",
+      ),
   }).describe("The control-plane endpoint."),
   ssh,
   ports: keys({
