@@ -4,6 +4,7 @@ import { MAX_BACKENDS } from "../haproxy/model";
 import { validateFragments } from "../host/kubeadm/validate-fragments";
 import { formatDuration } from "./duration";
 import { caOfKubeconfig } from "./kubeconfig";
+import { endpointConflicts } from "./endpoint-conflicts";
 import type { ValidationError } from "./validation";
 import type { Parsed } from "./schema";
 import { unusedByTopology } from "./unused-keys";
@@ -18,6 +19,7 @@ type Known = Partial<Parsed> & Pick<Parsed, "nodes" | "loadBalancers">;
 export function conflicts(settings: Known): ValidationError[] {
   return [
     ...portConflicts(settings),
+    ...endpointConflicts(settings),
     ...nodeConflicts(settings),
     ...allowConflicts(settings),
     ...bootstrapConflicts(settings),

@@ -50,7 +50,11 @@ Object.assign(scripts, {
     bootstrap: true,
     service: { takeOver: true },
   }),
-  "the preflight of a control-plane node alone": preflightScript({ ...host, bootstrap: true }),
+  "the preflight of a control-plane node alone": preflightScript({
+    ...host,
+    endpoint: { host: "lb.example", addresses: ["10.0.0.11", "fd00::100"] },
+    bootstrap: true,
+  }),
   "the preflight of a control-plane node with a forward by nftables": preflightScript({
     ...host,
     forward: "nftables",

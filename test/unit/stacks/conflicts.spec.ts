@@ -133,6 +133,37 @@ describe("conflicts between settings", () => {
   });
 });
 
+describe("the endpoint's addresses", () => {
+  const VIRTUAL = "10.0.0.100";
+  const endpoint = (host: string, addresses: string[] = []) => ({ endpoint: { host, addresses } });
+
+  it("are those on which HAProxy listens, or that something else provides", () => {
+    assert.deepEqual(validationErrors(endpoint(VIRTUAL)), [
+      "endpoint.host: HAProxy does not listen on 10.0.0.100: use the address of a load-balancer host (m1 10.0.0.11, m2 10.0.0.12, m3 10.0.0.13), or list it under endpoint.addresses if something else provides it (keepalived, kube-vip, a hardware load balancer)",
+    ]);
+    assert.equal(read(endpoint("10.0.0.13")).endpoint.host, "10.0.0.13");
+    const settings = read(endpoint(VIRTUAL, [VIRTUAL, "fd00:0::100"]));
+    assert.deepEqual(settings.endpoint.addresses, [VIRTUAL, "fd00::100"]);
+    assert.deepEqual(settings.ownAddress, { from: "route", not: [VIRTUAL, "fd00::100"] });
+  });
+
+  it("are those of the dedicated hosts where there are some", () => {
+    const dedicated = { topology: "external", loadBalancers: { lb1: { address: "10.0.0.21" } } };
+    assert.match(
+      validationErrors({ ...dedicated, ...endpoint("10.0.0.11") })[0] ?? "",
+      /^endpoint.host: HAProxy does not listen on 10.0.0.11: .* \(lb1 10.0.0.21\)/,
+    );
+    assert.equal(read({ ...dedicated, ...endpoint("10.0.0.21") }).endpoint.host, "10.0.0.21");
+  });
+
+  it("hold no machine's own address, and none twice", () => {
+    assert.deepEqual(validationErrors(endpoint("lb.example", ["10.0.0.12", VIRTUAL, VIRTUAL])), [
+      "endpoint.addresses[0]: 10.0.0.12 is nodes.m2.address: leave it out here",
+      "endpoint.addresses[2]: 10.0.0.100 stands there already: leave it out",
+    ]);
+  });
+});
+
 describe("SSH targets", () => {
   const ssh = { hostKey: HOST_KEY, privateKeyFile: "~/key" };
 
