@@ -16,6 +16,7 @@ export function endpointChecks(
   if (isIP(host) !== 0) return ":";
   return `need getent ${quote(packageNames("getent"))}
 endpoint=${quote(host)}
+endpoint_addresses=${quote(addresses.join(" "))}
 if has getent; then
   getent ahosts "$endpoint" 2>/dev/null | cut -d ' ' -f 1 | sort -u >"$work/endpoint" || :
   [ -s "$work/endpoint" ] ||
@@ -28,9 +29,9 @@ if has getent; then
         continue
         ;;
     esac
-    case " ${addresses.join(" ")} " in
+    case " $endpoint_addresses " in
       *" $resolved "*) ;;
-      *) problem "the endpoint's name $endpoint resolves to $resolved on this host, where HAProxy does not listen (it listens on ${addresses.join(", ")})" ${quote(advice.endpointAddress)} ;;
+      *) problem "the endpoint's name $endpoint resolves to $resolved on this host, where HAProxy does not listen (it listens on $(printf '%s' "$endpoint_addresses" | sed 's/ /, /g'))" ${quote(advice.endpointAddress)} ;;
     esac
   done <"$work/endpoint"
 fi`;
