@@ -39,8 +39,8 @@ export const POD_LABELS = { "app.kubernetes.io/name": PRODUCT } as const;
 /** Persistent state on a host: manifests of files, markers. */
 export const HOST_STATE_DIR = `/var/lib/${PRODUCT}`;
 
-/** Scripts that units on a host run. */
-export const HOST_LIB_DIR = `/usr/local/lib/${PRODUCT}`;
+/** Scripts that units on a host run. Not under /usr, which is read-only on some systems. */
+export const HOST_LIB_DIR = `/opt/${PRODUCT}`;
 
 /**
  * Lock that every host script takes: two runs never change a host at once. Only root may enter its

@@ -146,9 +146,11 @@ function renderDefaults(spec: HaproxySpec): string[] {
 }
 
 function renderEndpoint(spec: HaproxySpec): string[] {
+  const virtual = spec.virtualAddresses ?? [];
   return [
     `frontend ${ENDPOINT}`,
     ...spec.listen.map((address) => `  bind ${bindAddress(address, spec.port)}`),
+    ...virtual.map((address) => `  bind ${bindAddress(address, spec.port)} transparent`),
     `  maxconn ${spec.maxConnections}`,
     ...renderAllow(spec, "tcp-request connection reject if !own !allowed"),
     "  # No server: close at once. In a stopping process, as after a reload, nbsrv is always 0.",
@@ -255,7 +257,9 @@ function renderUpdater({ updaterSocket }: HaproxySpec): string[] {
 function renderAllow(spec: HaproxySpec, rule: string): string[] {
   if (spec.allow.length === 0) return [];
   return [
-    ...spec.listen.map((address) => `  acl own src ${quote(address)}`),
+    ...[...spec.listen, ...(spec.virtualAddresses ?? [])].map(
+      (address) => `  acl own src ${quote(address)}`,
+    ),
     "  acl own src 127.0.0.0/8 ::1",
     ...spec.allow.map((cidr) => `  acl allowed src ${cidr}`),
     `  ${rule}`,

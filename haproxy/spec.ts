@@ -10,6 +10,11 @@ export interface HaproxySpec {
    * address takes precedence over the forward.
    */
   readonly listen: readonly string[];
+  /**
+   * Further addresses of the LB port, without brackets. Other software puts them on one host or the
+   * other, so HAProxy binds them with `transparent`, whether the host has them or not. @default none
+   */
+  readonly virtualAddresses?: readonly string[];
   /** LB port. */
   readonly port: number;
   /** Port of `/healthz`, `/metrics` and, where there is an updater, `/updater/...`. */
@@ -129,6 +134,10 @@ export function checkSpec(spec: HaproxySpec): void {
     if (VARIABLE.test(address)) continue;
     if (isIP(address) === 0) fail("listen", address, "an IP address or ${NAME}");
     if (/^[0.:]+$/.test(address)) fail("listen", address, "a specific address, not the wildcard");
+  }
+  for (const address of spec.virtualAddresses ?? []) {
+    if (isIP(address) === 0 || /^[0.:]+$/.test(address))
+      fail("virtualAddresses", address, "a specific IP address");
   }
   for (const cidr of spec.allow) {
     if (!/^[0-9a-fA-F.:]+(\/[0-9]{1,3})?$/.test(cidr))

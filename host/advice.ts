@@ -6,6 +6,10 @@ export interface Advice {
   readonly address: string;
   /** The host would use another address as its own. */
   readonly ownAddress: string;
+  /** The endpoint's name does not resolve, or to the host itself. */
+  readonly endpointName: string;
+  /** The endpoint's name resolves to an address on which HAProxy does not listen. */
+  readonly endpointAddress: string;
   /** The LB, health or API port cannot be used. */
   readonly ports: Readonly<Record<"lb" | "health" | "api", string>>;
   /** The other topology holds the port. */
@@ -21,6 +25,8 @@ export const DEFAULT_ADVICE: Advice = {
   takeOver: "move it away",
   address: "correct the address, or use the right host",
   ownAddress: "name the interface or the subnet of the node address",
+  endpointName: "give the name the addresses of load-balancer hosts, in DNS or in /etc/hosts",
+  endpointAddress: "correct the name in DNS or /etc/hosts",
   ports: {
     lb: "choose another LB port",
     health: "choose another health port",

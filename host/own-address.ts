@@ -7,11 +7,15 @@ import { PROGRAM_HEADER, quote } from "./shell";
  * - route: the source address of the default route (kubeadm's own rule), IPv4 before IPv6
  * - interface: the first global address of that interface, IPv4 before IPv6
  * - subnet: the first address inside that CIDR
+ *
+ * Virtual IPs wander between hosts, so the addresses in `not` never count. Of several IPv4
+ * addresses, secondary ones and those with a prefix of /32 come last.
  */
-export type OwnAddress =
+export type OwnAddress = (
   | { readonly from: "route" }
   | { readonly from: "interface"; readonly interface: string }
-  | { readonly from: "subnet"; readonly subnet: string };
+  | { readonly from: "subnet"; readonly subnet: string }
+) & { readonly not?: readonly string[] };
 
 /**
  * `HOST_IP=...` of this host: ADDRESS_PROGRAM writes it when a service starts, services and probes
@@ -74,7 +78,7 @@ export const OWN_HOST_PORT = `own_host_port() { # port
 
 /** Sh functions; `own_address` prints the host's own address, or nothing while there is none. */
 export function ownAddressFunctions(own: OwnAddress): string {
-  return `${FIRST_ADDRESS}
+  return `${firstAddress(own.not ?? [])}
 own_address() {
 ${SEARCH[own.from](own as never)}
 }`;
@@ -109,12 +113,26 @@ const SEARCH = {
     `  first_address ${own.subnet.includes(":") ? "-6" : "-4"} to ${quote(own.subnet)}`,
 };
 
-// a tentative IPv6 address cannot be used yet, a temporary one (privacy) changes
-const FIRST_ADDRESS = `first_address() { # -4 or -6, then a selector of \`ip address show\`
+/**
+ * A tentative IPv6 address cannot be used yet, a temporary one (privacy) changes. keepalived's and
+ * kube-vip's addresses are secondary, or have a prefix of /32.
+ */
+const firstAddress = (
+  not: readonly string[],
+) => `own_candidates() { # -4 or -6, then a selector of \`ip address show\`
   case $1 in
     -4) ip -o -4 address show "$2" "$3" scope global 2>/dev/null ;;
     -6) ip -o -6 address show "$2" "$3" scope global -tentative -deprecated 2>/dev/null | grep -v ' temporary ' ;;
-  esac | while read -r _ _ _ found _; do
+  esac${not.length === 0 ? "" : ` | grep -vE ${quote(` (${not.map((each) => each.replaceAll(".", "\\.")).join("|")})/`)}`}
+}
+first_address() { # the same words
+  candidates=$(own_candidates "$@" || :)
+  [ -n "$candidates" ] || return 0
+  {
+    printf '%s\\n' "$candidates" | grep -vE '/32 | secondary ' || :
+    printf '%s\\n' "$candidates" | grep -v ' secondary ' || :
+    printf '%s\\n' "$candidates"
+  } | while read -r _ _ _ found _; do
     printf '%s\\n' "\${found%/*}"
     break
   done

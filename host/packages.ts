@@ -56,6 +56,7 @@ const CAPABILITIES = {
   "util-linux": { commands: ["flock", "setpriv", "prlimit"], packages: { apt: "util-linux" } },
   coreutils: { commands: ["base64", "sha256sum"], packages: { apt: "coreutils" } },
   findutils: { commands: ["find"], packages: { apt: "findutils" } },
+  getent: { commands: ["getent"], packages: { apt: "libc-bin" } },
   accounts: { commands: ["useradd", "userdel"], packages: { apt: "passwd" } },
   kubeadm: { commands: ["kubeadm"], packages: { apt: "kubeadm" } },
   kubelet: { commands: ["kubelet"], packages: { apt: "kubelet" } },

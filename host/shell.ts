@@ -32,9 +32,12 @@ export function quoteWords(words: readonly string[]): string {
   return words.map((word) => (/^[\w@%+:,./-]+$/.test(word) ? word : quote(word))).join(" ");
 }
 
+/** Where commands of a host are; systems with a read-only /usr have kubeadm in /opt/bin. */
+export const HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin";
+
 const ENVIRONMENT = `set -eu
 LC_ALL=C
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+PATH=${HOST_PATH}
 export LC_ALL PATH`;
 
 /** First lines of every program that a unit runs on a host. */

@@ -8,11 +8,16 @@ import type { NodeSettings, Settings } from "./settings";
 /** The settings of a configuration without errors. */
 export function assemble(parsed: Parsed, targets: ReadonlyMap<string, SshTarget>): Settings {
   const { nodes, loadBalancers, ports, ownAddress, kubeconfig, clusterName, ...rest } = parsed;
+  const addresses = parsed.endpoint.addresses.map(canonicalAddress);
   return {
     ...rest,
     ...defined({ kubeconfig, clusterName }),
+    endpoint: { ...parsed.endpoint, addresses },
     ports: { lb: parsed.endpoint.port, ...ports },
-    ownAddress: ownAddressOf(ownAddress),
+    ownAddress: {
+      ...ownAddressOf(ownAddress),
+      ...(addresses.length > 0 ? { not: addresses } : {}),
+    },
     kubeadm: kubeadmOf(parsed.kubeadm),
     nodes: machines(nodes, targets),
     loadBalancers: machines(loadBalancers, targets),

@@ -4,6 +4,7 @@ import { MAX_BACKENDS } from "../haproxy/model";
 import { validateFragments } from "../host/kubeadm/validate-fragments";
 import { formatDuration } from "./duration";
 import { caOfKubeconfig } from "./kubeconfig";
+import { endpointConflicts } from "./endpoint-conflicts";
 import type { ValidationError } from "./validation";
 import type { Parsed } from "./schema";
 import { unusedByTopology } from "./unused-keys";
@@ -18,6 +19,7 @@ type Known = Partial<Parsed> & Pick<Parsed, "nodes" | "loadBalancers">;
 export function conflicts(settings: Known): ValidationError[] {
   return [
     ...portConflicts(settings),
+    ...endpointConflicts(settings),
     ...nodeConflicts(settings),
     ...allowConflicts(settings),
     ...bootstrapConflicts(settings),
@@ -45,20 +47,34 @@ const TAKEN: Readonly<Record<number, string>> = {
   10259: "kube-scheduler",
 };
 
-function portConflicts({ endpoint, ports }: Known): ValidationError[] {
-  const all = [
-    ["endpoint.port", endpoint?.port],
-    ["ports.api", ports?.api],
-    ["ports.health", ports?.health],
-  ] as const;
-  return all.flatMap(([path, port], index) => {
-    if (port === undefined) return [];
-    const holder = TAKEN[port];
-    if (holder !== undefined) {
-      return [{ path, message: `${port} is the port of ${holder} on every control-plane node` }];
-    }
-    const same = all.slice(0, index).find(([, other]) => other === port);
-    return same ? [{ path, message: `${port} is ${same[0]} already: each needs its own` }] : [];
+function portConflicts({ topology, endpoint, ports, loadBalancers }: Known): ValidationError[] {
+  const endpointPort = ["endpoint.port", endpoint?.port] as const;
+  const api = ["ports.api", ports?.api] as const;
+  const health = ["ports.health", ports?.health] as const;
+  const dedicated = topology === "external" && Object.keys(loadBalancers).length > 0;
+  const all = [endpointPort, api, health];
+  return dedicated
+    ? [...portsTaken([api]), ...duplicatePorts([endpointPort, health])]
+    : [...portsTaken(all), ...duplicatePorts(all)];
+}
+
+type PortSetting = readonly [path: string, port: number | undefined];
+
+/** Ports of one set of machines that are equal. */
+function duplicatePorts(settings: readonly PortSetting[]): ValidationError[] {
+  return settings.flatMap(([path, port], index) => {
+    const same = settings.slice(0, index).find(([, other]) => other === port);
+    if (port === undefined || same === undefined) return [];
+    return [{ path, message: `${port} is ${same[0]} already: each needs its own` }];
+  });
+}
+
+/** Ports of control-plane nodes that Kubernetes or etcd use there. */
+function portsTaken(settings: readonly PortSetting[]): ValidationError[] {
+  return settings.flatMap(([path, port]) => {
+    const holder = port === undefined ? undefined : TAKEN[port];
+    if (holder === undefined) return [];
+    return [{ path, message: `${port} is the port of ${holder} on every control-plane node` }];
   });
 }
 

@@ -12,6 +12,7 @@ import { bundleUpdater } from "../updater/bundle";
 import {
   haproxySettings,
   clusterProvider,
+  endpointOf,
   existingOf,
   hostsOf,
   kubeadmArgs,
@@ -42,6 +43,7 @@ function prepareHosts(
   const { ports, ownAddress, allow } = settings;
   const checked = preflights(hosts, {
     ports,
+    endpoint: endpointOf(settings),
     forward: settings.forward.kind,
     ownAddress,
     allow,

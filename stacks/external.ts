@@ -23,6 +23,7 @@ import {
   haproxySettings,
   clusterProvider,
   configuredBackends,
+  endpointOf,
   existingOf,
   hostsOf,
   kubeadmArgs,
@@ -57,7 +58,8 @@ function checkHosts(
   settings: Settings,
 ): pulumi.Resource[] {
   const { ports, ownAddress, allow, bootstrap, haproxy } = settings;
-  const common = { ports, ownAddress, allow, ...existingOf(settings) };
+  const endpoint = endpointOf(settings);
+  const common = { ports, endpoint, ownAddress, allow, ...existingOf(settings) };
   const service = { takeOver: haproxy.takeOver };
   const onControlPlaneNodes = dedicated.length === 0;
   const ofControlPlaneNodes =

@@ -109,7 +109,9 @@ export const host = () => {
 export const cidr = () =>
   z.union([z.cidrv4(), z.cidrv6()], { error: "a CIDR like 10.0.0.0/8 or fd00::/8" });
 
-const HOST_KEY_TYPES = "ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)";
+// The command provider offers ssh-rsa (SHA-1) for an RSA key, which OpenSSH 8.8 and later refuses:
+// https://www.openssh.com/txt/release-8.8
+const HOST_KEY_TYPES = "ssh-ed25519|ecdsa-sha2-nistp(256|384|521)";
 const HOST_KEY = new RegExp(`^(${HOST_KEY_TYPES}) [A-Za-z0-9+/]{40,}={0,2}( .*)?$`);
 
 /** Is this one line as in a `.pub` file? */
@@ -119,7 +121,10 @@ export function isHostKey(value: string): boolean {
 
 /** A public host key, as `ssh-keyscan -t ed25519 HOST` prints it behind the host's name. */
 export const hostKey = () =>
-  text('a public host key like "ssh-ed25519 AAAA..." (without a host in front)', HOST_KEY);
+  text(
+    'a public host key like "ssh-ed25519 AAAA..." (without a host in front), ed25519 or ecdsa: use the host\'s ed25519 or ecdsa key in place of an RSA one',
+    HOST_KEY,
+  );
 
 /** A Kubernetes quantity for CPU or memory, like 250m, 1, 64Mi. */
 const quantity = () =>

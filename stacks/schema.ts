@@ -2,6 +2,7 @@ import { z } from "zod";
 import { DEFAULT_PORTS } from "../names";
 import { DISCOVERY_MODES } from "../updater/settings";
 import {
+  address,
   cidr,
   dnsName,
   host,
@@ -52,10 +53,17 @@ export const schema = {
     .optional()
     .describe("Name of the cluster. Default: kubeadm's own, `kubernetes`."),
   endpoint: keys({
-    host: host().describe("DNS name or IP address; a name must resolve on every machine."),
+    host: host().describe(
+      "DNS name or IP address, of one or several load-balancer hosts or of `addresses`. Every machine must resolve a name to nothing else.",
+    ),
     port: unprivilegedPort()
       .default(DEFAULT_PORTS.lb)
-      .describe("The LB port; no port that Kubernetes or etcd use on a control-plane node."),
+      .describe(
+        "The LB port. Where HAProxy runs on control-plane nodes, no port that Kubernetes or etcd use there; dedicated load-balancer hosts may use 6443.",
+      ),
+    addresses: list(address(), "IP addresses").describe(
+      "Further addresses of the endpoint that [something else provides](operations.md#an-address-of-your-own): a virtual IP by keepalived or kube-vip, a hardware load balancer. HAProxy binds them on every load-balancer host, whether the host has them or not; they stand in the API servers' certificates.",
+    ),
   }).describe("The control-plane endpoint."),
   ssh,
   ports: keys({

@@ -47,7 +47,12 @@ export interface Settings {
   readonly bootstrap: "kubeadm" | "none";
   readonly clusterName?: string;
   /** The control-plane endpoint. */
-  readonly endpoint: { readonly host: string; readonly port: number };
+  readonly endpoint: {
+    readonly host: string;
+    readonly port: number;
+    /** Canonical; HAProxy binds them beside each load-balancer host's own address. */
+    readonly addresses: readonly string[];
+  };
   /** Sorted by name, m2 before m10. */
   readonly nodes: readonly NodeSettings[];
   /**

@@ -4,11 +4,11 @@ import type { KubeadmClusterArgs } from "../components/ssh/kubeadm-cluster";
 import { Host } from "../components/ssh/host";
 import { hostPort } from "../haproxy/address";
 import { formatBackend } from "../haproxy/model";
-import type { ExistingCluster } from "../host/preflight/preflight-script";
+import type { ExistingCluster, PreflightEndpoint } from "../host/preflight/preflight-settings";
 import { NAMESPACE, PRODUCT } from "../names";
 import type { UpdaterChoices } from "../updater/settings";
 import { caOfKubeconfig } from "./kubeconfig";
-import type { NodeSettings, Settings } from "./settings";
+import { loadBalancersOf, type NodeSettings, type Settings } from "./settings";
 
 /** The control-plane endpoint, and how to use the cluster behind it. */
 export interface StackOutputs {
@@ -29,7 +29,7 @@ export function outputsOf(settings: Settings, kubeconfig: pulumi.Output<string>)
  * passes through.
  */
 export function haproxySettings(settings: Settings): UpdaterChoices {
-  const { ports, allow, haproxy, discovery, updater } = settings;
+  const { endpoint, ports, allow, haproxy, discovery, updater } = settings;
   const { maxConnections, timeouts, checks } = haproxy;
   return {
     ...updater,
@@ -37,6 +37,7 @@ export function haproxySettings(settings: Settings): UpdaterChoices {
       port: ports.lb,
       healthPort: ports.health,
       allow,
+      ...(endpoint.addresses.length > 0 ? { virtualAddresses: endpoint.addresses } : {}),
       maxConnections,
       timeouts,
       checks,
@@ -78,15 +79,26 @@ export function existingOf(settings: Settings): { existing?: ExistingCluster } {
   return { existing: { endpointHost: endpoint.host, caCert, backends } };
 }
 
+/** The endpoint, and every address on which HAProxy listens for it. */
+export function endpointOf(settings: Settings): PreflightEndpoint {
+  const { host, addresses } = settings.endpoint;
+  return {
+    host,
+    addresses: [...loadBalancersOf(settings).map(({ address }) => address), ...addresses],
+  };
+}
+
 /** What kubeadm makes of the hosts. */
 export function kubeadmArgs(settings: Settings, hosts: readonly Host[]): KubeadmClusterArgs {
   const { resetOnDestroy, ...kubeadm } = settings.kubeadm;
+  const { host, port, addresses } = settings.endpoint;
   return {
     hosts,
     settings: {
       ...kubeadm,
       ...(settings.clusterName === undefined ? {} : { clusterName: settings.clusterName }),
-      endpoint: settings.endpoint,
+      certSANs: [...new Set([...kubeadm.certSANs, ...addresses])],
+      endpoint: { host, port },
       apiPort: settings.ports.api,
     },
     resetOnDestroy,

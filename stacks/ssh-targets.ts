@@ -122,7 +122,9 @@ class Reader {
     const text = this.either(path, "hostKey", given.hostKey, given.hostKeyFile)?.trim();
     if (text === undefined) return undefined;
     if (!isHostKey(text)) {
-      const what = 'holds no single public host key like "ssh-ed25519 AAAA..."';
+      const what = text.startsWith("ssh-rsa ")
+        ? "holds an RSA key: use the host's ed25519 or ecdsa key"
+        : 'holds no single public host key like "ssh-ed25519 AAAA..."';
       this.note(`${path}.hostKeyFile`, `${given.hostKeyFile} ${what}`);
     }
     return text.split(/\s+/).slice(0, 2).join(" ");

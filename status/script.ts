@@ -1,7 +1,7 @@
 import { hostPort } from "../haproxy/address";
 import { FORWARD_UNIT, HAPROXY_UNIT, UPDATER_UNIT } from "../names";
 import { LISTENER_PROGRAM, RULES_PROGRAM, RULES_UNIT } from "../host/forward/forward-settings";
-import { quote } from "../host/shell";
+import { HOST_PATH, quote } from "../host/shell";
 
 /** Settings of the script. */
 export interface StatusQuestion {
@@ -24,7 +24,7 @@ export function statusScript({ address, ports, updater }: StatusQuestion): strin
   const url = (path: string) => quote(`http://${hostPort(address, ports.health)}${path}`);
   return `set -u
 LC_ALL=C
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+PATH=${HOST_PATH}
 export LC_ALL PATH
 code() { # HTTP status of a URL, 000 without an answer
   curl --silent --insecure --noproxy '*' --max-time ${HTTP_SECONDS} --output /dev/null --write-out '%{http_code}' "$1" || :

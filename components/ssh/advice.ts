@@ -10,6 +10,10 @@ export function configurationAdvice(key: string): Advice {
     address: `correct ${key}.address, or connect to the right host (sshHost)`,
     ownAddress:
       "set ownAddress.interface or ownAddress.subnet so that every host finds its node address",
+    endpointName:
+      "give the name the addresses of load-balancer hosts (or of endpoint.addresses), in DNS or in /etc/hosts",
+    endpointAddress:
+      "correct the name in DNS or /etc/hosts, or list the address under endpoint.addresses if something else provides it (keepalived, kube-vip, a hardware load balancer)",
     ports: {
       lb: "choose another port (endpoint.port)",
       health: "choose another port (ports.health)",

@@ -5,6 +5,8 @@ import { commandsOf, PACKAGE_FUNCTIONS, packageNames, type Capability } from "..
 import { hostScript, quote } from "../shell";
 import { addressChecks } from "./address-checks";
 import { certificateChecks } from "./certificate-checks";
+import { endpointChecks } from "./endpoint-checks";
+import { KUBEADM_CHECKS } from "./kubeadm-checks";
 import { portChecks } from "./port-checks";
 import { rulesCheck } from "./rule-checks";
 import { serviceChecks } from "./service-checks";
@@ -14,13 +16,6 @@ export type { ExistingCluster, PreflightSettings } from "./preflight-settings";
 
 /** A clock before this year was never set: no current certificate would be valid. */
 export const EARLIEST_YEAR = 2025;
-
-/** Sockets of the container runtimes that kubeadm supports. */
-const RUNTIME_SOCKETS = [
-  "/run/containerd/containerd.sock",
-  "/run/crio/crio.sock",
-  "/run/cri-dockerd.sock",
-];
 
 /**
  * `hostScript` that changes nothing: it prints every problem as `NODE: what is wrong: what to do`
@@ -39,12 +34,13 @@ export function preflightScript(
         `[ -d /run/systemd/system ] || problem "systemd does not run this host" "use a host with systemd"`,
         ...tools(settings).map(needTool),
         addressChecks(settings, advice),
+        ...(settings.endpoint === undefined ? [] : [endpointChecks(settings.endpoint, advice)]),
         portChecks(settings, advice),
         rulesCheck(settings, advice),
         ...(settings.service === undefined ? [] : [serviceChecks(settings.service, advice)]),
         ...(settings.existing === undefined ? [] : [certificateChecks(settings.existing, advice)]),
         systemChecks(diskMiB),
-        ...(bootstrap ? [bootstrapChecks()] : []),
+        ...(bootstrap ? [KUBEADM_CHECKS] : []),
         FINISH,
       ].join("\n"),
     },
@@ -92,14 +88,6 @@ for folder in ${UNIT_DIR} ${quote(HOST_LIB_DIR)}; do
   [ -w "$folder/" ] || problem "folder $folder cannot be written" "mount it writable"
 done
 [ "$(date +%Y)" -ge ${EARLIEST_YEAR} ] || problem "the clock says $(date -u +%Y-%m-%d)" "set the clock (NTP): certificates would not be valid"`;
-}
-
-function bootstrapChecks(): string {
-  return `runtime=''
-for socket in ${RUNTIME_SOCKETS.join(" ")}; do
-  [ ! -S "$socket" ] || runtime=$socket
-done
-[ -n "$runtime" ] || problem "no container runtime listens (looked for ${RUNTIME_SOCKETS.join(", ")})" "start one, for example systemctl enable --now containerd"`;
 }
 
 const FINISH = `if [ "$problems" -gt 0 ]; then

@@ -17,6 +17,13 @@ export interface ExistingCluster {
   readonly backends: Readonly<Record<string, string>>;
 }
 
+/** The endpoint, as every host must find it. */
+export interface PreflightEndpoint {
+  readonly host: string;
+  /** Where HAProxy listens, on all load-balancer hosts; canonical. */
+  readonly addresses: readonly string[];
+}
+
 /** What a host must offer before anything changes on any host. */
 export interface PreflightSettings {
   /** Name of the node, for the messages. */
@@ -24,6 +31,8 @@ export interface PreflightSettings {
   /** The node's address as the other nodes reach it. */
   readonly address: string;
   readonly ports: { readonly lb: number; readonly api: number; readonly health: number };
+  /** Default: not checked */
+  readonly endpoint?: PreflightEndpoint;
   /** The host gets a forward of this kind. */
   readonly forward?: ForwardKind;
   /** The host gets HAProxy as a service. */

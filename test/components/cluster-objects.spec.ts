@@ -107,7 +107,8 @@ describe("a cluster that exists", () => {
 });
 
 describe("outputs of the stack", () => {
-  const stack = () => recordStack({ endpoint: { host: "fd00::10", port: 7443 } });
+  const stack = () =>
+    recordStack({ endpoint: { host: "fd00::10", port: 7443, addresses: ["fd00::10"] } });
 
   it("hold the endpoint as a URL", async () => {
     assert.equal((await stack()).result.endpoint, "https://[fd00::10]:7443");

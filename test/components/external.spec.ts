@@ -148,6 +148,22 @@ describe("HAProxy outside the cluster, with IPv6", () => {
     allow: ["fd00::/64"],
   };
 
+  it("binds the endpoint's further addresses, and has them in the API servers' certificates", async () => {
+    const endpoint = { host: "10.0.0.100", addresses: ["10.0.0.100"] };
+    const recording = await recordStack({ ...external, endpoint });
+    const script = (name: string) => String(recording.find(COMMAND, name).inputs["stdin"]);
+    const files = filesIn(script("m1-updater"));
+    const settings = JSON.parse(files.get("/etc/control-plane-lb/settings.json") ?? "") as {
+      haproxy: { virtualAddresses: string[] };
+    };
+    assert.deepEqual(settings.haproxy.virtualAddresses, ["10.0.0.100"]);
+    assert.match(
+      files.get("/opt/control-plane-lb/own-address") ?? "",
+      /grep -vE ' \(10\\\.0\\\.0\\\.100\)\/'/,
+    );
+    assert.match(script("m1-bootstrap"), /certSANs:\n *- "?10\.0\.0\.100/);
+  });
+
   it("writes each address in the form that its reader expects", async () => {
     const recording = await recordStack({ ...external, ...addresses });
     assert.equal(recording.result.endpoint, "https://[fd00::21]:6444");
@@ -160,7 +176,7 @@ describe("HAProxy outside the cluster, with IPv6", () => {
     assert.deepEqual(settings.haproxy.listen, ["${HOST_IP}"]);
     assert.deepEqual(settings.haproxy.allow, ["fd00::/64"]);
     assert.match(
-      files.get("/usr/local/lib/control-plane-lb/own-address") ?? "",
+      files.get("/opt/control-plane-lb/own-address") ?? "",
       /first_address -6 to 'fd00::\/64'/,
     );
     assert.match(script("lb1-preflight"), /^address='fd00::21'$/m);

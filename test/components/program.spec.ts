@@ -15,7 +15,7 @@ describe("the program", () => {
   it("reads the stack's configuration and returns the outputs", async () => {
     const { result, resources } = await run();
     assert.deepEqual(Object.keys(result).sort(), ["endpoint", "kubeconfig"]);
-    assert.equal(result["endpoint"], "https://10.0.0.11:6444");
+    assert.equal(result["endpoint"], "https://lb.example:6444");
     assert.ok(resources.length > 20);
   });
 

@@ -46,6 +46,31 @@ describe("the host's own address", function () {
     assert.equal(await resolve({ from: "subnet", subnet: "172.16.0.0/12" }), "");
   });
 
+  it("is no virtual IP, in whatever order the addresses stand", async () => {
+    const inSubnet = { from: "subnet", subnet: "10.91.0.0/24" } as const;
+    const own = `${ADDRESS.m1}/24`;
+    const assign = async (...addresses: string[]) => {
+      await ip("-4", "address", "flush", "dev", "eth0");
+      for (const address of addresses) await ip("address", "add", address, "dev", "eth0");
+      await ip("route", "replace", "default", "via", "10.91.0.1", "dev", "eth0", "onlink");
+    };
+    // the kernel lists addresses in the order in which they came
+    await assign("10.91.0.100/32", own, "10.91.0.101/24");
+    assert.equal(await resolve(inSubnet), ADDRESS.m1);
+    assert.equal(await resolve({ from: "interface", interface: "eth0" }), ADDRESS.m1);
+    assert.equal(await resolve({ from: "route" }), ADDRESS.m1);
+    await assign("10.91.0.101/24", "10.91.0.100/32", own);
+    assert.equal(await resolve(inSubnet), "10.91.0.101", "nothing tells the two apart");
+    const not = ["10.91.0.1", "10.91.0.101"];
+    assert.equal(await resolve({ ...inSubnet, not }), "10.91.0.100");
+    not.push("10.91.0.100");
+    assert.equal(await resolve({ ...inSubnet, not }), ADDRESS.m1);
+    assert.equal(await resolve({ from: "route", not }), ADDRESS.m1);
+    await assign("10.91.0.100/32");
+    assert.equal(await resolve(inSubnet), "10.91.0.100", "a cloud's only address");
+    await assign(own);
+  });
+
   it("may appear late at boot: the programs wait for it, then serve", async () => {
     await startServer(network, "m1", "m1");
     await ip("route", "delete", "default");

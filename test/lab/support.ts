@@ -6,7 +6,7 @@ export async function traces(lab: Lab, machine: string): Promise<string> {
   const { stdout } = await lab.exec(
     machine,
     `
-    ls -d /var/lib/control-plane-lb /usr/local/lib/control-plane-lb /run/control-plane-lb* 2>/dev/null | grep -vx /run/control-plane-lb-host || true
+    ls -d /var/lib/control-plane-lb /opt/control-plane-lb /run/control-plane-lb* 2>/dev/null | grep -vx /run/control-plane-lb-host || true
     find /etc/systemd /run/systemd -name '*control-plane-lb*' 2>/dev/null || true
     systemctl list-units --all --plain --no-legend '*control-plane-lb*'
     nft -s list ruleset 2>/dev/null | grep -nE 'control.plane.lb|6444' || true

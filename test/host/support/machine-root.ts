@@ -36,7 +36,6 @@ for address in $ADDRESSES; do ip address add "$address/32" dev lo; done
 mount --make-rprivate /
 for folder in usr dev proc; do mount --rbind "/$folder" "$ROOT/$folder"; done
 mount --bind "$ROOT/stubs" "$ROOT/usr/local/sbin"
-mount --bind "$ROOT/local-lib" "$ROOT/usr/local/lib"
 for command in $REPLACED; do mount --bind "$ROOT/stubs/$command" "$ROOT/usr/sbin/$command"; done
 echo mounted
 exec sleep infinity
@@ -58,7 +57,7 @@ export class MachineRoot {
   protected async start({ addresses, stubs, replaced = [] }: RootSettings): Promise<void> {
     // services without root enter it
     chmodSync(this.root, 0o755);
-    const folders = "usr dev proc etc run var/lib tmp root fake/units stubs local-lib";
+    const folders = "usr dev proc etc run var/lib opt tmp root fake/units stubs";
     for (const folder of folders.split(" ")) {
       mkdirSync(path.join(this.root, folder), { recursive: true });
     }

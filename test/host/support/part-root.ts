@@ -79,9 +79,9 @@ chmod 0640 /etc/shadow /etc/gshadow`);
   /** Files, modes, owners, links, accounts and rules of the kernel, one per line. */
   async snapshot(): Promise<string[]> {
     const text = await this.must(`cd /
-find etc var run usr/local/lib ! -path 'etc/*-' ! -name .pwd.lock ! -path 'run/control-plane-lb-host*' \\
+find etc var run opt ! -path 'etc/*-' ! -name .pwd.lock ! -path 'run/control-plane-lb-host*' \\
   ! -name '.updated' \\( -type d -o -type l \\) -printf '%y %m %u:%g %p %l\\n'
-find etc var run usr/local/lib -type f ! -path 'etc/*-' ! -name .pwd.lock ! -path 'run/control-plane-lb-host*' \\
+find etc var run opt -type f ! -path 'etc/*-' ! -name .pwd.lock ! -path 'run/control-plane-lb-host*' \\
   -printf '%y %m %u:%g %p ' -exec sh -c 'sha256sum <"$0"' {} \\;
 find usr/local/sbin
 sed 's/^/rule /' <<END

@@ -49,9 +49,9 @@ describe("cloud-config of the forward", () => {
       "set -eu",
       "systemctl daemon-reload",
       "systemctl enable --now control-plane-lb-forward-rules.service",
-      "timeout 90 sh -c 'until /usr/local/lib/control-plane-lb/forward-rules check; do sleep 1; done'",
+      "timeout 90 sh -c 'until /opt/control-plane-lb/forward-rules check; do sleep 1; done'",
       "systemctl enable --now control-plane-lb-forward.service",
-      "timeout 90 sh -c 'until /usr/local/lib/control-plane-lb/forward-listener check; do sleep 1; done'",
+      "timeout 90 sh -c 'until /opt/control-plane-lb/forward-listener check; do sleep 1; done'",
     ]);
   });
 

@@ -50,7 +50,11 @@ Object.assign(scripts, {
     bootstrap: true,
     service: { takeOver: true },
   }),
-  "the preflight of a control-plane node alone": preflightScript({ ...host, bootstrap: true }),
+  "the preflight of a control-plane node alone": preflightScript({
+    ...host,
+    endpoint: { host: "lb.example", addresses: ["10.0.0.11", "fd00::100"] },
+    bootstrap: true,
+  }),
   "the preflight of a control-plane node with a forward by nftables": preflightScript({
     ...host,
     forward: "nftables",
@@ -71,7 +75,7 @@ describe("scripts of a host", () => {
       const lines = text
         .split("\n")
         .filter(
-          (line) => !/^(address=|check_certificate |files_put |# |[A-Za-z0-9+/=]+$)/.test(line),
+          (line) => !/^(address=|endpoint_addresses=|check_certificate |files_put |# |[A-Za-z0-9+/=]+$)/.test(line),
         );
       for (const word of ["pulumi", "takeOver", "sshHost", "nodes.", "forward.kind", "10.0.0.1"]) {
         assert.ok(!lines.join("\n").includes(word), `${word} in ${name}`);

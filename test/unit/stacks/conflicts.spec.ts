@@ -35,6 +35,24 @@ describe("conflicts between settings", () => {
     );
   });
 
+  it("accepts the API servers' port, and Kubernetes' own, on dedicated load-balancer hosts", () => {
+    const dedicated = { topology: "external", loadBalancers: { lb1: { address: "10.0.0.21" } } };
+    const port = (endpoint: number, health = 6445) =>
+      ({ ...dedicated, endpoint: { host: "h", port: endpoint }, ports: { health } }) as const;
+    assert.equal(read(port(6443)).ports.lb, 6443);
+    assert.equal(read(port(6444, 6443)).ports.health, 6443);
+    assert.equal(read(port(10250)).ports.lb, 10250);
+    assert.deepEqual(validationErrors(port(6443, 6443)), [
+      "ports.health: 6443 is endpoint.port already: each needs its own",
+    ]);
+    assert.deepEqual(validationErrors({ ...port(6443), ports: { api: 2379 } }), [
+      "ports.api: 2379 is the port of etcd on every control-plane node",
+    ]);
+    assert.deepEqual(validationErrors({ ...port(6443), loadBalancers: {} }), [
+      "ports.api: 6443 is endpoint.port already: each needs its own",
+    ]);
+  });
+
   it("refuses settings that need an updater where there is none", () => {
     const checks = { authentication: "token" };
     const mounted = { daemonset: { variant: "mounted" }, haproxy: { checks } };
@@ -115,6 +133,37 @@ describe("conflicts between settings", () => {
   });
 });
 
+describe("the endpoint's addresses", () => {
+  const VIRTUAL = "10.0.0.100";
+  const endpoint = (host: string, addresses: string[] = []) => ({ endpoint: { host, addresses } });
+
+  it("are those on which HAProxy listens, or that something else provides", () => {
+    assert.deepEqual(validationErrors(endpoint(VIRTUAL)), [
+      "endpoint.host: HAProxy does not listen on 10.0.0.100: use the address of a load-balancer host (m1 10.0.0.11, m2 10.0.0.12, m3 10.0.0.13), or list it under endpoint.addresses if something else provides it (keepalived, kube-vip, a hardware load balancer)",
+    ]);
+    assert.equal(read(endpoint("10.0.0.13")).endpoint.host, "10.0.0.13");
+    const settings = read(endpoint(VIRTUAL, [VIRTUAL, "fd00:0::100"]));
+    assert.deepEqual(settings.endpoint.addresses, [VIRTUAL, "fd00::100"]);
+    assert.deepEqual(settings.ownAddress, { from: "route", not: [VIRTUAL, "fd00::100"] });
+  });
+
+  it("are those of the dedicated hosts where there are some", () => {
+    const dedicated = { topology: "external", loadBalancers: { lb1: { address: "10.0.0.21" } } };
+    assert.match(
+      validationErrors({ ...dedicated, ...endpoint("10.0.0.11") })[0] ?? "",
+      /^endpoint.host: HAProxy does not listen on 10.0.0.11: .* \(lb1 10.0.0.21\)/,
+    );
+    assert.equal(read({ ...dedicated, ...endpoint("10.0.0.21") }).endpoint.host, "10.0.0.21");
+  });
+
+  it("hold no machine's own address, and none twice", () => {
+    assert.deepEqual(validationErrors(endpoint("lb.example", ["10.0.0.12", VIRTUAL, VIRTUAL])), [
+      "endpoint.addresses[0]: 10.0.0.12 is nodes.m2.address: leave it out here",
+      "endpoint.addresses[2]: 10.0.0.100 stands there already: leave it out",
+    ]);
+  });
+});
+
 describe("SSH targets", () => {
   const ssh = { hostKey: HOST_KEY, privateKeyFile: "~/key" };
 
@@ -133,6 +182,21 @@ describe("SSH targets", () => {
   it("refuse a host key with the host's name in front", () => {
     const [line] = validationErrors({ ssh: { ...ssh, hostKey: `10.0.0.11 ${HOST_KEY}` } });
     assert.match(line ?? "", /^ssh.hostKey: got .*expected a public host key/);
+  });
+
+  it("refuse an RSA host key, with which the provider cannot connect", () => {
+    const rsa = `ssh-rsa AAAAB3NzaC1yc2E${"A".repeat(357)}`;
+    const [line] = validationErrors({ ssh: { ...ssh, hostKey: rsa } });
+    assert.match(line ?? "", /^ssh.hostKey: got .*use the host's ed25519 or ecdsa key/);
+    const values: Record<string, unknown> = {
+      ...example(),
+      ssh: { privateKeyFile: "~/key", hostKeyFile: "rsa.pub" },
+    };
+    const readFile = (path: string) => (path === "rsa.pub" ? rsa : environment.readFile(path));
+    assert.throws(
+      () => readSettings((key) => values[key], [], { ...environment, readFile }),
+      /ssh.hostKeyFile: rsa.pub holds an RSA key: use the host's ed25519 or ecdsa key/,
+    );
   });
 
   it("report a file that cannot be read or holds something else", () => {

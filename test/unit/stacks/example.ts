@@ -8,7 +8,7 @@ export const PRIVATE_KEY = "-----BEGIN KEY-----\nvery secret\n-----END KEY-----\
 /** A valid configuration. */
 export function example(): Record<string, unknown> {
   return {
-    endpoint: { host: "10.0.0.11" },
+    endpoint: { host: "lb.example" },
     nodes: {
       m1: { address: "10.0.0.11" },
       m2: { address: "10.0.0.12" },

@@ -20,7 +20,7 @@ describe("readSettings", () => {
     assert.equal(settings.bootstrap, "kubeadm");
     assert.equal(settings.discovery, "configMap");
     assert.equal(settings.updater.retainSeconds, 3600);
-    assert.deepEqual(settings.endpoint, { host: "10.0.0.11", port: 6444 });
+    assert.deepEqual(settings.endpoint, { host: "lb.example", port: 6444, addresses: [] });
     assert.deepEqual(settings.ports, { lb: 6444, api: 6443, health: 6445 });
     assert.deepEqual(settings.ownAddress, { from: "route" });
     assert.equal(settings.forward.kind, "nftables");
