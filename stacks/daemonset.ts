@@ -11,6 +11,7 @@ import { supportsPreStopHandover } from "../host/forward/forward-settings";
 import { bundleUpdater } from "../updater/bundle";
 import {
   haproxySettings,
+  clusterConnection,
   clusterProvider,
   existingOf,
   hostsOf,
@@ -99,6 +100,7 @@ function loadBalance(
     controlPlaneNodes.map(({ ready }) => ready),
   );
   const inCluster = { providers: { kubernetes: provider } };
+  const connection = clusterConnection(settings, kubeconfig);
   const common = haproxySettings(settings);
   const preStopHandover = supportsPreStopHandover(settings.forward.kind);
   const pods = { ...common, haproxy: { ...common.haproxy, preStopHandover } };
@@ -110,7 +112,7 @@ function loadBalance(
   const mounted = settings.daemonset.variant === "mounted";
   const { discovery } = settings;
   const access = mounted ? [] : new Access("access", { discovery }, inCluster).rights;
-  const backends = new Backends("backends", { controlPlaneNodes: nodes }, inCluster);
+  const backends = new Backends("backends", { controlPlaneNodes: nodes, connection }, inCluster);
   const keys = mounted
     ? [
         haproxyConfigKey(
@@ -128,6 +130,8 @@ function loadBalance(
       haproxyResources: haproxy.resources,
       ...(mounted ? {} : { updater: { ...updater, script: bundleUpdater() } }),
       imagePullSecrets: settings.imagePullSecrets,
+      nodes,
+      connection,
       dependsOn: [...access, ...keys],
     },
     inCluster,
