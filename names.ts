@@ -12,7 +12,10 @@ export const NAMESPACE = "kube-system";
 /** ConfigMap with one key per control-plane node: `m1: "10.77.0.11:6443"`. */
 export const BACKENDS_CONFIG_MAP = "haproxy-backends";
 
-/** ConfigMap with the updater's bundled script and its settings; the pods mount it. */
+/**
+ * ConfigMaps with the updater's bundled script and its settings; the pods mount one. The name of
+ * each ends with the hash of its content.
+ */
 export const UPDATER_CONFIG_MAP = `${PRODUCT}-updater`;
 
 /**
@@ -35,6 +38,12 @@ export const WORKLOAD = PRODUCT;
 
 /** Label of the pods. */
 export const POD_LABELS = { "app.kubernetes.io/name": PRODUCT } as const;
+
+/** Annotation of the pods and their template: its hash. */
+export const TEMPLATE_ANNOTATION = `${PRODUCT}/template`;
+
+/** Label that kubeadm gives to a control-plane node, with any value. */
+export const CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane";
 
 /** Persistent state on a host: manifests of files, markers. */
 export const HOST_STATE_DIR = `/var/lib/${PRODUCT}`;

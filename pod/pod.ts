@@ -1,5 +1,5 @@
 import type { types } from "@pulumi/kubernetes";
-import { PRE_STOP_HANDOVER, HAPROXY_UID } from "../names";
+import { CONTROL_PLANE_LABEL, HAPROXY_UID, PRE_STOP_HANDOVER } from "../names";
 import type { UpdaterChoices } from "../updater/settings";
 import { PATHS } from "./updater-config";
 
@@ -46,9 +46,7 @@ export const VOLUMES: Volume[] = [
 /** By the label alone: kubeadm gives it no value, other installers "true". */
 const ON_CONTROL_PLANE_NODES = {
   requiredDuringSchedulingIgnoredDuringExecution: {
-    nodeSelectorTerms: [
-      { matchExpressions: [{ key: "node-role.kubernetes.io/control-plane", operator: "Exists" }] },
-    ],
+    nodeSelectorTerms: [{ matchExpressions: [{ key: CONTROL_PLANE_LABEL, operator: "Exists" }] }],
   },
 };
 
@@ -91,14 +89,19 @@ export function baseContainer(): Pick<Container, "env" | "securityContext"> {
   };
 }
 
+/** A request to HAProxy's health port, which stands for HAProxy and for the updater behind it. */
+export function healthGet({ haproxy }: UpdaterChoices, path: string) {
+  // Never through the LB port: there the forward answers for a dead HAProxy.
+  return { path, port: haproxy.healthPort, scheme: "HTTP" };
+}
+
 /** HAProxy with ports and probes. After its pre-stop handover the image's SIGUSR1 stops it. */
 export function haproxyContainer(
   args: PodArgs,
   variant: { readonly command: string[]; readonly volumeMounts: VolumeMount[] },
 ): Container {
   const { port, healthPort, preStopHandover } = args.settings.haproxy;
-  // Never through the LB port: there the forward answers for a dead HAProxy.
-  const httpGet = { path: "/healthz", port: healthPort, scheme: "HTTP" };
+  const httpGet = healthGet(args.settings, "/healthz");
   // Not the probes' address: each probe would be a pre-stop handover.
   const preStopGet = { ...httpGet, host: PRE_STOP_HANDOVER.address, path: PRE_STOP_HANDOVER.path };
   return {

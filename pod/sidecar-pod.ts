@@ -1,11 +1,12 @@
 import type { types } from "@pulumi/kubernetes";
-import { BACKENDS_CONFIG_MAP, UPDATER_CONFIG_MAP, WORKLOAD } from "../names";
+import { BACKENDS_CONFIG_MAP, WORKLOAD } from "../names";
 import { updaterArguments } from "../updater/command";
 import { copyBinaryScript } from "./binary-script";
 import {
   baseContainer,
   basePod,
   haproxyContainer,
+  healthGet,
   MOUNTS,
   resources,
   VOLUMES,
@@ -36,8 +37,10 @@ const UPDATER_MOUNTS = {
 /**
  * The pod with an updater. Init containers copy HAProxy's binary to where the updater can run it,
  * and prepare the first configuration; then HAProxy and the updater run.
+ *
+ * @param configMap name of the ConfigMap with the updater's script and settings
  */
-export function sidecarPod(args: PodArgs, updater: UpdaterArgs): PodSpec {
+export function sidecarPod(args: PodArgs, updater: UpdaterArgs, configMap: string): PodSpec {
   return {
     ...basePod(args),
     serviceAccountName: WORKLOAD,
@@ -51,9 +54,9 @@ export function sidecarPod(args: PodArgs, updater: UpdaterArgs): PodSpec {
         command: ["haproxy", "-W", "-db", "-S", `${PATHS.run}/master.sock`, "-f", `${PATHS.config}/haproxy.cfg`],
         volumeMounts: Object.values(MOUNTS),
       }),
-      updaterContainer(updater),
+      updaterContainer(args, updater),
     ],
-    volumes: volumes(),
+    volumes: volumes(configMap),
   };
 }
 
@@ -84,13 +87,28 @@ function prepareContainer({ settings }: PodArgs, updater: UpdaterArgs): Containe
   };
 }
 
-function updaterContainer(updater: UpdaterArgs): Container {
+/** An updater that ends or hangs is restarted alone: HAProxy's container runs on. */
+function updaterContainer({ settings }: PodArgs, updater: UpdaterArgs): Container {
   return {
     ...baseContainer(),
     name: "updater",
     image: updater.image,
     command: updaterCommand("run"),
     resources: resources(updater.resources),
+    // Not ready: a roll stops here. No Service selects the pods, so nobody loses traffic.
+    readinessProbe: {
+      httpGet: healthGet(settings, "/updater/ready"),
+      periodSeconds: 2,
+      timeoutSeconds: 2,
+      failureThreshold: 3,
+    },
+    // A minute: a restart of HAProxy, through which kubelet asks, must not restart the updater.
+    livenessProbe: {
+      httpGet: healthGet(settings, "/updater/live"),
+      periodSeconds: 10,
+      timeoutSeconds: 5,
+      failureThreshold: 6,
+    },
     volumeMounts: [...Object.values(MOUNTS), ...Object.values(UPDATER_MOUNTS)],
   };
 }
@@ -100,10 +118,10 @@ function updaterCommand(word: "prepare" | "run"): string[] {
   return ["node", ...updaterArguments(at(UPDATER_SCRIPT), word, at(UPDATER_SETTINGS))];
 }
 
-function volumes(): Volume[] {
+function volumes(configMap: string): Volume[] {
   return [
     ...VOLUMES,
-    { name: "updater", configMap: { name: UPDATER_CONFIG_MAP } },
+    { name: "updater", configMap: { name: configMap } },
     // Without the ConfigMap the last good configuration serves.
     { name: "initial-backends", configMap: { name: BACKENDS_CONFIG_MAP, optional: true } },
     { name: "binary", emptyDir: {} },

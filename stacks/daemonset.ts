@@ -11,6 +11,7 @@ import { supportsPreStopHandover } from "../host/forward/forward-settings";
 import { bundleUpdater } from "../updater/bundle";
 import {
   haproxySettings,
+  clusterConnection,
   clusterProvider,
   endpointOf,
   existingOf,
@@ -101,6 +102,7 @@ function loadBalance(
     controlPlaneNodes.map(({ ready }) => ready),
   );
   const inCluster = { providers: { kubernetes: provider } };
+  const connection = clusterConnection(settings, kubeconfig);
   const common = haproxySettings(settings);
   const preStopHandover = supportsPreStopHandover(settings.forward.kind);
   const pods = { ...common, haproxy: { ...common.haproxy, preStopHandover } };
@@ -112,7 +114,7 @@ function loadBalance(
   const mounted = settings.daemonset.variant === "mounted";
   const { discovery } = settings;
   const access = mounted ? [] : new Access("access", { discovery }, inCluster).rights;
-  const backends = new Backends("backends", { controlPlaneNodes: nodes }, inCluster);
+  const backends = new Backends("backends", { controlPlaneNodes: nodes, connection }, inCluster);
   markInUse(
     backends,
     controlPlaneNodes.map(({ ready }) => ready),
@@ -134,6 +136,8 @@ function loadBalance(
       haproxyResources: haproxy.resources,
       ...(mounted ? {} : { updater: { ...updater, script: bundleUpdater() } }),
       imagePullSecrets: settings.imagePullSecrets,
+      nodes,
+      connection,
       dependsOn: [...access, ...keys],
     },
     inCluster,

@@ -21,6 +21,7 @@ import { updaterService, updaterToken } from "../components/ssh/updater-service"
 import { bundleUpdater } from "../updater/bundle";
 import {
   haproxySettings,
+  clusterConnection,
   clusterProvider,
   configuredBackends,
   endpointOf,
@@ -172,7 +173,8 @@ function connect(
   const inCluster = { providers: { kubernetes: clusterProvider(kubeconfig, dependsOn) } };
   const access = new Access("access", { discovery, tokenGeneration: token.generation }, inCluster);
   const controlPlaneNodes = settings.nodes.filter(({ lost }) => !lost);
-  const backends = new Backends("backends", { controlPlaneNodes }, inCluster);
+  const connection = clusterConnection(settings, kubeconfig);
+  const backends = new Backends("backends", { controlPlaneNodes, connection }, inCluster);
   const keys = serving.map((node) => backendKey(backends, node, ports.api));
   const text = access.token as pulumi.Output<string>;
   const delivery = { delivery: token.delivery, healthPort: ports.health };

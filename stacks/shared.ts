@@ -1,12 +1,14 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { KubeadmClusterArgs } from "../components/ssh/kubeadm-cluster";
+import type { ClusterConnection } from "../components/cluster/cluster-api";
 import { Host } from "../components/ssh/host";
 import { hostPort } from "../haproxy/address";
 import { formatBackend } from "../haproxy/model";
 import type { ExistingCluster, PreflightEndpoint } from "../host/preflight/preflight-settings";
 import { NAMESPACE, PRODUCT } from "../names";
 import type { UpdaterChoices } from "../updater/settings";
+import { connectionOf } from "./cluster-connection";
 import { caOfKubeconfig } from "./kubeconfig";
 import { loadBalancersOf, type NodeSettings, type Settings } from "./settings";
 
@@ -126,4 +128,16 @@ export function clusterProvider(
     },
     { dependsOn: [...dependsOn] },
   );
+}
+
+/**
+ * How the program itself asks the cluster. Undefined when the given kubeconfig holds no credentials
+ * that it can use, such as a command.
+ */
+export function clusterConnection(
+  { kubeconfig: given }: Pick<Settings, "kubeconfig">,
+  kubeconfig: pulumi.Output<string>,
+): pulumi.Output<ClusterConnection | undefined> | undefined {
+  if (given !== undefined && connectionOf(given) === undefined) return undefined;
+  return kubeconfig.apply(connectionOf);
 }

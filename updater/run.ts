@@ -14,6 +14,7 @@ import { FileReloadRequest } from "./apply/reload-request";
 import type { Context } from "./context";
 import { readTrust, type ApiServer } from "./http";
 import { EventReporter } from "./report/events";
+import { Health } from "./report/health";
 import type { Log } from "./report/log";
 import { Metrics } from "./report/metrics";
 import { PROBLEM_REASONS, Reporter } from "./report/reporter";
@@ -64,6 +65,10 @@ class Updater {
   readonly #checkToken: CheckToken;
   readonly #discovery: Discovery;
   readonly #sync = new SyncState();
+  readonly #health = new Health(
+    () => this.#sync.seconds !== undefined,
+    () => performance.now(),
+  );
   readonly #token: TokenReader;
   readonly #tickMs: number;
   readonly #retryMs: number;
@@ -131,6 +136,7 @@ class Updater {
       haproxy.updaterSocket,
       () => this.#metrics(),
       () => this.#status(),
+      this.#health,
     );
     probeCheck(settings.checkCommand, this.#context);
     log.info("started", { backends: this.#controller.backends().length });
@@ -183,6 +189,7 @@ class Updater {
     await this.#checkToken.sync(this.#runtime);
     await this.#controller.tick();
     this.#pendingTicks -= 1;
+    this.#health.looked();
     this.#context.report.repeatEvents();
     // A watch on a hung server is as silent as any other: HAProxy's checks notice it first.
     const backends = this.#controller.states();
@@ -225,9 +232,10 @@ class Updater {
       refused.map(({ key, value, reason }) => `${key}: "${value}": ${reason}`),
     );
     report.replace("NoBackends", problems);
-    if (backends.length === 0) return;
+    if (backends.length === 0) return this.#health.applied();
     try {
-      if (!(await this.#controller.apply(backends, revision))) this.#applyLater();
+      if (await this.#controller.apply(backends, revision)) this.#health.applied();
+      else this.#applyLater();
       report.end("BackendsNotApplied");
     } catch (error) {
       report.begin("BackendsNotApplied", error, `resourceVersion ${revision}`);

@@ -10,6 +10,8 @@ import {
   POD_LABELS,
 } from "../../names";
 import { componentType } from "../types";
+import type { ClusterConnection } from "./cluster-api";
+import { refuseMissing } from "./refuse-missing";
 
 /** A control-plane node whose API server is a backend. */
 export interface ControlPlaneNode {
@@ -22,7 +24,11 @@ export interface ControlPlaneNode {
 export interface BackendsArgs {
   /** All configured control-plane nodes, in any order. */
   readonly controlPlaneNodes: readonly { readonly name: string }[];
+  /** For a clear refusal when the ConfigMap was deleted by hand. Undefined: the provider's words. */
+  readonly connection: pulumi.Output<ClusterConnection | undefined> | undefined;
 }
+
+const PATH = `/api/v1/namespaces/${NAMESPACE}/configmaps/${BACKENDS_CONFIG_MAP}`;
 
 const WHERE = { name: BACKENDS_CONFIG_MAP, namespace: NAMESPACE };
 
@@ -44,10 +50,12 @@ export class Backends extends pulumi.ComponentResource {
    * resources are deleted.
    */
   readonly list: pulumi.Resource;
+  /** Options of every patch of the ConfigMap. */
+  readonly patchOptions: pulumi.CustomResourceOptions;
 
   constructor(
     readonly name: string,
-    { controlPlaneNodes }: BackendsArgs,
+    { controlPlaneNodes, connection }: BackendsArgs,
     options?: pulumi.ComponentResourceOptions,
   ) {
     super(componentType("Backends"), name, {}, options);
@@ -56,6 +64,11 @@ export class Backends extends pulumi.ComponentResource {
       { metadata: { ...WHERE, labels: POD_LABELS } },
       { parent: this, ignoreChanges: ["data"] },
     );
+    const hooks =
+      connection === undefined
+        ? {}
+        : { hooks: { beforeUpdate: [refuseMissing(name, connection, PATH)] } };
+    this.patchOptions = { parent: this, ...hooks };
     const annotation = controlPlaneNodesAnnotation(controlPlaneNodes);
     this.list = new kubernetes.core.v1.ConfigMapPatch(
       `${name}-control-plane-nodes`,
@@ -65,7 +78,7 @@ export class Backends extends pulumi.ComponentResource {
           annotations: { ...FORCE, [CONTROL_PLANE_NODES_ANNOTATION]: annotation },
         },
       },
-      { parent: this, dependsOn: [this.configMap] },
+      { ...this.patchOptions, dependsOn: [this.configMap] },
     );
     this.registerOutputs({});
   }
@@ -121,7 +134,7 @@ function patch(
   return new kubernetes.core.v1.ConfigMapPatch(
     name,
     { metadata: { ...WHERE, annotations: FORCE }, data },
-    { parent: backends, dependsOn: [backends.configMap, ...dependsOn] },
+    { ...backends.patchOptions, dependsOn: [backends.configMap, ...dependsOn] },
   );
 }
 

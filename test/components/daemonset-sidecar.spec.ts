@@ -6,8 +6,10 @@ import {
   containersOf,
   daemonSetOf,
   holdersOf,
+  metadata,
   mountedConfigOf,
   settingsOf,
+  updaterConfigMap,
   updaterFiles,
 } from "./support/objects";
 
@@ -22,7 +24,7 @@ describe("the DaemonSet", () => {
       "backends-key-m1",
       "backends-key-m2",
       "backends-key-m3",
-      "haproxy-updater",
+      updaterConfigMap(recording).name,
     ]);
   });
 
@@ -87,6 +89,46 @@ describe("the DaemonSet", () => {
     assert.equal((await podOf())["imagePullSecrets"], undefined);
   });
 
+  it("counts a new pod only when it has been ready for some seconds", async () => {
+    const { daemonSet } = daemonSetOf(await recordStack());
+    const { minReadySeconds } = daemonSet.inputs["spec"] as { minReadySeconds: number };
+    assert.ok(minReadySeconds >= 5);
+  });
+
+  it("is in the state before its pods are replaced; the roll is followed apart", async () => {
+    const recording = await recordStack();
+    const { daemonSet } = daemonSetOf(recording);
+    assert.deepEqual(metadata(daemonSet)["annotations"], {
+      "pulumi.com/waitFor": "jsonpath={.kind}=DaemonSet",
+    });
+    const roll = recording.find("pulumi:index:Stash", "haproxy-roll");
+    assert.deepEqual(recording.dependencies(roll), ["haproxy-daemon-set"]);
+    const { nodes } = roll.inputs["input"] as { nodes: string[] };
+    assert.deepEqual(nodes, ["m1", "m2", "m3"]);
+  });
+
+  it("is waited for by the provider where the kubeconfig has a command for its credentials", async () => {
+    const recording = await recordStack({
+      bootstrap: "none",
+      kubeconfig: JSON.stringify({
+        clusters: [{ name: "c", cluster: { server: "https://10.0.0.1:6443" } }],
+        contexts: [{ name: "c", context: { cluster: "c", user: "u" } }],
+        "current-context": "c",
+        users: [{ name: "u", user: { exec: { command: "login" } } }],
+      }),
+    });
+    assert.equal(metadata(daemonSetOf(recording).daemonSet)["annotations"], undefined);
+    assert.ok(!recording.resources.some(({ name }) => name === "haproxy-roll"));
+  });
+
+  it("is given as much time as its settings may take", async () => {
+    const recording = await recordStack({ haproxy: { hardStopAfter: "30m" } });
+    const { create, update } = daemonSetOf(recording).daemonSet.options.customTimeouts;
+    for (const text of [create, update]) {
+      assert.ok(Number.parseInt(text ?? "", 10) > 3 * 1800, text);
+    }
+  });
+
   it("rolls when a setting of the updater changes", async () => {
     const annotations = async (changes: Record<string, unknown>) =>
       daemonSetOf(await recordStack(changes)).annotations;
@@ -142,6 +184,48 @@ interface Probe {
   readonly failureThreshold: number;
   readonly terminationGracePeriodSeconds: number;
 }
+
+describe("the updater's probes", () => {
+  it("ask the updater itself, through HAProxy's health port", async () => {
+    const updater = container(await podOf({ ports: { health: 7000 } }), "updater");
+    const asked = (["readinessProbe", "livenessProbe"] as const).map((name) => {
+      const { path, port } = (updater[name] as Probe).httpGet;
+      return [path, port];
+    });
+    assert.deepEqual(asked, [
+      ["/updater/ready", 7000],
+      ["/updater/live", 7000],
+    ]);
+  });
+
+  it("restart the updater alone, and not while HAProxy restarts", async () => {
+    const updater = container(await podOf(), "updater")["livenessProbe"] as Probe;
+    const haproxy = container(await podOf(), "haproxy")["startupProbe"] as Probe;
+    const patience = updater.periodSeconds * updater.failureThreshold;
+    assert.ok(patience >= haproxy.periodSeconds * haproxy.failureThreshold);
+  });
+});
+
+describe("the ConfigMap of the updater", () => {
+  it("is immutable, and another one for another content", async () => {
+    const [first, second] = [await recordStack(), await recordStack({ updater: { drain: "5s" } })];
+    const [one, other] = [updaterConfigMap(first), updaterConfigMap(second)];
+    assert.equal(one.inputs["immutable"], true);
+    assert.notEqual(metadata(one)["name"], metadata(other)["name"]);
+    // two resources: the former one is deleted last, when the roll has ended well
+    assert.notEqual(one.name, other.name);
+    assert.equal(updaterConfigMap(await recordStack()).name, one.name);
+  });
+
+  it("is the one that the pods mount", async () => {
+    const recording = await recordStack();
+    const { volumes } = daemonSetOf(recording).pod as unknown as {
+      volumes: { name: string; configMap?: { name: string } }[];
+    };
+    const mounted = volumes.find(({ name }) => name === "updater")?.configMap?.name;
+    assert.equal(mounted, metadata(updaterConfigMap(recording))["name"]);
+  });
+});
 
 describe("HAProxy's probes", () => {
   it("request HAProxy's health port, never the LB port, where the forward answers too", async () => {

@@ -195,6 +195,23 @@ describe("kubernetes provider of the stand-in", () => {
       assert.deepEqual(host.lines, ["Available: 0/3"]);
     });
 
+    it("waits for the condition of the annotation waitFor instead, if there is one", async () => {
+      const daemonSet = (name: string) => ({
+        apiVersion: "apps/v1",
+        kind: "DaemonSet",
+        metadata: {
+          name,
+          namespace: "default",
+          annotations: { "pulumi.com/waitFor": "jsonpath={.metadata.name}=one" },
+        },
+      });
+      await create(DAEMON_SET, daemonSet("one"));
+      const at = call(DAEMON_SET, "thing", { timeoutSeconds: 1 });
+      const created = provider.create({ ...at, properties: daemonSet("two") });
+      await assert.rejects(created, /timed out/);
+      assert.deepEqual(host.lines, ["Waiting for {.metadata.name}=one"]);
+    });
+
     it("waits for the token of a token Secret, and marks it secret", async () => {
       const secret = {
         apiVersion: "v1",
@@ -294,6 +311,31 @@ describe("kubernetes provider of the stand-in", () => {
       await update(CONFIG_MAP, made.properties, news, ["data"]);
       assert.deepEqual(api.objects.get(ONE)?.["data"], { m1: "x" });
       assert.equal(api.objects.get(ONE)?.metadata?.annotations?.["control-plane-nodes"], "[]");
+    });
+
+    it("keeps no state of an update that is cancelled while it waits", async () => {
+      const cancelling = new AbortController();
+      host = testHost(cancelling.signal);
+      provider = await configured({ upsertExistingObjects: "true" });
+      const daemonSet = (image: string) => ({
+        apiVersion: "apps/v1",
+        kind: "DaemonSet",
+        metadata: { name: "one", namespace: "default" },
+        spec: { image },
+      });
+      api.afterChange = (path) => {
+        const object = api.objects.get(path) ?? {};
+        const counts = { currentNumberScheduled: 0, updatedNumberScheduled: 0, numberReady: 0 };
+        const status = { observedGeneration: 1, desiredNumberScheduled: 0, ...counts };
+        api.objects.set(path, { ...object, status });
+      };
+      const first = await create(DAEMON_SET, daemonSet("a"));
+      api.afterChange = () => cancelling.abort();
+      const olds = { olds: first.properties, oldInputs: daemonSet("a"), news: daemonSet("b") };
+      const at = { ...call(DAEMON_SET, "thing"), id: first.id, ignoreChanges: [], ...olds };
+      await assert.rejects(provider.update(at), (error: unknown) => !(error instanceof InitFailed));
+      const [live] = api.objects.values();
+      assert.deepEqual(live?.spec, { image: "b" });
     });
 
     it("fails with the conflict when another manager owns a field", async () => {

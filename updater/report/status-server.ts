@@ -1,9 +1,13 @@
-/** `/metrics` and `/status` on a unix socket; HAProxy's health port has them under `/updater/`. */
+/**
+ * `/metrics`, `/status`, `/ready` and `/live` on a unix socket; HAProxy's health port has them
+ * under `/updater/`.
+ */
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { dirname } from "node:path";
 import type { BackendState, RefusedEntry } from "../../haproxy/model";
 import type { DiscoveryMode } from "../settings";
+import type { Health } from "./health";
 
 /** The JSON of `/status`. */
 export interface UpdaterStatus {
@@ -30,19 +34,24 @@ export interface UpdaterStatus {
   readonly outOfSlice: readonly { readonly name: string; readonly seconds: number }[];
 }
 
-/** Serves both texts. Replaces a killed updater's socket. */
+/** Serves the texts. Replaces a killed updater's socket. */
 export function serveStatus(
   socketPath: string,
   metrics: () => string,
   status: () => UpdaterStatus,
+  health: Pick<Health, "notReady" | "notLive">,
 ): Promise<Server> {
   const server = createServer((request, response) => {
     const put = (code: number, type: string, text: string): void => {
       response.writeHead(code, { "content-type": type });
       response.end(text);
     };
+    const answer = (reason: string | undefined): void =>
+      put(reason === undefined ? 200 : 503, "text/plain", `${reason ?? "ok"}\n`);
     if (request.url === "/metrics") put(200, "text/plain; version=0.0.4", metrics());
     else if (request.url === "/status") put(200, "application/json", JSON.stringify(status()));
+    else if (request.url === "/ready") answer(health.notReady);
+    else if (request.url === "/live") answer(health.notLive);
     else put(404, "text/plain", "not found\n");
   });
   mkdirSync(dirname(socketPath), { recursive: true });

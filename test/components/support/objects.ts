@@ -61,7 +61,14 @@ export function settingsOf(recording: Recording<unknown>): UpdaterSettings {
 
 /** The ConfigMap with the updater's script and settings. */
 export function updaterFiles(recording: Recording<unknown>): Readonly<Record<string, string>> {
-  return recording.find(CONFIG_MAP, "haproxy-updater").inputs["data"] as Record<string, string>;
+  return updaterConfigMap(recording).inputs["data"] as Record<string, string>;
+}
+
+/** The same as a resource. */
+export function updaterConfigMap(recording: Recording<unknown>): Recorded {
+  const found = recording.resources.find(({ name }) => name.startsWith("haproxy-updater-"));
+  assert.ok(found, "the updater's ConfigMap");
+  return found;
 }
 
 /** haproxy.cfg of the variant `mounted`. */

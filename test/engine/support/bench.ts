@@ -114,6 +114,15 @@ export class Bench {
     return engine;
   }
 
+  /** Waits for something that an operation in progress does. */
+  async until(what: string, isSo: () => boolean): Promise<void> {
+    const deadline = Date.now() + 60_000;
+    while (!isSo()) {
+      if (Date.now() > deadline) throw new Error(`not within 60 s: ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
   /** The journal since the last call. */
   takeJournal(): string[] {
     return this.journal.splice(0);

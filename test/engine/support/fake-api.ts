@@ -2,6 +2,8 @@ import { once } from "node:events";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 
+import { FakePods } from "./fake-pods";
+
 type Json = Record<string, unknown>;
 
 const KINDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -9,6 +11,9 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "/apis/apps/v1": { DaemonSet: "daemonsets" },
   "/apis/rbac.authorization.k8s.io/v1": { Role: "roles", RoleBinding: "rolebindings" },
 };
+
+const PODS = "/api/v1/namespaces/kube-system/pods";
+const DAEMON_SET = "/apis/apps/v1/namespaces/kube-system/daemonsets/control-plane-lb";
 
 interface Stored {
   readonly uid: string;
@@ -20,10 +25,11 @@ interface Stored {
 /**
  * A Kubernetes API in memory: objects are what their field managers have applied, key by key.
  *
- * Enough to see what the program writes and deletes; it knows no conflicts, no defaults, no rights,
- * and every DaemonSet is ready.
+ * Enough to see what the program writes and deletes; it knows no conflicts, no defaults and no
+ * rights. The nodes are those that the ConfigMap of the backends names.
  */
 export class FakeApi {
+  readonly pods = new FakePods();
   private readonly objects = new Map<string, Stored>();
   private readonly server = http.createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -91,9 +97,36 @@ export class FakeApi {
     this.objects.get(path("configmaps", name))?.applied.set("kubectl-patch", { data });
   }
 
-  /** Names of all objects, as "configmaps/haproxy-backends". */
+  /** Names of all objects, as "configmaps/haproxy-backends"; hashes at their ends are left out. */
   names(): string[] {
-    return [...this.objects.keys()].map((key) => key.split("/").slice(-2).join("/")).sort();
+    return [...this.objects.keys()].map(shortName).sort();
+  }
+
+  /** Hash of the template of HAProxy's pods. */
+  template(): string {
+    const daemonSet = this.objects.get(DAEMON_SET);
+    const spec = (daemonSet && merged(daemonSet)["spec"]) as Json | undefined;
+    const { metadata } = (spec?.["template"] ?? {}) as { metadata?: Json };
+    const annotations = metadata?.["annotations"] as Record<string, string> | undefined;
+    return annotations?.["control-plane-lb/template"] ?? "";
+  }
+
+  /** As `kubectl delete` does. */
+  delete(kind: string, name: string): void {
+    for (const key of this.objects.keys())
+      if (key.endsWith(`/${kind}/${name}`)) this.objects.delete(key);
+  }
+
+  private answerPods(method: string, path: string): Json | undefined {
+    const list = this.annotations("haproxy-backends")["control-plane-lb/control-plane-nodes"];
+    const names = JSON.parse(list ?? "[]") as string[];
+    if (path === "/api/v1/nodes") return { items: this.pods.nodes(names) };
+    if (path === PODS) return { items: this.pods.list(names, this.template()) };
+    if (!path.startsWith(`${PODS}/`)) return undefined;
+    const name = path.slice(PODS.length + 1);
+    this.note(`${method} pods/${name}`);
+    this.pods.delete(name);
+    return {};
   }
 
   async stop(): Promise<void> {
@@ -111,7 +144,9 @@ export class FakeApi {
       }));
       return [200, { kind: "APIResourceList", resources }];
     }
-    const short = url.pathname.split("/").slice(-2).join("/");
+    const pods = this.answerPods(method, url.pathname);
+    if (pods !== undefined) return [200, pods];
+    const short = shortName(url.pathname);
     const stored = this.objects.get(url.pathname);
     if (method === "PATCH") {
       const manager = url.searchParams.get("fieldManager") ?? "";
@@ -135,6 +170,11 @@ export class FakeApi {
     }
     return [200, merged(stored)];
   }
+}
+
+function shortName(key: string): string {
+  const short = key.split("/").slice(-2).join("/");
+  return short.replace(/^(configmaps\/control-plane-lb-updater)-[0-9a-f]{10}$/, "$1");
 }
 
 function path(plural: string, name: string): string {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { get } from "node:http";
+import { get, type RequestListener, type ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -63,14 +63,15 @@ describe("the running updater", function () {
     const log = createLog((line) => lines.push(line));
     running = run(settings, log, stop.signal, { tickMs: 100, retryMs: 100 });
   };
-  const ask = (path: string): Promise<string> =>
+  const request = (path: string): Promise<{ code: number | undefined; body: string }> =>
     new Promise((resolve, reject) => {
       get({ socketPath: join(folder, "updater.sock"), path, agent: false }, (answer) => {
         let body = "";
         answer.on("data", (chunk: Buffer) => (body += chunk.toString()));
-        answer.on("end", () => resolve(body));
+        answer.on("end", () => resolve({ code: answer.statusCode, body }));
       }).on("error", reject);
     });
+  const ask = async (path: string): Promise<string> => (await request(path)).body;
   const statusOf = async (): Promise<UpdaterStatus> =>
     JSON.parse(await ask("/status")) as UpdaterStatus;
   const synced = (): Promise<unknown> =>
@@ -113,5 +114,31 @@ describe("the running updater", function () {
     }
     await waitFor("the backends", async () => (await statusOf()).revision === "7");
     assert.deepEqual((await statusOf()).problems.join(), "");
+  });
+
+  it("is live and not ready while no API server answers", async () => {
+    const answering = api.listeners("request");
+    api.removeAllListeners("request");
+    api.on("request", (_, response: ServerResponse) => response.writeHead(500).end());
+    start({ m1: "10.0.0.1:6443" });
+    await waitFor("the socket", async () => (await request("/live")).code === 200);
+    assert.deepEqual(await request("/ready"), {
+      code: 503,
+      body: "no API server has listed the backends yet: see /status\n",
+    });
+    api.removeAllListeners("request");
+    for (const answer of answering) api.on("request", answer as RequestListener);
+    await waitFor("ready", async () => (await request("/ready")).code === 200);
+  });
+
+  it("stays ready when the API servers go away", async () => {
+    start({ m1: "10.0.0.1:6443" });
+    await waitFor("ready", async () => (await request("/ready")).code === 200);
+    api.removeAllListeners("request");
+    api.on("request", (_, response: ServerResponse) => response.writeHead(500).end());
+    api.closeAllConnections();
+    const failed = async () => (await statusOf()).problems.join().includes("SyncFailed");
+    await waitFor("a failed sync", failed);
+    assert.equal((await request("/ready")).code, 200);
   });
 });

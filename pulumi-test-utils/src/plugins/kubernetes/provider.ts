@@ -52,9 +52,6 @@ export function kubernetesProvider(host: Host): Provider {
   });
 
   const waitOptions = (urn: string, inputs: KubernetesObject, timeoutSeconds: number) => {
-    if (annotation(inputs, "waitFor") !== "") {
-      throw new Error("stand-in of the kubernetes provider: pulumi.com/waitFor is not there");
-    }
     const annotated = Number(annotation(inputs, "timeoutSeconds"));
     const seconds = timeoutSeconds || annotated || DEFAULT_TIMEOUT_SECONDS;
     const status = (line: string) => host.log("info", urn, line, true);
@@ -190,7 +187,9 @@ export function kubernetesProvider(host: Host): Provider {
           );
         }
         const path = await api.path(old.live, old.live.metadata?.name);
-        const live = await api.request("GET", path).catch((cause: unknown) => {
+        // after a cancellation this fails as well: the change is in no state
+        const { cancelled: signal } = host;
+        const live = await api.request("GET", path, { signal }).catch((cause: unknown) => {
           throw new Error(
             `update of resource "${urn}" failed: ${(error as Error).message}\n` +
               `unable to get cluster state: ${(cause as Error).message}`,

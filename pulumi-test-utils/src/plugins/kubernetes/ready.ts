@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isObject, type Properties } from "../../wire";
 import type { Api } from "./api";
-import { isAnnotated, type KubernetesObject } from "./object";
+import { annotation, isAnnotated, type KubernetesObject } from "./object";
 
 /** Interval between two reads of an object, in milliseconds. */
 const POLL_MS = 500;
@@ -35,6 +35,27 @@ export function conditionOf(object: KubernetesObject): Condition | undefined {
   }
 }
 
+/**
+ * The condition of the annotation `pulumi.com/waitFor`: it replaces the built-in one of a write, not
+ * that of a read.
+ *
+ * @throws for any form but `jsonpath={.FIELD...}=VALUE`
+ */
+function customCondition(text: string): Condition | undefined {
+  if (text === "") return undefined;
+  const [, path, value] = /^jsonpath=\{((?:\.\w+)+)\}=(.+)$/.exec(text) ?? [];
+  if (path === undefined) {
+    throw new Error(`stand-in of the kubernetes provider: pulumi.com/waitFor ${text} is not there`);
+  }
+  return (object) => {
+    const found = path
+      .slice(1)
+      .split(".")
+      .reduce<unknown>((node, key) => (isObject(node) ? node[key] : undefined), object);
+    return found === value ? undefined : `Waiting for ${text.slice("jsonpath=".length)}`;
+  };
+}
+
 /** Settings of a wait. */
 export interface WaitOptions {
   readonly inputs: KubernetesObject;
@@ -53,7 +74,7 @@ export async function untilReady(
   made: KubernetesObject,
   options: WaitOptions,
 ): Promise<KubernetesObject> {
-  const condition = conditionOf(made);
+  const condition = customCondition(annotation(options.inputs, "waitFor")) ?? conditionOf(made);
   if (condition === undefined || isAnnotated(options.inputs, "skipAwait")) return made;
   const name = made.metadata?.name ?? "";
   const isToken = made.kind === "Secret";
