@@ -16,11 +16,19 @@ options:
 
 const log = (line: string) => console.log(`${new Date().toISOString().slice(11, 19)} ${line}`);
 
-/** kubeadm's own waits for what a slow computer does late; they end at the first success. */
-function slowKubeadm(hours: number) {
+/**
+ * kubeadm's own waits for what a slow computer does late; they end at the first success. A single
+ * controller manager and scheduler need no leader, and would end whenever a renewal is late.
+ */
+function slowKubeadm(hours: number, nodes: number) {
   const names = ["controlPlaneComponentHealthCheck", "kubeletHealthCheck", "kubernetesAPICall"];
   const timeouts = Object.fromEntries([...names, "etcdAPICall"].map((name) => [name, `${hours}h`]));
-  return { initConfiguration: { timeouts }, joinConfiguration: { timeouts } };
+  const single = { extraArgs: [{ name: "leader-elect", value: "false" }] };
+  return {
+    initConfiguration: { timeouts },
+    joinConfiguration: { timeouts },
+    clusterConfiguration: nodes > 1 ? {} : { controllerManager: single, scheduler: single },
+  };
 }
 
 async function main(argv: string[]): Promise<void> {
@@ -42,7 +50,7 @@ async function main(argv: string[]): Promise<void> {
   try {
     const { endpoint } = await startCluster(lab, {
       log,
-      overrides: { kubeadm: slowKubeadm(hours) },
+      overrides: { kubeadm: slowKubeadm(hours, cluster.controlPlaneNodes.length) },
     });
     log(`up is done; endpoint ${endpoint.host}:${endpoint.port}`);
     await waitUntil("HAProxy on every machine", { seconds: hours * 3600, everyMs: 5000 }, () =>

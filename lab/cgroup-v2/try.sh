@@ -59,7 +59,7 @@ rm -rf --one-file-system "$root"
 echo "QEMU runs; its console: $work/console.log" >&2
 quietly qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 6144 -nic none -no-reboot \
   -kernel "$work/vmlinuz" -initrd "$work/initrd" \
-  -append "console=ttyS0 root=LABEL=root rw systemd.default_timeout_start_sec=1800" \
+  -append "console=ttyS0 root=LABEL=root rw systemd.default_timeout_start_sec=1800 mitigations=off" \
   -drive "file=$work/disk.img,format=raw,if=virtio,cache=unsafe" \
   -display none -serial "file:$work/console.log" -serial "file:$output"
 cat "$output"
