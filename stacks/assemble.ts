@@ -52,6 +52,7 @@ function machines(nodes: Parsed["nodes"], targets: ReadonlyMap<string, SshTarget
       ssh: targets.get(name) as SshTarget,
       generation: node.generation,
       lost: node.lost,
+      away: node.away,
     }));
 }
 

@@ -100,11 +100,16 @@ function nodeConflicts({ nodes, loadBalancers }: Known): ValidationError[] {
       message: `got ${entries.length}, expected 1 to ${limit}`,
     });
   }
-  if (entries.length > 0 && entries.every(([, node]) => node.lost)) {
+  if (entries.length > 0 && entries.every(([, node]) => node.lost || node.away)) {
     errors.push({
       path: "nodes",
-      message: "all are lost: at least one must be reachable",
+      message: "all are lost or away: at least one must be reachable",
     });
+  }
+  for (const [path, { lost, away }] of machinesOf({ nodes, loadBalancers })) {
+    if (!lost || !away) continue;
+    const message = "is both lost and away: lost is gone for good, away comes back";
+    errors.push({ path, message });
   }
   const addresses = new Map<string, string>();
   const hosts = new Map<string, string>();
@@ -234,7 +239,9 @@ function topologyConflicts({
 }: Known): ValidationError[] {
   if (topology !== "external") return [];
   const names = Object.keys(loadBalancers);
-  const lost = Object.values(names.length > 0 ? loadBalancers : {}).every((host) => host.lost);
+  const lost = Object.values(names.length > 0 ? loadBalancers : {}).every(
+    (host) => host.lost || host.away,
+  );
   const noCa =
     bootstrap === "none" && kubeconfig !== undefined && caOfKubeconfig(kubeconfig) === undefined;
   return [
@@ -245,7 +252,7 @@ function topologyConflicts({
         message: `is the name of a control-plane node too: each host needs its own (without loadBalancers, HAProxy runs on the control-plane nodes)`,
       })),
     ...(names.length > 0 && lost
-      ? [{ path: "loadBalancers", message: "all are lost: at least one must be reachable" }]
+      ? [{ path: "loadBalancers", message: "all are lost or away: at least one must be reachable" }]
       : []),
     ...(noCa
       ? [

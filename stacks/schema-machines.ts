@@ -44,6 +44,11 @@ export const nodeSchema = keys({
     .describe(
       "`true` for a machine that is [gone for good](operations.md#a-machine-is-gone-for-good): nothing runs there any more, and you can remove it without reaching it.",
     ),
+  away: flag()
+    .default(false)
+    .describe(
+      "`true` for a machine that is [off for repair](operations.md#a-machine-is-off-for-repair): nothing runs there, and it stays a member of the cluster and a backend. Without the key, the next `up` makes its changes there.",
+    ),
 });
 
 /** How the program reaches the machines. */

@@ -34,6 +34,8 @@ export interface NodeSettings {
   readonly generation: number;
   /** Gone for good: no command runs there any more, not even on removal. */
   readonly lost: boolean;
+  /** Off for repair: it stays a member, and its scripts run again when it is back. */
+  readonly away: boolean;
 }
 
 /** The configuration, validated and complete. Times are numbers, their unit is in the name. */

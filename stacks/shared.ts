@@ -49,12 +49,12 @@ export function haproxySettings(settings: Settings): UpdaterChoices {
   };
 }
 
-/** One Host per machine. */
+/** One Host per machine; a warning names those that are off for repair. */
 export function hostsOf(nodes: readonly NodeSettings[]): Host[] {
-  return nodes.map(
-    ({ name, address, ssh, generation, lost }) =>
-      new Host(name, { address, target: ssh, generation, lost }),
-  );
+  return nodes.map(({ name, address, ssh, generation, lost, away }) => {
+    if (away) void pulumi.log.warn(`${name} is away: nothing runs there until the key away goes`);
+    return new Host(name, { address, target: ssh, generation, lost, away });
+  });
 }
 
 /**

@@ -6,7 +6,7 @@ import { runScript } from "./ssh";
 /** Time limit for one host, in ms: four HTTP requests of up to 3 s each, on a slow machine. */
 const HOST_MS = 40_000;
 
-/** Reads the status of every load-balancer host that is not marked as lost, in parallel. */
+/** Reads the status of every load-balancer host that is neither lost nor away, in parallel. */
 export function askHosts(settings: Settings): Promise<HostStatus[]> {
   const { ports, topology, loadBalancers } = settings;
   const expected = {
@@ -17,7 +17,7 @@ export function askHosts(settings: Settings): Promise<HostStatus[]> {
   const updater = topology === "external" || settings.daemonset.variant === "sidecar";
   return Promise.all(
     loadBalancersOf(settings)
-      .filter((node) => !node.lost)
+      .filter((node) => !node.lost && !node.away)
       .map(async ({ name, address, ssh }) => {
         try {
           const ran = await runScript(ssh, statusScript({ address, ports, updater }), HOST_MS);

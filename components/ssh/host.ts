@@ -15,12 +15,15 @@ export interface HostArgs {
   readonly generation: number;
   /** Gone for good: nothing runs there any more. */
   readonly lost: boolean;
+  /** Off for repair: its scripts stay as they are until it is back. */
+  readonly away: boolean;
 }
 
 /** A machine; its scripts are its children, named `${name}-...`. */
 export class Host extends pulumi.ComponentResource {
   readonly generation: number;
   readonly lost: boolean;
+  readonly away: boolean;
   readonly address: string;
   private readonly target: SshTarget;
 
@@ -32,6 +35,7 @@ export class Host extends pulumi.ComponentResource {
     super(componentType("Host"), name, {}, options);
     this.generation = args.generation;
     this.lost = args.lost;
+    this.away = args.away;
     this.address = args.address;
     this.target = args.target;
     this.registerOutputs({});
@@ -40,6 +44,11 @@ export class Host extends pulumi.ComponentResource {
   /** The machine's SSH host key, `TYPE BASE64`. */
   get hostKey(): string {
     return this.target.hostKey;
+  }
+
+  /** Scripts can run there now. */
+  get reachable(): boolean {
+    return !this.lost && !this.away;
   }
 
   /** Installs a part on this machine; deleting the resource removes the part. */
@@ -59,13 +68,13 @@ export class Host extends pulumi.ComponentResource {
   /** Runs a script on this machine. The resource belongs to `owner`; default: this host. */
   run(
     what: string,
-    args: Omit<RemoteScriptArgs, "target" | "lost">,
+    args: Omit<RemoteScriptArgs, "target" | "lost" | "away">,
     options: { readonly dependsOn?: readonly pulumi.Resource[]; readonly owner?: Host } = {},
   ): remote.Command {
     const owner = options.owner ?? this;
     return remoteScript(
       `${owner.name}-${what}`,
-      { ...args, target: this.target, lost: this.lost },
+      { ...args, target: this.target, lost: this.lost, away: this.away },
       { parent: owner, dependsOn: [...(options.dependsOn ?? [])] },
     );
   }

@@ -10,7 +10,7 @@ import { kubeadmAdvice } from "./kubeadm-advice";
 
 /** Arguments of {@link kubeadmCluster} and of its steps. */
 export interface KubeadmClusterArgs {
-  /** The control-plane nodes; the first that is not lost is the init node. */
+  /** The control-plane nodes; the first that is neither lost nor away is the init node. */
   readonly hosts: readonly Host[];
   readonly settings: KubeadmSettings;
   /** Run `kubeadm reset` when the whole stack is destroyed? */
@@ -43,15 +43,15 @@ export function kubeadmCluster(
   const joinCredentials = initNodeJoinCredentials(args.hosts, dependsOn);
   const initialized = bootstrapInitNode(args, joinCredentials, dependsOn);
   const controlPlaneNodes = joinMembers(args, initialized, dependsOn);
-  const live = args.hosts.filter(({ lost }) => !lost);
+  const live = args.hosts.filter(({ reachable }) => reachable);
   const bootstraps = live.flatMap(({ name }) => controlPlaneNodes.get(name) ?? []);
   return { controlPlaneNodes, kubeconfig: adminKubeconfig(args.hosts, bootstraps) };
 }
 
-/** The host that may run `kubeadm init`: the first that is not lost. */
+/** The host that may run `kubeadm init`: the first that is neither lost nor away. */
 export function initNodeOf(hosts: readonly Host[]): Host {
-  const initNode = hosts.find(({ lost }) => !lost);
-  if (initNode === undefined) throw new Error("kubeadm: no host that is not lost");
+  const initNode = hosts.find(({ reachable }) => reachable);
+  if (initNode === undefined) throw new Error("kubeadm: no host that is neither lost nor away");
   return initNode;
 }
 
@@ -62,7 +62,10 @@ export function initNodeJoinCredentials(
 ): remote.Command[] {
   const initNode = initNodeOf(hosts);
   const issued: remote.Command[] = [];
-  for (const issuer of othersOf(hosts, initNode)) {
+  // the usual init node has the credentials of a host that is away in the state; another has none
+  const isUsual = initNode === hosts.find(({ lost }) => !lost);
+  const issuers = othersOf(hosts, initNode).filter(({ reachable }) => reachable || isUsual);
+  for (const issuer of issuers) {
     issued.push(issueJoinCredentials(issuer, initNode, [...dependsOn, ...issued]));
   }
   return issued;

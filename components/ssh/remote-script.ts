@@ -28,9 +28,11 @@ export interface RemoteScriptArgs {
   readonly secret?: boolean;
   /** The host is gone for good: whatever changes, nothing runs there any more. Default: false */
   readonly lost?: boolean;
+  /** The host is off for repair: nothing runs there until it is back. Default: false */
+  readonly away?: boolean;
 }
 
-/** Inputs that a lost host's resource keeps as they are. */
+/** Inputs that the resource of a host that cannot be reached keeps as they are. */
 const INPUTS = ["connection", "create", "update", "delete", "stdin", "logging"];
 
 /**
@@ -47,7 +49,8 @@ export function remoteScript(
   args: RemoteScriptArgs,
   options: pulumi.CustomResourceOptions,
 ): remote.Command {
-  const { target, script, removes = false, again, secret = false, lost = false } = args;
+  const { target, script, removes = false, again, secret = false } = args;
+  const { lost = false, away = false } = args;
   const shell = target.user === "root" ? "sh -s --" : "sudo -n sh -s --";
   return new remote.Command(
     name,
@@ -62,7 +65,8 @@ export function remoteScript(
     },
     pulumi.mergeOptions(options, {
       ...(secret ? { additionalSecretOutputs: ["stdout", "stderr"] } : {}),
-      ...(lost ? { ignoreChanges: INPUTS, retainOnDelete: true } : {}),
+      ...(lost || away ? { ignoreChanges: INPUTS } : {}),
+      ...(lost ? { retainOnDelete: true } : {}),
     }),
   );
 }

@@ -214,3 +214,49 @@ function withoutSecrets(inputs: Readonly<Record<string, unknown>>): Record<strin
   const secret = ["connection", "stdin", "kubeconfig"];
   return Object.fromEntries(Object.entries(inputs).filter(([key]) => !secret.includes(key)));
 }
+
+describe("a node that is away", () => {
+  const nodes = { m1: node(11, { away: true }), m2: node(12), m3: node(13) };
+
+  it("keeps its resources unchanged, and is not removed with them", async () => {
+    const recording = await recordStack({ nodes });
+    const own = recording.all(COMMAND).filter(({ inputs }) => {
+      return (inputs["connection"] as { host: string }).host === "10.0.0.11";
+    });
+    assert.deepEqual(own.map(({ name }) => name).sort(), [
+      "m1-bootstrap",
+      "m1-forward",
+      "m1-preflight",
+    ]);
+    for (const { options } of own) {
+      assert.equal(options.retainOnDelete, false);
+      for (const input of ["connection", "stdin", "create", "update", "delete"]) {
+        assert.ok(options.ignoreChanges.includes(input), input);
+      }
+    }
+  });
+
+  it("stays a backend and a member, and leaves the init to the next node", async () => {
+    const recording = await recordStack({ nodes });
+    const names = recording.resources.map(({ name }) => name);
+    for (const name of ["backends-key-m1", "m2-kubeconfig", "m2-join-credentials-from-m3"]) {
+      assert.ok(names.includes(name), name);
+    }
+    const list = recording.find(
+      "kubernetes:core/v1:ConfigMapPatch",
+      "backends-control-plane-nodes",
+    );
+    assert.match(JSON.stringify(list.inputs), /m1.*m2.*m3/);
+  });
+
+  it("changes no script of the other nodes", async () => {
+    const last = { m1: node(11), m2: node(12), m3: node(13, { away: true }) };
+    const [before, after] = [
+      await recordStack({ nodes: { ...last, m3: node(13) } }),
+      await recordStack({ nodes: last }),
+    ];
+    const scripts = (recording: typeof before) =>
+      new Map(recording.all(COMMAND).map(({ name, inputs }) => [name, inputs["stdin"]]));
+    assert.deepEqual(scripts(after), scripts(before));
+  });
+});

@@ -7,6 +7,7 @@ import { clientTests } from "./cluster/clients";
 import { CONTROL_PLANE_NODES } from "./cluster/control-plane";
 import { faultTests } from "./cluster/faults";
 import { controlPlaneOn } from "./cluster/shared-control-plane";
+import { rollTests } from "./cluster/rolls";
 import { nodeLifecycle } from "./cluster/node-lifecycle";
 import { updaterTests } from "./cluster/updater";
 import { variantTests } from "./cluster/variants";
@@ -44,5 +45,6 @@ describe("three control-plane nodes with HAProxy in a DaemonSet", function () {
   updaterTests(plane);
   faultTests(plane);
   variantTests(plane);
+  rollTests(plane);
   nodeLifecycle(plane);
 });

@@ -118,8 +118,7 @@ export class FakeApi {
   }
 
   private answerPods(method: string, path: string): Json | undefined {
-    const list = this.annotations("haproxy-backends")["control-plane-lb/control-plane-nodes"];
-    const names = JSON.parse(list ?? "[]") as string[];
+    const names = this.nodeNames();
     if (path === "/api/v1/nodes") return { items: this.pods.nodes(names) };
     if (path === PODS) return { items: this.pods.list(names, this.template()) };
     if (!path.startsWith(`${PODS}/`)) return undefined;
@@ -168,7 +167,15 @@ export class FakeApi {
       this.objects.delete(url.pathname);
       this.note(`${method} ${short}`);
     }
-    return [200, merged(stored)];
+    const object = merged(stored);
+    if (object["kind"] !== "DaemonSet") return [200, object];
+    const status = this.pods.status(this.nodeNames(), this.template(), stored.generation);
+    return [200, { ...object, status }];
+  }
+
+  private nodeNames(): string[] {
+    const list = this.annotations("haproxy-backends")["control-plane-lb/control-plane-nodes"];
+    return JSON.parse(list ?? "[]") as string[];
   }
 }
 
@@ -184,11 +191,10 @@ function path(plural: string, name: string): string {
 function merged({ uid, generation, applied }: Stored): Json {
   const object = [...applied.values()].reduce<Json>(merge, {});
   const metadata: Json = { ...(object["metadata"] as Json), uid, generation };
-  const ready = object["kind"] === "DaemonSet" ? { status: readyStatus(generation) } : {};
   const token = Buffer.from(tokenOf(String(metadata["name"]))).toString("base64");
   const filled =
     object["type"] === "kubernetes.io/service-account-token" ? { data: { token } } : {};
-  return { ...object, metadata, ...ready, ...filled };
+  return { ...object, metadata, ...filled };
 }
 
 function merge(into: Json, from: Json): Json {
@@ -207,15 +213,4 @@ function isObject(value: unknown): value is Json {
 /** What the token controller writes into a Secret of this name. */
 function tokenOf(secret: string): string {
   return `eyJhbGciOiJSUzI1NiIsImtpZCI6Im5vbmUifQ.claims-of-${secret}.signature`;
-}
-
-function readyStatus(observedGeneration: number): Json {
-  return {
-    observedGeneration,
-    desiredNumberScheduled: 3,
-    currentNumberScheduled: 3,
-    updatedNumberScheduled: 3,
-    numberAvailable: 3,
-    numberReady: 3,
-  };
 }

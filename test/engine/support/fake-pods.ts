@@ -46,6 +46,21 @@ export class FakePods {
     return [...this.pods].map(([node, pod]) => this.podOf(node, pod));
   }
 
+  /** Status of the DaemonSet, after one step of the controller. */
+  status(names: readonly string[], template: string, generation: number): Json {
+    this.step(names, template);
+    const all = [...this.pods];
+    const working = all.filter(([node, pod]) => !this.off.has(node) && !this.crashes(pod.template));
+    return {
+      observedGeneration: generation,
+      desiredNumberScheduled: names.length,
+      currentNumberScheduled: all.length,
+      updatedNumberScheduled: all.filter(([, pod]) => pod.template === template).length,
+      numberAvailable: working.length,
+      numberReady: working.length,
+    };
+  }
+
   /** `DELETE` of a pod: the next step makes a new one. */
   delete(pod: string): void {
     this.pods.delete(pod.replace(/^haproxy-/, ""));

@@ -114,10 +114,20 @@ describe("conflicts between settings", () => {
     ]);
   });
 
+  it("refuses a node that is both lost and away", () => {
+    const nodes = {
+      m1: { address: "10.0.0.11" },
+      m2: { address: "10.0.0.12", lost: true, away: true },
+    };
+    assert.deepEqual(validationErrors({ nodes }), [
+      "nodes.m2: is both lost and away: lost is gone for good, away comes back",
+    ]);
+  });
+
   it("demands one node that is not lost, and at most nine nodes", () => {
     assert.match(
       validationErrors({ nodes: { m1: { address: "10.0.0.11", lost: true } } })[0] ?? "",
-      /^nodes: all are lost/,
+      /^nodes: all are lost or away/,
     );
     const nodes = Object.fromEntries(
       Array.from({ length: 10 }, (_, n) => [`m${n}`, { address: `10.0.0.${n + 1}` }]),
@@ -252,7 +262,7 @@ describe("load-balancer hosts", () => {
     );
     assert.deepEqual(
       validationErrors({ ...external, loadBalancers: { lb1: { ...lb1, lost: true } } }),
-      ["loadBalancers: all are lost: at least one must be reachable"],
+      ["loadBalancers: all are lost or away: at least one must be reachable"],
     );
   });
 

@@ -148,7 +148,7 @@ describe("readSettings", () => {
 
   it("names an unknown key inside a node, and what there is", () => {
     assert.deepEqual(validationErrors({ nodes: { m1: { address: "10.0.0.11", adress: "x" } } }), [
-      "nodes.m1.adress: unknown key; known here: address, sshHost, sshPort, hostKey, hostKeyFile, generation, lost",
+      "nodes.m1.adress: unknown key; known here: address, sshHost, sshPort, hostKey, hostKeyFile, generation, lost, away",
     ]);
   });
 
