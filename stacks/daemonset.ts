@@ -7,6 +7,7 @@ import { mountedConfig } from "../pod/mounted-pod";
 import type { Host } from "../components/ssh/host";
 import { portForward } from "../components/ssh/port-forward";
 import { preflights } from "../components/ssh/preflight";
+import { reachability } from "../components/ssh/reachability";
 import { supportsPreStopHandover } from "../host/forward/forward-settings";
 import { bundleUpdater } from "../updater/bundle";
 import {
@@ -122,6 +123,13 @@ function loadBalance(
         ),
       ]
     : nodes.map((node) => backendKey(backends, node, ports.api));
+  const hosts = controlPlaneNodes.map(({ host }) => host);
+  const reached = reachability(
+    hosts,
+    hosts,
+    { lbPort: ports.lb, forwardTo: ports.api },
+    controlPlaneNodes.map(({ ready }) => ready),
+  );
   new HaproxyDaemonSet(
     "haproxy",
     {
@@ -130,7 +138,7 @@ function loadBalance(
       haproxyResources: haproxy.resources,
       ...(mounted ? {} : { updater: { ...updater, script: bundleUpdater() } }),
       imagePullSecrets: settings.imagePullSecrets,
-      dependsOn: [...access, ...keys],
+      dependsOn: [...access, ...keys, ...reached],
     },
     inCluster,
   );

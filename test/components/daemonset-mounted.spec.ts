@@ -83,7 +83,10 @@ describe("the mounted haproxy.cfg", () => {
   it("is created before the first pod, which mounts it", async () => {
     const recording = await stack();
     const { daemonSet, pod } = daemonSetOf(recording);
-    assert.deepEqual(recording.dependencies(daemonSet), ["backends-haproxy.cfg"]);
+    assert.deepEqual(recording.dependencies(daemonSet).sort(), [
+      "backends-haproxy.cfg",
+      ...["m1-reachability", "m2-reachability", "m3-reachability"],
+    ]);
     assert.match(JSON.stringify(pod["volumes"]), /"name":"haproxy-backends"/);
   });
 
