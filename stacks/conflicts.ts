@@ -103,7 +103,8 @@ function nodeConflicts({ nodes, loadBalancers }: Known): ValidationError[] {
   if (entries.length > 0 && entries.every(([, node]) => node.lost)) {
     errors.push({
       path: "nodes",
-      message: "all are lost: at least one must be reachable",
+      message:
+        "all are lost: at least one must be reachable; if the whole site is gone, `pulumi stack rm --force` removes the stack (docs/operations.md)",
     });
   }
   const addresses = new Map<string, string>();

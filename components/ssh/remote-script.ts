@@ -1,6 +1,6 @@
 import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { connectionTo } from "./connection";
+import { connectionTo, unknownInputs } from "./connection";
 import type { SshTarget } from "./ssh-target";
 
 /** A script for one host. */
@@ -43,6 +43,7 @@ export function remoteScript(
   options: pulumi.CustomResourceOptions,
 ): remote.Command {
   const { target, script, removes = false, secret = false, lost = false } = args;
+  const unknown = unknownInputs(target);
   const shell = target.user === "root" ? "sh -s --" : "sudo -n sh -s --";
   return new remote.Command(
     name,
@@ -57,6 +58,7 @@ export function remoteScript(
     },
     pulumi.mergeOptions(options, {
       ...(secret ? { additionalSecretOutputs: ["stdout", "stderr"] } : {}),
+      ...(unknown.length > 0 ? { ignoreChanges: unknown } : {}),
       ...(lost ? { ignoreChanges: INPUTS, retainOnDelete: true } : {}),
     }),
   );

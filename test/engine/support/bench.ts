@@ -17,6 +17,8 @@ export class Bench {
   /** All changes, in order: "m1 forward apply", "DELETE configmaps/haproxy-backends". */
   readonly journal: string[] = [];
   readonly userKey = keyPair();
+  /** Another operator's, whom the hosts know too. */
+  readonly colleagueKey = keyPair();
   readonly hostKey = keyPair();
   /**
    * Answers of scripts instead of the usual ones, by the script's name; a function is called when
@@ -37,7 +39,10 @@ export class Bench {
   }
 
   async addHost(name: string): Promise<void> {
-    const keys = { host: this.hostKey.private, user: this.userKey.private };
+    const keys = {
+      host: this.hostKey.private,
+      users: [this.userKey.private, this.colleagueKey.private],
+    };
     this.hosts.set(name, await FakeHost.start(name, keys, (run) => this.answer(run)));
   }
 
