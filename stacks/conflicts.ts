@@ -103,7 +103,8 @@ function nodeConflicts({ nodes, loadBalancers }: Known): ValidationError[] {
   if (entries.length > 0 && entries.every(([, node]) => node.lost || node.away)) {
     errors.push({
       path: "nodes",
-      message: "all are lost or away: at least one must be reachable",
+      message:
+        "all are lost or away: at least one must be reachable; if the whole site is gone, `pulumi stack rm --force` removes the stack (docs/operations.md)",
     });
   }
   for (const [path, { lost, away }] of machinesOf({ nodes, loadBalancers })) {

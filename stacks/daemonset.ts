@@ -7,6 +7,7 @@ import { mountedConfig } from "../pod/mounted-pod";
 import type { Host } from "../components/ssh/host";
 import { portForward } from "../components/ssh/port-forward";
 import { preflights } from "../components/ssh/preflight";
+import { reachability } from "../components/ssh/reachability";
 import { supportsPreStopHandover } from "../host/forward/forward-settings";
 import { bundleUpdater } from "../updater/bundle";
 import {
@@ -128,6 +129,13 @@ function loadBalance(
         ),
       ]
     : nodes.map((node) => backendKey(backends, node, ports.api));
+  const hosts = controlPlaneNodes.map(({ host }) => host);
+  const reached = reachability(
+    hosts,
+    hosts,
+    { lbPort: ports.lb, forwardTo: ports.api },
+    controlPlaneNodes.map(({ ready }) => ready),
+  );
   new HaproxyDaemonSet(
     "haproxy",
     {
@@ -138,7 +146,7 @@ function loadBalance(
       imagePullSecrets: settings.imagePullSecrets,
       nodes,
       connection,
-      dependsOn: [...access, ...keys],
+      dependsOn: [...access, ...keys, ...reached],
     },
     inCluster,
   );

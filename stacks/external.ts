@@ -17,6 +17,7 @@ import {
 import { haproxyService } from "../components/ssh/haproxy-service";
 import type { Host } from "../components/ssh/host";
 import { preflight } from "../components/ssh/preflight";
+import { reachability } from "../components/ssh/reachability";
 import { updaterService, updaterToken } from "../components/ssh/updater-service";
 import { bundleUpdater } from "../updater/bundle";
 import {
@@ -90,7 +91,13 @@ function newCluster(
   const kubeadm = kubeadmArgs(settings, controlPlaneNodes);
   const joinCredentials = initNodeJoinCredentials(controlPlaneNodes, checked);
   const ca = clusterCa(kubeadm, joinCredentials, checked);
-  const serving = balance(loadBalancers, ca.certificate, [...checked, ca.created], settings);
+  const hosts = [...new Set([...controlPlaneNodes, ...loadBalancers])];
+  const serving = reached(
+    hosts,
+    loadBalancers,
+    balance(loadBalancers, ca.certificate, [...checked, ca.created], settings),
+    settings,
+  );
   const prepared = [...checked, ca.created, ...serving];
   const initNode = initNodeOf(controlPlaneNodes);
   const first = bootstrapInitNode(kubeadm, joinCredentials, prepared);
@@ -116,7 +123,12 @@ function existingCluster(
 ): StackOutputs {
   const kubeconfig = pulumi.secret(text);
   const ca = pulumi.output(caOfKubeconfig(text) ?? "");
-  const serving = balance(loadBalancers, ca, checked, settings);
+  const serving = reached(
+    loadBalancers,
+    loadBalancers,
+    balance(loadBalancers, ca, checked, settings),
+    settings,
+  );
   const nodes = settings.nodes.filter(({ lost }) => !lost);
   const controlPlaneNodes = nodes.map(({ name, address }) => ({ name, address, dependsOn: [] }));
   const { backends } = connect(kubeconfig, loadBalancers, serving, settings, controlPlaneNodes);
@@ -155,6 +167,16 @@ function balance(
     done.push(service, haproxyService(host, haproxy, [...dependsOn, ...done, service]));
   }
   return done;
+}
+
+/** What serves, and the proof that these hosts reach it. */
+function reached(
+  hosts: readonly Host[],
+  loadBalancers: readonly Host[],
+  serving: readonly pulumi.Resource[],
+  { ports }: Settings,
+): pulumi.Resource[] {
+  return [...serving, ...reachability(hosts, loadBalancers, { lbPort: ports.lb }, serving)];
 }
 
 /**

@@ -3,6 +3,7 @@ import { daemonsetStack } from "./daemonset";
 import { externalStack } from "./external";
 import { ConfigurationError, type Settings } from "./settings";
 import { settingsFromConfig } from "./read-config";
+import { OF_THIS_PROCESS } from "./ssh-targets";
 
 /**
  * The whole program: reads the stack's configuration, builds the topology, returns the stack's
@@ -22,9 +23,16 @@ export function program(): Promise<Record<string, unknown>> {
   });
 }
 
+function withoutCredentials(reason: string): void {
+  void pulumi.log.warn(`${reason}; the preview does not need it, \`pulumi up\` does`);
+}
+
 function settingsOfStack(): Settings {
   try {
-    return settingsFromConfig(pulumi.runtime.allConfig(), pulumi.getProject());
+    return settingsFromConfig(pulumi.runtime.allConfig(), pulumi.getProject(), {
+      ...OF_THIS_PROCESS,
+      ...(pulumi.runtime.isDryRun() ? { withoutCredentials } : {}),
+    });
   } catch (error) {
     // the operator needs the list of errors, not a stack trace
     if (error instanceof ConfigurationError) throw new pulumi.RunError(error.message);

@@ -19,13 +19,17 @@ const credentials = {
     .meta({ description: "Private key, PEM or OpenSSH.", secret: true }),
   privateKeyFile: text("a path")
     .optional()
-    .describe("Path of the private key's file; `~/` is the home directory."),
+    .describe(
+      "Path of the private key's file; `~/` is the home directory. Its text goes into the state, encrypted: use an [agent](operations.md#several-operators) for a personal key.",
+    ),
   privateKeyPassword: text("a passphrase")
     .optional()
     .meta({ description: "Passphrase of the private key.", secret: true }),
   agentSocketPath: text("a path")
     .optional()
-    .describe("Socket of an SSH agent. Default: `$SSH_AUTH_SOCK`."),
+    .describe(
+      "Socket of an SSH agent; the path goes into the state. Default: `$SSH_AUTH_SOCK`, of which nothing does.",
+    ),
 };
 
 /** One entry of `nodes` or `loadBalancers`. */

@@ -13,9 +13,14 @@ export interface Environment {
    */
   readonly readFile: (path: string) => string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /**
+   * A preview connects to no host: credentials that are not there are no error, and this gets the
+   * reason. @default an error
+   */
+  readonly withoutCredentials?: (reason: string) => void;
 }
 
-const OF_THIS_PROCESS: Environment = {
+export const OF_THIS_PROCESS: Environment = {
   readFile: (path) => readFileSync(resolve(path.replace(/^~(?=\/)/, homedir())), "utf8"),
   env: process.env,
 };
@@ -32,7 +37,10 @@ interface Credentials {
   readonly agentSocketPath?: string | undefined;
 }
 
-type Authentication = Pick<SshEnd, "privateKey" | "privateKeyPassword" | "agentSocketPath">;
+type Authentication = Pick<
+  SshEnd,
+  "privateKey" | "privateKeyPassword" | "agentSocketPath" | "unknownCredentials"
+>;
 
 /**
  * How SSH reaches each machine, by name. Reads the files; adds what is missing or contradictory to
@@ -98,6 +106,18 @@ class Reader {
   ) {}
 
   authentication(path: string, given: Credentials): Authentication {
+    const { withoutCredentials } = this.environment;
+    if (withoutCredentials === undefined) return this.credentials(path, given);
+    const found: ValidationError[] = [];
+    const known = new Reader(found, this.environment).credentials(path, given);
+    const missing = found.filter(({ message }) => /^(cannot be read|no credentials)/.test(message));
+    this.errors.push(...found.filter((error) => missing.length === 0 || !missing.includes(error)));
+    if (missing.length === 0) return known;
+    for (const { path: at, message } of missing) withoutCredentials(`${at}: ${message}`);
+    return { unknownCredentials: true };
+  }
+
+  private credentials(path: string, given: Credentials): Authentication {
     const { privateKeyPassword, agentSocketPath } = given;
     const privateKey = this.either(path, "privateKey", given.privateKey, given.privateKeyFile);
     const some = privateKey ?? given.privateKeyFile ?? agentSocketPath;
@@ -107,7 +127,8 @@ class Reader {
         "no credentials: set privateKeyFile, privateKey (with `pulumi config set --secret --path`) or agentSocketPath, or run with SSH_AUTH_SOCK",
       );
     }
-    if (privateKeyPassword !== undefined && privateKey === undefined) {
+    const keyed = privateKey !== undefined || given.privateKeyFile !== undefined;
+    if (privateKeyPassword !== undefined && !keyed) {
       this.note(`${path}.privateKeyPassword`, "set without privateKey or privateKeyFile");
     }
     return {

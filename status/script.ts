@@ -1,7 +1,9 @@
 import { hostPort } from "../haproxy/address";
 import { FORWARD_UNIT, HAPROXY_UNIT, UPDATER_UNIT } from "../names";
 import { LISTENER_PROGRAM, RULES_PROGRAM, RULES_UNIT } from "../host/forward/forward-settings";
+import type { ReachedHost } from "../host/reachability";
 import { HOST_PATH, quote } from "../host/shell";
+import { askPeers } from "./peers";
 
 /** Settings of the script. */
 export interface StatusQuestion {
@@ -10,6 +12,8 @@ export interface StatusQuestion {
   readonly ports: { readonly lb: number; readonly api: number; readonly health: number };
   /** Whether there is an updater; without one, the backends come from HAProxy's metrics. */
   readonly updater: boolean;
+  /** The other load-balancer hosts, whose LB port this host tries. @default none */
+  readonly peers?: readonly ReachedHost[];
 }
 
 /** Time limit of one HTTP request on the host. */
@@ -20,7 +24,7 @@ const HTTP_SECONDS = 3;
  * root. It changes nothing and takes no lock, so it also works during an `up`. Output: lines `KEY
  * VALUE...`, see `parseAnswers`.
  */
-export function statusScript({ address, ports, updater }: StatusQuestion): string {
+export function statusScript({ address, ports, updater, peers = [] }: StatusQuestion): string {
   const url = (path: string) => quote(`http://${hostPort(address, ports.health)}${path}`);
   return `set -u
 LC_ALL=C
@@ -60,6 +64,7 @@ main() {
   echo "endpoint $(code ${quote(`https://${hostPort(address, ports.lb)}/livez/ping`)})"
   echo "api $(code ${quote(`https://${hostPort(address, ports.api)}/readyz`)})"
 ${updater ? UPDATER(url) : METRICS(url)}
+${peers.length === 0 ? "" : askPeers(ports.lb, peers)}
 }
 main </dev/null
 `;

@@ -8,6 +8,18 @@ export function connectionTo(target: SshTarget): types.input.remote.ConnectionAr
   return { ...endOf(end), ...(bastion === undefined ? {} : { proxy: endOf(bastion) }) };
 }
 
+const CREDENTIALS = ["privateKey", "privateKeyPassword", "agentSocketPath"];
+
+/** Paths of the connection's inputs that a preview without credentials does not know. */
+export function unknownInputs({ bastion, ...end }: SshTarget): string[] {
+  const of = (path: string, { unknownCredentials = false }: SshEnd) =>
+    unknownCredentials ? CREDENTIALS.map((name) => `${path}.${name}`) : [];
+  return [
+    ...of("connection", end),
+    ...(bastion === undefined ? [] : of("connection.proxy", bastion)),
+  ];
+}
+
 function endOf(end: SshEnd) {
   const { host, port, user, hostKey, privateKey, privateKeyPassword, agentSocketPath } = end;
   return {

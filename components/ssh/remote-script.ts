@@ -1,6 +1,6 @@
 import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { connectionTo } from "./connection";
+import { connectionTo, unknownInputs } from "./connection";
 import type { SshTarget } from "./ssh-target";
 
 /** A script for one host. */
@@ -51,6 +51,7 @@ export function remoteScript(
 ): remote.Command {
   const { target, script, removes = false, again, secret = false } = args;
   const { lost = false, away = false } = args;
+  const unknown = unknownInputs(target);
   const shell = target.user === "root" ? "sh -s --" : "sudo -n sh -s --";
   return new remote.Command(
     name,
@@ -65,6 +66,7 @@ export function remoteScript(
     },
     pulumi.mergeOptions(options, {
       ...(secret ? { additionalSecretOutputs: ["stdout", "stderr"] } : {}),
+      ...(unknown.length > 0 ? { ignoreChanges: unknown } : {}),
       ...(lost || away ? { ignoreChanges: INPUTS } : {}),
       ...(lost ? { retainOnDelete: true } : {}),
     }),

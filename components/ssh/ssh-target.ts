@@ -9,6 +9,11 @@ export interface SshEnd {
   readonly privateKey?: string;
   /** SECRET. */
   readonly privateKeyPassword?: string;
+  /**
+   * A preview on a machine that lacks the credentials: those in the stack's state stay. Default:
+   * false
+   */
+  readonly unknownCredentials?: boolean;
   /** Default: the agent of the environment, $SSH_AUTH_SOCK. */
   readonly agentSocketPath?: string;
 }

@@ -1,3 +1,4 @@
+import { DIRECT_SOURCE_PORTS } from "../reachability";
 import type { ForwardSettings } from "./forward-settings";
 
 /** Our chain in iptables' tables nat (the forward) and mangle (the allowed sources). */
@@ -14,9 +15,11 @@ function match(settings: ForwardSettings): string {
  * but matches TIME_WAIT sockets. `nftRuleset` explains each rule.
  */
 export function iptablesNat(): string {
+  const { first, last } = DIRECT_SOURCE_PORTS;
   return [
     "*nat",
     `:${IPTABLES_CHAIN} - [0:0]`,
+    `-A ${IPTABLES_CHAIN} -p tcp --sport ${first}:${last} -j RETURN`,
     `-A ${IPTABLES_CHAIN} -m socket -j RETURN`,
     `-A ${IPTABLES_CHAIN} -p tcp -j DNAT --to-destination $own_target`,
     "COMMIT",

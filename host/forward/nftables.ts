@@ -1,4 +1,5 @@
 import { PRE_STOP_HANDOVER } from "../../names";
+import { DIRECT_SOURCE_PORTS } from "../reachability";
 import type { ForwardSettings } from "./forward-settings";
 
 /** Our nftables table (family inet); no other table changes. */
@@ -17,6 +18,7 @@ export const NFT_TABLE = "control_plane_lb";
  *   reaches the current listener, as the kernel decides on arrival (`socket transparent` matches
  *   them).
  * - DNAT to the host's own address, not REDIRECT: pods behind Cilium break with REDIRECT.
+ * - A connection from one of DIRECT_SOURCE_PORTS is not forwarded: the fallback listener takes it.
  * - After HAProxy's PRE_STOP_HANDOVER its listener no longer counts, for the host's own clients
  *   either. Only a request by root, like kubelet's, starts a handover.
  *
@@ -53,6 +55,7 @@ function forwardChains(lbPort: number): string[] {
   const toUs = `meta nfproto $own_protocol tcp dport ${lbPort} fib daddr type local`;
   const opens = "tcp flags & (syn | ack) == syn";
   const taken = `${opens} meta l4proto @handover goto own`;
+  const { first, last } = DIRECT_SOURCE_PORTS;
   return [
     "  # a flag that expires: its only element is tcp",
     "  set handover {",
@@ -65,6 +68,7 @@ function forwardChains(lbPort: number): string[] {
     "  }",
     "  chain forward {",
     `    ${taken}`,
+    `    tcp sport ${first}-${last} return`,
     "    socket wildcard 0 return",
     "    socket wildcard 1 goto own",
     "    socket transparent { 0, 1 } return",

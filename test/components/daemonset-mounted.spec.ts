@@ -71,7 +71,11 @@ describe("the mounted haproxy.cfg", () => {
 
   it("is the only key in the ConfigMap", async () => {
     const patches = (await stack()).all(PATCH).map(({ name }) => name);
-    assert.deepEqual(patches.sort(), ["backends-control-plane-nodes", "backends-haproxy.cfg", "backends-in-use"]);
+    assert.deepEqual(patches.sort(), [
+      "backends-control-plane-nodes",
+      "backends-haproxy.cfg",
+      "backends-in-use",
+    ]);
   });
 
   it("is created after all control-plane nodes", async () => {
@@ -83,7 +87,10 @@ describe("the mounted haproxy.cfg", () => {
   it("is created before the first pod, which mounts it", async () => {
     const recording = await stack();
     const { daemonSet, pod } = daemonSetOf(recording);
-    assert.deepEqual(recording.dependencies(daemonSet), ["backends-haproxy.cfg"]);
+    assert.deepEqual(recording.dependencies(daemonSet).sort(), [
+      "backends-haproxy.cfg",
+      ...["m1-reachability", "m2-reachability", "m3-reachability"],
+    ]);
     assert.match(JSON.stringify(pod["volumes"]), /"name":"haproxy-backends"/);
   });
 

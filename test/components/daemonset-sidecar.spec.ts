@@ -17,7 +17,7 @@ const podOf = async (changes: Record<string, unknown> = {}) =>
   daemonSetOf(await recordStack(changes)).pod;
 
 describe("the DaemonSet", () => {
-  it("starts after its rights and all backends", async () => {
+  it("starts after its rights and all backends, when every node reaches the LB port of the others", async () => {
     const recording = await recordStack();
     assert.deepEqual(recording.dependencies(daemonSetOf(recording).daemonSet).sort(), [
       "access-role-binding",
@@ -25,6 +25,7 @@ describe("the DaemonSet", () => {
       "backends-key-m2",
       "backends-key-m3",
       updaterConfigMap(recording).name,
+      ...["m1-reachability", "m2-reachability", "m3-reachability"],
     ]);
   });
 

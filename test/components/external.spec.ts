@@ -27,6 +27,22 @@ describe("HAProxy outside the cluster", () => {
     assertOrder(recording, order);
   });
 
+  it("is reached by every host before kubeadm runs", async () => {
+    const recording = await recordStack({ ...external, ...loadBalancers });
+    const hosts = ["m1", "m2", "m3", "lb1", "lb2"];
+    const checks = hosts.map((name) => `${name}-reachability`);
+    for (const check of checks) {
+      assertBefore(recording, check, ["lb1-haproxy", "lb2-haproxy"]);
+      const script = String(recording.find(COMMAND, check).inputs["stdin"]);
+      const asked = [...script.matchAll(/^reach '(\w+)' '([\d.]+)' &$/gm)].map((line) => line[1]);
+      assert.deepEqual(
+        asked,
+        ["lb1", "lb2"].filter((name) => !check.startsWith(name)),
+      );
+    }
+    assertBefore(recording, "m1-bootstrap", checks);
+  });
+
   it("uses the token only when the updater may read a ConfigMap with a backend", async () => {
     const objects = ["access-role-binding", "backends-control-plane-nodes", "backends-key-m1"];
     assertBefore(await recordStack(external), "m1-token", objects);
@@ -214,7 +230,7 @@ describe("HAProxy outside a cluster that exists", () => {
 
   it("runs no kubeadm, and nothing on control-plane nodes that are no load-balancer hosts", async () => {
     const services = (host: string) =>
-      ["haproxy", "preflight", "token", "updater"].map((what) => `${host}-${what}`);
+      ["haproxy", "preflight", "reachability", "token", "updater"].map((what) => `${host}-${what}`);
     assert.deepEqual(
       scripts(await recordStack(existing)),
       ["m1", "m2", "m3"].flatMap((host) => services(host)),

@@ -18,9 +18,10 @@ describe("resources on hosts", () => {
       [
         ...["m1-bootstrap", "m1-forward"],
         ...["m1-join-credentials-from-m2", "m1-join-credentials-from-m3"],
-        ...["m1-kubeconfig", "m1-preflight"],
+        ...["m1-kubeconfig", "m1-preflight", "m1-reachability"],
         ...["m2-bootstrap", "m2-forward", "m2-join-credentials-from-m1", "m2-preflight"],
-        ...["m3-bootstrap", "m3-forward", "m3-join-credentials-from-m1", "m3-preflight"],
+        ...["m2-reachability", "m3-bootstrap", "m3-forward", "m3-join-credentials-from-m1"],
+        ...["m3-preflight", "m3-reachability"],
       ],
     );
   });
@@ -155,7 +156,10 @@ describe("the script of a node", () => {
     const [first, second] = [await scripts(1), await scripts(2)];
     assert.deepEqual(
       [...first.keys()].filter((name) => first.get(name) !== second.get(name)).sort(),
-      ["m2-bootstrap", "m2-forward", "m2-join-credentials-from-m1", "m2-preflight"],
+      [
+        ...["m2-bootstrap", "m2-forward", "m2-join-credentials-from-m1", "m2-preflight"],
+        "m2-reachability",
+      ],
     );
   });
 
@@ -194,6 +198,13 @@ describe("a lost node", () => {
         assert.ok(options.ignoreChanges.includes(input), input);
       }
     }
+  });
+
+  it("neither asks for the LB port of others nor is asked", async () => {
+    const recording = await recordStack({ nodes });
+    assert.ok(!recording.all(COMMAND).some(({ name }) => name === "m1-reachability"));
+    const script = String(recording.find(COMMAND, "m2-reachability").inputs["stdin"]);
+    assert.deepEqual(script.match(/^reach .*$/gm), ["reach 'm3' '10.0.0.13' &"]);
   });
 
   it("issues no join credentials, is no backend, and leaves the init to the next node", async () => {

@@ -111,10 +111,12 @@ describe("on the real engine, a cluster that kubeadm makes", function () {
         "create m4-forward",
         "create m4-join-credentials-from-m1",
         "create m4-preflight",
+        "create m4-reachability",
       ],
     );
     const journal = bench.takeJournal();
     inOrder(journal, "m4 m4 apply", "m4 forward apply", "m4 m4-bootstrap apply");
+    inOrder(journal, "m4 m4-bootstrap apply", "m1 m1-reachability apply");
     assert.ok(!journal.includes("PATCH daemonsets/control-plane-lb"), journal.join("\n"));
   });
 
@@ -197,9 +199,17 @@ describe("on the real engine, a cluster that exists", function () {
     assert.deepEqual(journal.filter((line) => /^m\d /.test(line)).sort(), [
       "m1 forward apply",
       "m1 m1 apply",
+      "m1 m1-reachability apply",
       "m2 forward apply",
       "m2 m2 apply",
+      "m2 m2-reachability apply",
     ]);
+    inOrder(
+      journal,
+      "m2 forward apply",
+      "m1 m1-reachability apply",
+      "PATCH daemonsets/control-plane-lb",
+    );
     assert.deepEqual(bench.api.names(), DAEMONSET_OBJECTS);
   });
 

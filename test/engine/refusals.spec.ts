@@ -42,6 +42,22 @@ describe("on the real engine, a configuration with errors", function () {
     assert.deepEqual(bench.takeJournal(), []);
   });
 
+  it("that a firewall makes useless starts no HAProxy, and names both hosts and the port", async () => {
+    const engine = await bench.engine(bench.config());
+    const reason =
+      "m2-reachability: m1 (10.0.0.11) cannot be reached on the LB port 6444 from this host";
+    bench.answers.set("m2-reachability", { stderr: `${reason}\n`, code: 1 });
+    try {
+      const text = (await refused(engine)).diagnostics.join("\n");
+      assert.ok(text.includes(reason), text);
+      assert.ok(!bench.takeJournal().includes("PATCH daemonsets/control-plane-lb"));
+    } finally {
+      bench.answers.clear();
+      await engine.destroy();
+      bench.takeJournal();
+    }
+  });
+
   it("that a host refuses changes nothing, and shows the host's reason", async () => {
     const engine = await bench.engine(bench.config());
     const reason = "m2: port 6444 is held by nginx: stop it or choose another endpoint.port";

@@ -24,6 +24,8 @@ export class Bench {
   /** All changes, in order: "m1 forward apply", "DELETE configmaps/haproxy-backends". */
   readonly journal: string[] = [];
   readonly userKey = keyPair();
+  /** Another operator's, whom the hosts know too. */
+  readonly colleagueKey = keyPair();
   readonly hostKey = keyPair();
   /**
    * Answers of scripts instead of the usual ones, by the script's name; a function is called when
@@ -45,7 +47,10 @@ export class Bench {
   }
 
   async addHost(name: string, hostKey = this.hostKey): Promise<void> {
-    const keys = { host: hostKey.private, user: this.userKey.private };
+    const keys = {
+      host: hostKey.private,
+      users: [this.userKey.private, this.colleagueKey.private],
+    };
     this.hostKeys.set(name, hostKey);
     this.hosts.set(name, await FakeHost.start(name, keys, (run) => this.answer(run)));
   }

@@ -37,26 +37,31 @@ export class FakeHost {
 
   static async start(
     name: string,
-    keys: { readonly host: string; readonly user: string },
+    keys: { readonly host: string; readonly users: readonly string[] },
     answer: (run: Run) => Answer,
   ): Promise<FakeHost> {
-    const allowed = utils.parseKey(keys.user);
-    if (allowed instanceof Error) throw allowed;
+    const allowed = keys.users.map((key) => {
+      const parsed = utils.parseKey(key);
+      if (parsed instanceof Error) throw parsed;
+      return parsed.getPublicSSH();
+    });
     const server = new Server({ hostKeys: [keys.host] });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     const host = new FakeHost(name, server, (server.address() as AddressInfo).port);
-    server.on("connection", (client) => host.serve(client, allowed.getPublicSSH(), answer));
+    server.on("connection", (client) => host.serve(client, allowed, answer));
     return host;
   }
 
-  private serve(client: Connection, key: Buffer, answer: (run: Run) => Answer): void {
+  private serve(client: Connection, keys: readonly Buffer[], answer: (run: Run) => Answer): void {
     this.open.add(client);
     client.on("close", () => this.open.delete(client));
     // clients end connections as they like
     client.on("error", () => undefined);
     client.on("authentication", (context) => {
-      if (context.method === "publickey" && context.key.data.equals(key)) context.accept();
+      const known =
+        context.method === "publickey" && keys.some((key) => context.key.data.equals(key));
+      if (known) context.accept();
       else context.reject(["publickey"]);
     });
     client.on("session", (accept) => {

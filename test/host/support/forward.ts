@@ -84,6 +84,7 @@ export class RunningHaproxy {
   constructor(
     private readonly network: Network,
     private readonly binds: readonly string[] = [`${ADDRESS.m1}:6444`],
+    private readonly rules: readonly string[] = [],
   ) {
     const file = path.join(this.folder, "haproxy.cfg");
     writeFileSync(
@@ -98,6 +99,7 @@ export class RunningHaproxy {
         "  timeout server 60s",
         "frontend lb",
         ...this.binds.map((bind) => `  bind ${bind}`),
+        ...this.rules,
         "  default_backend api",
         "frontend health",
         "  mode http",

@@ -4,6 +4,7 @@ import { DEFAULT_ADVICE } from "../../../host/advice";
 import { filesOf, type HostPart } from "../../../host/part";
 import { partScript } from "../../../host/part-script";
 import { preflightScript } from "../../../host/preflight/preflight-script";
+import { reachabilityScript } from "../../../host/reachability";
 import { haproxyPart } from "../../../host/service/haproxy-part";
 import { tokenPart } from "../../../host/service/token-part";
 import { updaterPart } from "../../../host/service/updater-part";
@@ -65,6 +66,21 @@ Object.assign(scripts, {
   }),
 });
 
+const targets = [
+  { name: "m1", address: "10.0.0.11" },
+  { name: "m2", address: "fd00::12" },
+];
+Object.assign(scripts, {
+  "the reachability of load-balancer hosts": reachabilityScript({
+    node: "m1",
+    lbPort: 6444,
+    targets,
+  }),
+  "the reachability behind a forward": reachabilityScript({
+    ...{ node: "m1", lbPort: 6444, targets, forwardTo: 6443 },
+  }),
+});
+
 describe("scripts of a host", () => {
   for (const [name, text] of Object.entries(scripts)) {
     it(`${name}: is sound POSIX sh`, () => assertSoundSh(text));
@@ -75,7 +91,10 @@ describe("scripts of a host", () => {
       const lines = text
         .split("\n")
         .filter(
-          (line) => !/^(address=|endpoint_addresses=|check_certificate |files_put |# |[A-Za-z0-9+/=]+$)/.test(line),
+          (line) =>
+            !/^(address=|reach |endpoint_addresses=|check_certificate |files_put |# |[A-Za-z0-9+/=]+$)/.test(
+              line,
+            ),
         );
       for (const word of ["pulumi", "takeOver", "sshHost", "nodes.", "forward.kind", "10.0.0.1"]) {
         assert.ok(!lines.join("\n").includes(word), `${word} in ${name}`);

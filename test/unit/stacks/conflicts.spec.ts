@@ -226,6 +226,30 @@ describe("SSH targets", () => {
     ]);
   });
 
+  it("need no credentials in a preview, which says what is missing", () => {
+    const seen = (given: object) => {
+      const values: Record<string, unknown> = {
+        ...example(),
+        ssh: { hostKey: HOST_KEY, ...given },
+      };
+      const reasons: string[] = [];
+      const withoutCredentials = (reason: string) => void reasons.push(reason);
+      const settings = readSettings((key) => values[key], [], {
+        ...environment,
+        withoutCredentials,
+      });
+      return [settings.nodes.map((each) => each.ssh.unknownCredentials === true), reasons] as const;
+    };
+    const [unknown, [reason, ...more]] = seen({});
+    assert.deepEqual([unknown, more], [[true, true, true], []]);
+    assert.match(reason ?? "", /^ssh: no credentials: /);
+    const [, reasons] = seen({ privateKeyFile: "gone", privateKeyPassword: "secret" });
+    assert.deepEqual(reasons, [
+      "ssh.privateKeyFile: cannot be read: ENOENT: no such file or directory, open 'gone'",
+    ]);
+    assert.deepEqual(seen({ privateKeyFile: "~/key" })[1], []);
+  });
+
   it("need credentials, if only the environment's agent", () => {
     const values: Record<string, unknown> = { ...example(), ssh: { hostKey: HOST_KEY } };
     assert.match(validationErrors({ ssh: values["ssh"] })[0] ?? "", /^ssh: no credentials/);

@@ -14,6 +14,9 @@ const script = (address: string, updater = true) =>
 describe("script of the status command", () => {
   it("is sound POSIX sh", () => {
     for (const updater of [true, false]) assertSoundSh(script("10.77.0.11", updater));
+    const ports = { lb: 6444, api: 6443, health: 6445 };
+    const peers = [{ name: "m2", address: "10.77.0.12" }];
+    assertSoundSh(statusScript({ address: "10.77.0.11", ports, updater: true, peers }));
   });
 
   it("puts IPv6 addresses into brackets", () => {
