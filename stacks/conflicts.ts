@@ -3,6 +3,7 @@ import { canonicalAddress } from "../haproxy/address";
 import { MAX_BACKENDS } from "../haproxy/model";
 import { validateFragments } from "../host/kubeadm/validate-fragments";
 import { formatDuration } from "./duration";
+import { missingRoot } from "../haproxy/ca";
 import { caOfKubeconfig } from "./kubeconfig";
 import type { ValidationError } from "./validation";
 import type { Parsed } from "./schema";
@@ -219,8 +220,9 @@ function topologyConflicts({
   if (topology !== "external") return [];
   const names = Object.keys(loadBalancers);
   const lost = Object.values(names.length > 0 ? loadBalancers : {}).every((host) => host.lost);
-  const noCa =
-    bootstrap === "none" && kubeconfig !== undefined && caOfKubeconfig(kubeconfig) === undefined;
+  const ca = kubeconfig === undefined ? undefined : caOfKubeconfig(kubeconfig);
+  const noCa = bootstrap === "none" && kubeconfig !== undefined && ca === undefined;
+  const noRoot = ca === undefined ? undefined : missingRoot(ca);
   return [
     ...names
       .filter((name) => name in nodes)
@@ -231,6 +233,9 @@ function topologyConflicts({
     ...(names.length > 0 && lost
       ? [{ path: "loadBalancers", message: "all are lost: at least one must be reachable" }]
       : []),
+    ...(noRoot === undefined
+      ? []
+      : [{ path: "kubeconfig", message: `${noRoot} to certificate-authority-data` }]),
     ...(noCa
       ? [
           {
