@@ -1,4 +1,7 @@
-/** `/metrics` and `/status` on a unix socket; HAProxy's health port has them under `/updater/`. */
+/**
+ * `/metrics`, `/status`, `/ready` and `/live` on a unix socket; HAProxy's health port has them under
+ * `/updater/`.
+ */
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { dirname } from "node:path";
@@ -30,19 +33,30 @@ export interface UpdaterStatus {
   readonly outOfSlice: readonly { readonly name: string; readonly seconds: number }[];
 }
 
-/** Serves both texts. Replaces a killed updater's socket. */
-export function serveStatus(
-  socketPath: string,
-  metrics: () => string,
-  status: () => UpdaterStatus,
-): Promise<Server> {
+/** What the socket serves. */
+export interface StatusPages {
+  readonly metrics: () => string;
+  readonly status: () => UpdaterStatus;
+  /** Why this updater is not ready, undefined if it is: 503 or 200. */
+  readonly notReady: () => string | undefined;
+  /** Why this updater must be restarted, undefined if it need not. */
+  readonly notLive: () => string | undefined;
+}
+
+/** Serves the pages. Replaces a killed updater's socket. */
+export function serveStatus(socketPath: string, pages: StatusPages): Promise<Server> {
   const server = createServer((request, response) => {
     const put = (code: number, type: string, text: string): void => {
       response.writeHead(code, { "content-type": type });
       response.end(text);
     };
-    if (request.url === "/metrics") put(200, "text/plain; version=0.0.4", metrics());
-    else if (request.url === "/status") put(200, "application/json", JSON.stringify(status()));
+    const putVerdict = (reason: string | undefined): void =>
+      put(reason === undefined ? 200 : 503, "text/plain", `${reason ?? "ok"}\n`);
+    if (request.url === "/metrics") put(200, "text/plain; version=0.0.4", pages.metrics());
+    else if (request.url === "/status")
+      put(200, "application/json", JSON.stringify(pages.status()));
+    else if (request.url === "/ready") putVerdict(pages.notReady());
+    else if (request.url === "/live") putVerdict(pages.notLive());
     else put(404, "text/plain", "not found\n");
   });
   mkdirSync(dirname(socketPath), { recursive: true });

@@ -99,6 +99,13 @@ describe("the running updater", function () {
     });
   }
 
+  it("is live, and not ready while HAProxy does not answer", async () => {
+    start({ m1: "10.0.0.1:6443" });
+    await synced();
+    assert.equal(await ask("/live"), "ok\n");
+    assert.equal(await ask("/ready"), "HAProxy does not answer\n");
+  });
+
   it("applies the backends again when that failed in an unforeseen way", async () => {
     const broken = { apply: () => Promise.reject(new Error("out of handles")) };
     const working = Object.getOwnPropertyDescriptors(HaproxyController.prototype);
@@ -112,6 +119,6 @@ describe("the running updater", function () {
       Object.defineProperty(HaproxyController.prototype, "apply", working.apply);
     }
     await waitFor("the backends", async () => (await statusOf()).revision === "7");
-    assert.deepEqual((await statusOf()).problems.join(), "");
+    await waitFor("no problem", async () => (await statusOf()).problems.length === 0);
   });
 });
