@@ -5,27 +5,11 @@
 import { createHash } from "node:crypto";
 import { PRE_STOP_HANDOVER } from "../names";
 import type { Backend } from "./model";
-import { renderFallbackLines, renderServerLines } from "./server-lines";
-import { backendServerName } from "./server-name";
-import {
-  API_SERVER_NAME,
-  CHECK_TOKEN_KEY,
-  checkSpec,
-  checkTokenFile,
-  HEALTH_CONNECTIONS,
-  openFiles,
-  VARIABLE,
-  type HaproxySpec,
-} from "./spec";
+import { POOLS, renderPool } from "./pools";
+import { checkSpec, HEALTH_CONNECTIONS, openFiles, VARIABLE, type HaproxySpec } from "./spec";
 
+export { POOLS, type Pool } from "./pools";
 export type { HaproxyChecks, HaproxySpec, HaproxyTimeouts } from "./spec";
-
-/**
- * HAProxy's two backends over the same slots. Connections go to `ready`; `alive` only checks, and
- * the fallback servers of `ready` track it.
- */
-export const POOLS = ["ready", "alive"] as const;
-export type Pool = (typeof POOLS)[number];
 
 /**
  * Ring of HAProxy's own messages (server up, server down): the updater reads it instead of polling.
@@ -58,17 +42,30 @@ export function renderHaproxyConfig(
   return `${sections.map((lines) => lines.join("\n")).join("\n\n")}\n`;
 }
 
-/** HAProxy's `description` with this spec: the running process shows which spec it has. */
+/**
+ * HAProxy's `description` with this spec: the running process shows which spec and which CA
+ * certificates it has.
+ */
 export function describeSpec(spec: HaproxySpec): string {
-  return `spec-${fingerprintSpec(spec)}`;
+  const name = `spec-${fingerprintSpec(spec)}`;
+  return spec.caFingerprint === undefined ? name : `${name}-ca-${spec.caFingerprint}`;
 }
 
-/** Fingerprint of everything but the slots. */
+/** Fingerprint of CA certificates as PEM text; white space does not count. */
+export function fingerprintCa(pem: string): string {
+  return shortHash(pem.replaceAll(/\s/g, ""));
+}
+
+/** Fingerprint of everything but the slots and the CA certificates. */
 export function fingerprintSpec(spec: HaproxySpec): string {
   const text = [renderGlobal(spec, "spec-"), renderDefaults(spec), renderEndpoint(spec)]
     .concat(POOLS.map((pool) => renderPool(pool, spec, [undefined])))
     .concat([renderHealth(spec)]);
-  return createHash("sha256").update(JSON.stringify(text)).digest("hex").slice(0, 16);
+  return shortHash(JSON.stringify(text));
+}
+
+function shortHash(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
 /** Whether a rendered file has this spec, with any slots. */
@@ -153,57 +150,18 @@ function renderEndpoint(spec: HaproxySpec): string[] {
     ...virtual.map((address) => `  bind ${bindAddress(address, spec.port)} transparent`),
     `  maxconn ${spec.maxConnections}`,
     ...renderAllow(spec, "tcp-request connection reject if !own !allowed"),
-    "  # No server: close at once. In a stopping process, as after a reload, nbsrv is always 0.",
-    "  tcp-request connection reject if { nbsrv(ready) eq 0 } !{ stopping }",
+    "  # No server: close at once. In a stopping process, as after a reload, nbsrv is always 0: there",
+    "  # the variable has the number of before.",
+    "  tcp-request connection set-var(proc.ready) nbsrv(ready) if !{ stopping }",
+    "  tcp-request connection reject if { nbsrv(ready) eq 0 } { nbsrv(reachable) eq 0 } !{ stopping }",
     "  # A silent client takes no server's connection.",
     `  tcp-request inspect-delay ${spec.timeouts.helloMs}ms`,
     "  tcp-request content accept if { req.len gt 0 }",
     "  tcp-request content reject",
+    "  use_backend reachable if { nbsrv(ready) eq 0 } { nbsrv(reachable) gt 0 }",
+    "  use_backend reachable if { stopping } { var(proc.ready) -m int 0 }",
     "  default_backend ready",
   ];
-}
-
-const CHECKS: Record<Pool, { comment: string; path: string; expect: string }> = {
-  ready: {
-    comment: "API servers that are ready; while there is none, those that are alive.",
-    path: "/readyz",
-    expect: "status 200",
-  },
-  alive: {
-    comment:
-      "API servers that give any HTTP response. Only checks: the fallback servers above track them.",
-    path: "/livez/ping",
-    expect: "rstatus ^[1-5][0-9][0-9]$",
-  },
-};
-
-function renderPool(
-  pool: Pool,
-  spec: HaproxySpec,
-  slots: readonly (Backend | undefined)[],
-): string[] {
-  const check = CHECKS[pool];
-  // on-error: a restarted API server opens its port before it serves, and may do so before the
-  // checks have noticed that the previous process ended.
-  const nameOf = spec.updaterSocket === undefined ? backendServerName : undefined;
-  return [
-    `# ${check.comment}`,
-    `backend ${pool}`,
-    "  log global",
-    "  option httpchk",
-    `  http-check send meth GET uri ${check.path} ver HTTP/1.1 hdr Host ${API_SERVER_NAME} hdr User-Agent control-plane-lb${authorization(pool, spec)}`,
-    `  http-check expect ${check.expect}`,
-    `  default-server check check-ssl verify required ca-file ${spec.caFile} verifyhost ${API_SERVER_NAME} check-sni ${API_SERVER_NAME} observe layer4 error-limit 3 on-error mark-down`,
-    ...renderServerLines(slots, nameOf),
-    ...(pool === "ready" ? ["  option allbackups", ...renderFallbackLines(slots, nameOf)] : []),
-  ];
-}
-
-/** The token is in another file. Without a valid one the response is 401: alive, not ready. */
-function authorization(pool: Pool, spec: HaproxySpec): string {
-  if (pool === "alive" || spec.checks.authentication === "anonymous") return "";
-  const token = `str(${CHECK_TOKEN_KEY}),map(${checkTokenFile(spec)})`;
-  return ` hdr Authorization "Bearer %[${token}]"`;
 }
 
 function renderHealth(spec: HaproxySpec): string[] {

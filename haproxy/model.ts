@@ -14,8 +14,11 @@ export interface Backend {
   readonly port: number;
 }
 
-/** How HAProxy sees a backend; `unknown` while HAProxy does not answer. */
-export type BackendState = "ready" | "alive" | "down" | "draining" | "unknown";
+/**
+ * How HAProxy sees a backend; `unknown` while HAProxy does not answer. `leaving`: it is no longer
+ * desired, and serves until a desired one answers.
+ */
+export type BackendState = "ready" | "alive" | "down" | "leaving" | "draining" | "unknown";
 
 /** An entry that is not a valid backend, and the reason. */
 export interface RefusedEntry {

@@ -6,7 +6,7 @@ export class RuntimeError extends Error {
   override readonly name = "RuntimeError";
 }
 
-/** 512 slots in two pools make about 400 kB. */
+/** 512 slots in three pools make about 600 kB. */
 const MAX_ANSWER_BYTES = 4_000_000;
 
 /**

@@ -27,6 +27,11 @@ export interface HaproxySpec {
   readonly allow: readonly string[];
   /** The cluster's CA certificate: HAProxy does not start without it. */
   readonly caFile: string;
+  /**
+   * Of that file's content (`fingerprintCa`): HAProxy's description shows which one it has loaded.
+   * @default the description has none
+   */
+  readonly caFingerprint?: string;
   /** Unix socket of the runtime API (level admin). */
   readonly adminSocket: string;
   /**
@@ -91,7 +96,7 @@ export interface HaproxyChecks {
 }
 
 /**
- * Open files beside two for each connection: listeners, checks (256 backends, two pools), health
+ * Open files beside two for each connection: listeners, checks (256 backends, three pools), health
  * port.
  */
 const FD_RESERVE = 1000;

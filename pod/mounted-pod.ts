@@ -36,6 +36,7 @@ const SCRIPT = mountedScript({
   configFile: `${PATHS.config}/haproxy.cfg`,
   stateFile: POD_HAPROXY.stateFile,
   adminSocket: POD_HAPROXY.adminSocket,
+  caFile: POD_HAPROXY.caFile,
 });
 
 /** haproxy.cfg, the same on all control-plane nodes: `${HOST_IP}` is the node's own address. */

@@ -15,6 +15,8 @@ export interface MountedPaths {
   readonly stateFile: string;
   /** `stats socket` of the configuration. */
   readonly adminSocket: string;
+  /** `ca-file` of the configuration: kubelet replaces it when the cluster's CA changes. */
+  readonly caFile: string;
 }
 
 /** A refused file is checked again after this: the reason may have been the node's. */
@@ -25,7 +27,8 @@ const RETRY_SECONDS = 60;
  *
  * It loads a file only if it is whole (LAST_LINE) and `haproxy -c` accepts it; the file becomes the
  * last good one before HAProxy reads it. Any other file is refused with one line on stderr per
- * change, and the last good one stays, also for a restart. SIGUSR1 and SIGTERM are passed on to
+ * change, and the last good one stays, also for a restart. Other CA certificates are loaded likewise,
+ * as HAProxy reads them only when it starts or reloads. SIGUSR1 and SIGTERM are passed on to
  * HAProxy; the script ends with HAProxy and its exit code.
  */
 export function mountedScript(paths: MountedPaths): string {
@@ -35,6 +38,7 @@ mounted=${paths.mounted}
 config=${paths.configFile}
 state=${paths.stateFile}
 socket=${paths.adminSocket}
+ca=${paths.caFile}
 new=\${config%/*}/.\${config##*/}.new
 former=\${config%/*}/.\${config##*/}.former
 unloadable=\${config%/*}/.\${config##*/}.unloadable
@@ -43,8 +47,10 @@ haproxy=
 watcher=
 stopped=
 refused=
+ca_refused=
 say() { printf 'control-plane-lb: %s\\n' "$*" >&2; }
 version() { readlink "$mounted/..data" || :; }
+ca_version() { if [ -s "$ca" ]; then cksum <"$ca"; fi; } # empty: HAProxy keeps what it has in memory
 same() { [ -e "$1" ] && [ -e "$2" ] && [ "$(cat "$1")" = "$(cat "$2")" ]; }
 reason() { # why this file must not be loaded; empty if it may
   if same "$1" "$unloadable"; then
@@ -121,17 +127,33 @@ reload() { # 0: a new worker has come, or this kernel does not show it
   done
   return 1
 }
-load() {
+load() { # $1: what has changed
+  ca_now=$(ca_version)
   if keep_health; then health=; else
     forget_health || :
     health="; all servers count as up until their first check"
   fi
   if reload; then
     rm -f "$former"
-    say "loaded the changed ${HAPROXY_CONFIG_KEY}$health"
+    ca_loaded=$ca_now ca_refused=
+    say "loaded the changed $1$health"
   else
     give_back
+    return 1
   fi
+}
+load_ca() { # the same file with other CA certificates
+  if haproxy -c -f "$config" >/dev/null && load "CA certificates"; then return 0; fi
+  [ "$ca_refused" = "$ca_now" ] || say "the changed CA certificates are refused, HAProxy keeps the former ones: see its own messages"
+  ca_refused=$ca_now
+}
+due() { # a change, or a refusal that is some time ago
+  [ "$now" = "$seen" ] || return 0
+  case "$ca_now" in
+    '' | "$ca_loaded" | "$ca_refused") ;;
+    *) return 0 ;;
+  esac
+  [ -n "$refused$ca_refused" ] && [ $((seconds % ${RETRY_SECONDS})) -eq 0 ]
 }
 watch() {
   seconds=0
@@ -142,13 +164,15 @@ watch() {
     [ "$seconds" -ne 0 ] || rm -f "$former"
     seconds=$((seconds + 1))
     now=$(version)
-    if [ "$now" != "$seen" ]; then
-      refused=
-    elif [ -z "$refused" ] || [ $((seconds % ${RETRY_SECONDS})) -ne 0 ]; then
-      continue
-    fi
+    ca_now=$(ca_version)
+    due || continue
+    [ "$now" = "$seen" ] || refused=
     seen=$now
-    if take; then load; fi
+    if take; then
+      load ${HAPROXY_CONFIG_KEY} || :
+    elif [ -n "$ca_now" ] && [ "$ca_now" != "$ca_loaded" ]; then
+      load_ca
+    fi
   done
 }
 stop() { # a stopping HAProxy must not be reloaded
@@ -165,6 +189,7 @@ main() {
   rm -f "$socket"
   forget_health
   seen=$(version)
+  ca_loaded=$(ca_version)
   if take; then taken=yes; else taken=; fi
   if [ ! -s "$config" ]; then
     say "there is no good configuration to start with: see the key ${HAPROXY_CONFIG_KEY} of the ConfigMap"

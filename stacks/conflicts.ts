@@ -3,6 +3,7 @@ import { canonicalAddress } from "../haproxy/address";
 import { MAX_BACKENDS } from "../haproxy/model";
 import { validateFragments } from "../host/kubeadm/validate-fragments";
 import { formatDuration } from "./duration";
+import { missingRoot } from "../haproxy/ca";
 import { caOfKubeconfig } from "./kubeconfig";
 import { endpointConflicts } from "./endpoint-conflicts";
 import type { ValidationError } from "./validation";
@@ -243,8 +244,9 @@ function topologyConflicts({
   const lost = Object.values(names.length > 0 ? loadBalancers : {}).every(
     (host) => host.lost || host.away,
   );
-  const noCa =
-    bootstrap === "none" && kubeconfig !== undefined && caOfKubeconfig(kubeconfig) === undefined;
+  const ca = kubeconfig === undefined ? undefined : caOfKubeconfig(kubeconfig);
+  const noCa = bootstrap === "none" && kubeconfig !== undefined && ca === undefined;
+  const noRoot = ca === undefined ? undefined : missingRoot(ca);
   return [
     ...names
       .filter((name) => name in nodes)
@@ -255,6 +257,9 @@ function topologyConflicts({
     ...(names.length > 0 && lost
       ? [{ path: "loadBalancers", message: "all are lost or away: at least one must be reachable" }]
       : []),
+    ...(noRoot === undefined
+      ? []
+      : [{ path: "kubeconfig", message: `${noRoot} to certificate-authority-data` }]),
     ...(noCa
       ? [
           {

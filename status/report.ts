@@ -45,8 +45,8 @@ export interface Host {
 /** A sync older than this is a problem: the updater syncs at least every few minutes. */
 const STALE_SECONDS = 600;
 
-/** Draining is intended: the backend was removed. */
-const HEALTHY: ReadonlySet<BackendState> = new Set(["ready", "draining"]);
+/** Draining is intended: the backend was removed. Leaving is a problem only when it lasts. */
+const HEALTHY: ReadonlySet<BackendState> = new Set(["ready", "leaving", "draining"]);
 
 /** Settings of the `statusScript` that gave the output. */
 export interface Asked {

@@ -59,14 +59,14 @@ export const SUITES: readonly Suite[] = [
   },
   {
     name: "haproxy",
-    files: "test/haproxy/!(updater|discovery|mounted).spec.ts",
+    files: "test/haproxy/!(updater|discovery|mounted|wrong-*).spec.ts",
     impossible: needsRoot,
     prepare: prepareHaproxy,
     minutes: 20,
   },
   {
     name: "updater",
-    files: "test/haproxy/@(updater|discovery).spec.ts",
+    files: "test/haproxy/@(updater|discovery|wrong-*).spec.ts",
     impossible: needsRoot,
     prepare: prepareHaproxy,
     minutes: 20,

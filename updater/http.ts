@@ -35,6 +35,8 @@ export interface Request {
   readonly body?: string;
   /** From the start to the response's headers. */
   readonly timeoutMs: number;
+  /** From the start to the end of the TLS handshake. @default timeoutMs */
+  readonly connectMs?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -75,11 +77,15 @@ export function openRequest(
       clearTimeout(timer);
       resolve(answer);
     });
-    const timer = setTimeout(
-      () => outgoing.destroy(new Error(`no answer within ${request.timeoutMs} ms`)),
-      request.timeoutMs,
-    );
-    outgoing.on("socket", (socket) => socket.setKeepAlive(true, 15_000));
+    const limit = (what: string, ms: number): NodeJS.Timeout =>
+      setTimeout(() => outgoing.destroy(new Error(`no ${what} within ${ms} ms`)), ms);
+    const timer = limit("answer", request.timeoutMs);
+    const connecting = limit("connection", request.connectMs ?? request.timeoutMs);
+    outgoing.on("socket", (socket) => {
+      socket.setKeepAlive(true, 15_000);
+      socket.once("secureConnect", () => clearTimeout(connecting));
+    });
+    outgoing.on("close", () => clearTimeout(connecting));
     outgoing.on("error", (error) => {
       clearTimeout(timer);
       reject(error);

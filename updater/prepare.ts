@@ -3,18 +3,20 @@
  *
  * HAProxy takes servers as up before their first check; with all of them down it would close
  * connections until the first check passes. So `prepare` makes the first check itself and writes
- * the result into the server-state file. Until a backend is ready, it waits for a limited time: as
- * long as HAProxy does not listen, the forward serves.
+ * the result into the server-state file. Until a backend is ready, it waits: as long as HAProxy does
+ * not listen, the forward serves.
  */
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { renderHaproxyConfig, type Pool } from "../haproxy/config";
+import { missingRoot } from "../haproxy/ca";
 import { formatBackend, parseBackends, type Backend } from "../haproxy/model";
 import { renderServerState } from "../haproxy/server-state";
-import { firstSlots, planSlots } from "../haproxy/slots";
+import { firstSlots, planSlots, withLeaving } from "../haproxy/slots";
 import { removeLeftovers, writeFileAtomically } from "./apply/atomic-file";
 import { checkWith } from "./apply/check-config";
 import { CheckToken } from "./apply/check-token";
+import { CurrentSpec } from "./apply/current-spec";
 import { backendsOf, readLastGood, saveLastGood, type LastGood } from "./apply/last-good";
 import type { Context } from "./context";
 import { readTrust, type Trust } from "./http";
@@ -24,7 +26,7 @@ import { Reporter } from "./report/reporter";
 import type { UpdaterSettings } from "./settings";
 import { readInitialBackends } from "./sources/initial-backends";
 import { mergeSources, splitBySource } from "./sources/merge-sources";
-import { probeBackend, type ProbeResult } from "./sources/probe";
+import { accepts, probeBackend, type ProbeResult } from "./sources/probe";
 import { TokenReader } from "./sources/token";
 
 const PROBE_PAUSE_MS = 500;
@@ -43,22 +45,23 @@ export async function prepare(settings: UpdaterSettings, log: Log): Promise<void
     mkdirSync(dirname(file), { recursive: true });
   }
   for (const file of [configFile, lastGoodFile, haproxy.stateFile]) removeLeftovers(file);
-  const start = chooseStart(settings, log);
   const reader = new TokenReader(settings);
   const context = contextOf(settings, log);
   const checkToken = new CheckToken(context, () => reader.read());
-  const results = await firstChecks(settings, start.slots, trust, checkToken.write());
+  const { start, results } = await waitForBackend(settings, log, trust, checkToken.write());
+  const slots = withLeaving(start.slots, start.leaving);
   const up = (pool: Pool, slot: number): boolean => results[slot]?.[pool] ?? false;
-  writeFileAtomically(haproxy.stateFile, renderServerState(start.slots, up));
-  writeFileAtomically(configFile, renderHaproxyConfig(haproxy, start.slots), {
+  writeFileAtomically(haproxy.stateFile, renderServerState(slots, up));
+  writeFileAtomically(configFile, renderHaproxyConfig(new CurrentSpec(settings).get(), slots), {
     check: checkWith(settings.checkCommand, context),
   });
   saveLastGood(lastGoodFile, start);
   log.info("prepared", {
     file: configFile,
-    backends: describe(start.slots, () => true),
-    ready: describe(start.slots, (slot) => up("ready", slot)),
-    alive: describe(start.slots, (slot) => up("alive", slot)),
+    backends: describe(slots, () => true),
+    leaving: describe(slots, (slot) => start.leaving.has(slot)),
+    ready: describe(slots, (slot) => up("ready", slot)),
+    alive: describe(slots, (slot) => up("alive", slot)),
   });
 }
 
@@ -90,9 +93,12 @@ export function chooseStart(settings: UpdaterSettings, log: Log): LastGood {
     const known = backendsOf(lastGood?.slots ?? []);
     const { members } = splitBySource(settings.discovery, known, lastGood?.savedAtMs ?? 0);
     const { backends } = mergeSources(parsed.backends, members);
-    const slots =
-      lastGood === undefined ? firstSlots(backends) : planSlots(lastGood.slots, backends).slots;
-    return { savedAtMs: initial?.writtenAtMs ?? 0, revision: "", slots };
+    // The former backends serve on, until the new ones have answered.
+    const { leaving = new Map(), answered = [] } = lastGood ?? {};
+    const before = lastGood?.slots ?? firstSlots([]);
+    const plan = planSlots(before, backends, undefined, { leaving, mayServe: () => true });
+    const savedAtMs = initial?.writtenAtMs ?? 0;
+    return { savedAtMs, revision: "", slots: plan.slots, leaving: plan.leaving, answered };
   }
   if (lastGood !== undefined) return lastGood;
   throw new Error(
@@ -103,25 +109,61 @@ export function chooseStart(settings: UpdaterSettings, log: Log): LastGood {
   );
 }
 
-/** Probes all backends until one is ready, at most for the configured time. */
-async function firstChecks(
+/** What HAProxy starts with, and the results of its first checks by slot. */
+interface Start {
+  readonly start: LastGood;
+  readonly results: readonly (ProbeResult | undefined)[];
+}
+
+/**
+ * Probes all backends until one is ready. After the configured time those count that are alive.
+ * While none is, the forward serves, if this host's own API server accepts connections; otherwise
+ * any backend that accepts them is better than nobody.
+ */
+async function waitForBackend(
   settings: UpdaterSettings,
-  slots: readonly (Backend | undefined)[],
+  log: Log,
   trust: Trust,
   token: string | undefined,
-): Promise<(ProbeResult | undefined)[]> {
+): Promise<Start> {
   const waitMs = 1000 * (settings.prepareWaitSeconds ?? WAIT_SECONDS);
   const deadline = performance.now() + waitMs;
-  for (;;) {
+  const own = { address: settings.localAddress, port: settings.apiPort };
+  let isLogged = false;
+  for (let start = chooseStart(settings, log); ; start = chooseStart(settings, SILENT)) {
     const results = await Promise.all(
-      slots.map(async (backend) =>
+      withLeaving(start.slots, start.leaving).map(async (backend) =>
         backend === undefined ? undefined : await probeBackend(backend, trust, token),
       ),
     );
-    if (results.some((result) => result?.ready) || performance.now() >= deadline) return results;
+    const some = (pool: Pool): boolean => results.some((result) => result?.[pool]);
+    const isOver = performance.now() >= deadline;
+    const isFit = waitMs === 0 || some("alive") || (some("reachable") && !(await accepts(own)));
+    if (some("ready") || (isOver && isFit)) {
+      return { start: withoutLeaving(start, results), results };
+    }
+    if (isOver && !isLogged) {
+      const reason = missingRoot(trust.ca);
+      log.warn("no backend answers: the forward serves until one does", {
+        backends: describe(start.slots, () => true),
+        ...(reason === undefined ? {} : { reason: `${reason} to ${settings.apiCaFile}` }),
+      });
+      isLogged = true;
+    }
     await new Promise((resolve) => setTimeout(resolve, PROBE_PAUSE_MS));
   }
 }
+
+/** Nobody serves on where a desired backend answers. */
+function withoutLeaving(start: LastGood, results: Start["results"]): LastGood {
+  const isAnswered = start.slots.some(
+    (backend, slot) => backend !== undefined && (results[slot]?.ready || results[slot]?.alive),
+  );
+  return isAnswered ? { ...start, leaving: new Map() } : start;
+}
+
+/** The same refusals were logged at the start. */
+const SILENT: Log = { info: () => undefined, warn: () => undefined };
 
 function describe(
   slots: readonly (Backend | undefined)[],

@@ -14,16 +14,16 @@ import { FileReloadRequest } from "./apply/reload-request";
 import type { Context } from "./context";
 import { readTrust, type ApiServer } from "./http";
 import { EventReporter } from "./report/events";
-import { Health } from "./report/health";
 import type { Log } from "./report/log";
 import { Metrics } from "./report/metrics";
+import { Readiness } from "./report/readiness";
 import { PROBLEM_REASONS, Reporter } from "./report/reporter";
 import { serveStatus, type UpdaterStatus } from "./report/status-server";
 import type { UpdaterSettings } from "./settings";
 import { orderApiServers } from "./sources/api-server-order";
 import { Discovery } from "./sources/discovery";
 import { readInitialBackends } from "./sources/initial-backends";
-import type { SourceTimes } from "./sources/object-source";
+import type { SourceTimes } from "./sources/source-times";
 import { probeBackend } from "./sources/probe";
 import { SyncState } from "./sources/sync-state";
 import { TokenReader } from "./sources/token";
@@ -64,11 +64,8 @@ class Updater {
   readonly #events: EventReporter;
   readonly #checkToken: CheckToken;
   readonly #discovery: Discovery;
-  readonly #sync = new SyncState();
-  readonly #health = new Health(
-    () => this.#sync.seconds !== undefined,
-    () => performance.now(),
-  );
+  readonly #sync: SyncState;
+  readonly #readiness: Readiness;
   readonly #token: TokenReader;
   readonly #tickMs: number;
   readonly #retryMs: number;
@@ -94,6 +91,7 @@ class Updater {
     const context = { settings, log, metrics, report, now: () => performance.now() };
     const trust = () => readTrust(settings);
     this.#context = context;
+    this.#readiness = new Readiness(context.now);
     this.#changes = new CoalescingQueue(() => this.#apply(), MERGE_MS, signal);
     this.#tickMs = options.tickMs ?? TICK_MS;
     this.#retryMs = options.retryMs ?? REFUSED_PAUSE_MS;
@@ -105,6 +103,7 @@ class Updater {
       master: masterOf(settings),
       probe: async (backend) => probeBackend(backend, trust(), this.#checkToken.write()),
     });
+    this.#sync = new SyncState(undefined, this.#controller.answered);
     this.#discovery = new Discovery(
       context,
       {
@@ -132,12 +131,12 @@ class Updater {
     for (const file of [configFile, lastGoodFile, haproxy.stateFile]) removeLeftovers(file);
     // A new configuration may need the file.
     this.#checkToken.write();
-    const server = await serveStatus(
-      haproxy.updaterSocket,
-      () => this.#metrics(),
-      () => this.#status(),
-      this.#health,
-    );
+    const server = await serveStatus(haproxy.updaterSocket, {
+      metrics: () => this.#metrics(),
+      status: () => this.#status(),
+      notReady: () => this.#notReady(),
+      notLive: () => this.#readiness.notLive(),
+    });
     probeCheck(settings.checkCommand, this.#context);
     log.info("started", { backends: this.#controller.backends().length });
     this.#lookForToken();
@@ -188,8 +187,9 @@ class Updater {
     this.#pendingTicks += 1;
     await this.#checkToken.sync(this.#runtime);
     await this.#controller.tick();
+    this.#controller.keepAnswered(this.#sync.answered);
     this.#pendingTicks -= 1;
-    this.#health.looked();
+    this.#readiness.looked();
     this.#context.report.repeatEvents();
     // A watch on a hung server is as silent as any other: HAProxy's checks notice it first.
     const backends = this.#controller.states();
@@ -232,10 +232,9 @@ class Updater {
       refused.map(({ key, value, reason }) => `${key}: "${value}": ${reason}`),
     );
     report.replace("NoBackends", problems);
-    if (backends.length === 0) return this.#health.applied();
+    if (backends.length === 0) return;
     try {
-      if (await this.#controller.apply(backends, revision)) this.#health.applied();
-      else this.#applyLater();
+      if (!(await this.#controller.apply(backends, revision))) this.#applyLater();
       report.end("BackendsNotApplied");
     } catch (error) {
       report.begin("BackendsNotApplied", error, `resourceVersion ${revision}`);
@@ -255,6 +254,14 @@ class Updater {
     metrics.secondsSinceSync = this.#sync.seconds;
     metrics.waitingForToken = this.#waitingForToken;
     return metrics.render();
+  }
+
+  #notReady(): string | undefined {
+    return this.#readiness.notReady({
+      isSynced: this.#sync.seconds !== undefined,
+      waitingForToken: this.#waitingForToken,
+      states: this.#controller.states().map(({ state }) => state),
+    });
   }
 
   #status(): UpdaterStatus {

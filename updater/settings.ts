@@ -55,7 +55,10 @@ export interface UpdaterPlace {
   readonly tokenVariable?: string;
   /** The cluster's CA certificate, for the updater's own connections. */
   readonly apiCaFile: string;
-  /** `prepare` waits at most this long until a backend is ready. @default 10: the forward serves */
+  /**
+   * `prepare` waits this long until a backend is ready, and longer while none answers and the
+   * forward serves. 0: there is no forward, so HAProxy starts at once. @default 10
+   */
   readonly prepareWaitSeconds?: number;
   /**
    * Checks a configuration file before it replaces the old one, e.g. `["haproxy", "-c", "-f"]`; the

@@ -1,4 +1,5 @@
-import { fingerprintSpec } from "../../haproxy/config";
+import { missingRoot } from "../../haproxy/ca";
+import { describeSpec, fingerprintCa } from "../../haproxy/config";
 import { openFiles } from "../../haproxy/spec";
 import {
   HAPROXY_UNIT,
@@ -35,11 +36,14 @@ export const UPDATER_PACKAGES: readonly NeededPackage[] = [
 /**
  * The updater as a service, with what HAProxy needs to start: CA certificate, settings, first
  * backends, shared folders; the same on all hosts. If HAProxy runs already, apply waits until it
- * runs with these settings: the updater reloads it, and no connection breaks. If the endpoint
+ * runs with these settings and this CA certificate: the updater reloads it, and no connection breaks. If the endpoint
  * served before, apply waits until it serves again. Removal leaves nothing behind.
+ * @throws Error when the CA certificate is an intermediate's without its root
  */
 export function updaterPart(settings: UpdaterServiceSettings): HostPart {
   const { script, caCert, backends, haproxy } = settings;
+  const missing = missingRoot(caCert);
+  if (missing !== undefined) throw new Error(`${missing} to ca.crt of the control-plane nodes`);
   const json = `${JSON.stringify(hostUpdaterSettings(settings), undefined, 2)}\n`;
   const address = addressProgram(settings.ownAddress);
   const limit = openFiles(haproxy.maxConnections);
@@ -97,7 +101,8 @@ const AFTER_START = `if systemctl --quiet is-active ${HAPROXY_UNIT}; then
 fi`;
 
 function probes(settings: UpdaterServiceSettings): string {
-  const spec = fingerprintSpec(hostHaproxySpec(settings.haproxy));
+  const caFingerprint = fingerprintCa(settings.caCert);
+  const description = describeSpec({ ...hostHaproxySpec(settings.haproxy), caFingerprint });
   // JSON is JavaScript: it escapes the request's line ends
   const ask = (socket: string, request: string) =>
     `node -e 's=require("net").connect("${HOST_RUN_DIR}/${socket}");s.on("error",()=>process.exit(1));s.setTimeout(3000,()=>process.exit(1));s.end(${JSON.stringify(request)});s.pipe(process.stdout)'`;
@@ -105,7 +110,7 @@ function probes(settings: UpdaterServiceSettings): string {
   ${ask("updater.sock", "GET /status HTTP/1.0\r\n\r\n")} | grep -q '"backends"'
 }
 runs_settings() {
-  ${ask("admin.sock", "show info\n")} | grep -q '^[Dd]escription: spec-${spec}$'
+  ${ask("admin.sock", "show info\n")} | grep -q '^[Dd]escription: ${description}$'
 }
 ${OWN_HOST_PORT}
 ${endpointServes(settings.haproxy.port)}`;

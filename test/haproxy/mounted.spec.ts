@@ -1,8 +1,16 @@
 import { HAPROXY_DEFAULTS } from "../support/haproxy-defaults";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
+import { makeCertificates } from "./support/certificates";
 import { BINARIES, Rig } from "./support/rig";
 import { MountedPod, type Shell } from "./support/mounted";
 import { sleep, waitFor } from "./support/wait";
@@ -126,6 +134,40 @@ for (const { binary, shell } of VARIANTS) {
         assert.equal(refusals().length, 1, pod.output);
       });
     }
+
+    it("loads a CA bundle before the API servers change, one by one, without a lost request", async () => {
+      const next = makeCertificates(mkdtempSync(join(rig.folder, "next-ca-")));
+      await start("m1", "m2");
+      const former = await pod.worker();
+      const load = rig.load(10);
+      const bundle = [rig.caFile, next.caFile].map((file) => readFileSync(file, "utf8"));
+      writeFileSync(`${rig.caFile}.next`, bundle.join(""));
+      renameSync(`${rig.caFile}.next`, rig.caFile);
+      await waitFor("the log line", () => pod.lines.at(-1)?.includes("changed CA certificates"));
+      assert.notEqual(await pod.worker(), former);
+      await pod.ready("m1", "m2");
+      for (const name of ["m1", "m2"]) {
+        const others = ["m1", "m2"].filter((it) => it !== name);
+        await rig.controlPlane.renew(name, next, () => pod.ready(...others));
+        await pod.ready("m1", "m2");
+      }
+      await load.stop();
+      assert.deepEqual(load.failures, []);
+    });
+
+    it("keeps the former CA certificates when HAProxy refuses the changed ones, and says so once", async () => {
+      await start("m1", "m2");
+      const former = await pod.worker();
+      const good = readFileSync(rig.caFile, "utf8");
+      writeFileSync(rig.caFile, "nonsense");
+      await waitFor("the log line", () => pod.lines.at(-1)?.includes("certificates are refused"));
+      writeFileSync(rig.caFile, good);
+      await pod.ready("m1", "m2");
+      pod.mount(pod.config("m3"));
+      await pod.ready("m3");
+      assert.notEqual(await pod.worker(), former);
+      assert.equal(pod.lines.filter((line) => line.includes("certificates are refused")).length, 1);
+    });
 
     it("starts with the last good file when the mounted one is invalid after a power cut", async () => {
       await start("m1", "m2");

@@ -3,11 +3,6 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { BINARIES, Rig } from "./support/rig";
 import { sleep, waitFor } from "./support/wait";
 
-function splitAddress(text: string): [address: string, port: number] {
-  const colon = text.lastIndexOf(":");
-  return [text.slice(0, colon), Number(text.slice(colon + 1))];
-}
-
 for (const binary of BINARIES) {
   describe(`the updater beside HAProxy ${binary.version}`, function () {
     this.timeout(180_000);
@@ -63,34 +58,6 @@ for (const binary of BINARIES) {
         return named("m1") && !named("m2");
       });
       assert.equal(rig.checkConfig().code, 0);
-    });
-
-    /** The same address, on ports where nothing listens. */
-    const wrongPorts = (): Record<string, string> => {
-      const [address] = splitAddress(rig.server("m1").address);
-      return { m1: `${address}:9`, m2: `${address}:10`, m3: `${address}:11` };
-    };
-
-    it("returns to its host's own API server after every port in the ConfigMap was wrong", async () => {
-      const [localAddress, apiPort] = splitAddress(rig.server("m1").address);
-      rig.writeSettings({ localAddress, apiPort });
-      await rig.startAll("m1", "m2", "m3");
-      await rig.publish(wrongPorts());
-      await rig.states({ m1: "down", m2: "down", m3: "down" });
-      await rig.killUpdater();
-      await rig.startUpdater();
-      await rig.setConfigMap(rig.data("m1", "m2", "m3"));
-      await rig.ready("m1", "m2", "m3");
-    });
-
-    it("returns to a configured API server where its host has none", async () => {
-      await rig.startAll("m1", "m2", "m3");
-      await rig.setConfigMap(wrongPorts());
-      await rig.states({ m1: "down", m2: "down", m3: "down" });
-      await rig.killUpdater();
-      await rig.startUpdater();
-      await rig.setConfigMap(rig.data("m1", "m2", "m3"));
-      await rig.ready("m1", "m2", "m3");
     });
 
     it("sends no connection to a new backend before its check passes", async () => {

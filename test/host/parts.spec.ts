@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { fingerprintSpec } from "../../haproxy/config";
+import { describeSpec, fingerprintCa } from "../../haproxy/config";
 import { openFiles } from "../../haproxy/spec";
 import { forwardPart } from "../../host/forward/forward-part";
 import { filesOf, type HostPart, type HostUnit } from "../../host/part";
@@ -22,6 +22,11 @@ import { PartRoot } from "./support/part-root";
 
 const ownAddress = { from: "subnet", subnet: "10.99.0.0/24" } as const;
 
+const described = describeSpec({
+  ...hostUpdaterSettings(updaterSettings()).haproxy,
+  caFingerprint: fingerprintCa(updaterSettings().caCert),
+});
+
 /** An updater that answers on both sockets and does nothing else. */
 const UPDATER = `const { rmSync, writeFileSync } = require("node:fs");
 if (process.argv.includes("prepare")) {
@@ -30,7 +35,7 @@ if (process.argv.includes("prepare")) {
 }
 const answers = {
   "updater.sock": '{"backends":[]}',
-  "admin.sock": "Description: spec-${fingerprintSpec(hostUpdaterSettings(updaterSettings()).haproxy)}\\n",
+  "admin.sock": "Description: ${described}\\n",
 };
 for (const [name, text] of Object.entries(answers)) {
   const path = "/run/control-plane-lb/" + name;
@@ -393,20 +398,21 @@ systemctl enable --now haproxy.service`);
     });
   }
 
-  it("fail when HAProxy does not run with the updater's settings", async () => {
+  it("fail when HAProxy does not run with the updater's settings, or its CA certificate", async () => {
     await machine.apply(updater, haproxy);
     const settings = updaterSettings({ ownAddress, script: UPDATER });
-    const other = updaterPart({
-      ...settings,
-      haproxy: { ...settings.haproxy, allow: ["::1/128"] },
-    });
-    const script = partScript(other).replace(
-      "wait_for 60 runs_settings",
-      "wait_for 1 runs_settings",
-    );
-    const { code, stderr } = await machine.run(script, "apply");
-    assert.equal(code, 1);
-    assert.match(stderr, /HAProxy does not run with the new settings/);
+    for (const change of [
+      { haproxy: { ...settings.haproxy, allow: ["::1/128"] } },
+      { caCert: "another" },
+    ]) {
+      const script = partScript(updaterPart({ ...settings, ...change })).replace(
+        "wait_for 60 runs_settings",
+        "wait_for 1 runs_settings",
+      );
+      const { code, stderr } = await machine.run(script, "apply");
+      assert.equal(code, 1);
+      assert.match(stderr, /HAProxy does not run with the new settings/);
+    }
   });
 
   for (const delivery of ["environment", "file"] as const) {

@@ -3,6 +3,7 @@ import { formatBackend, type Backend, type BackendState } from "../../haproxy/mo
 import type { Snapshot, Stat } from "../../haproxy/runtime";
 import { slotName } from "../../haproxy/server-lines";
 import { ALL_DOWN, type Health } from "../../haproxy/server-state";
+import { withLeaving } from "../../haproxy/slots";
 import type { DesiredSlots } from "./desired-slots";
 
 function nameOf({ pool, slot }: Pick<Stat, "pool" | "slot">): string {
@@ -24,13 +25,13 @@ export function healthOf(
   };
 }
 
-/** Desired and draining backends with their states, sorted by name. */
+/** Desired, leaving and draining backends with their states, sorted by name. */
 export function statesOf(
-  { slots }: DesiredSlots,
+  { slots, leaving }: DesiredSlots,
   draining: ReadonlyMap<number, Backend>,
   snapshot: Snapshot | undefined,
 ): (Backend & { state: BackendState })[] {
-  const isHealthy = healthOf(slots, snapshot);
+  const isHealthy = healthOf(withLeaving(slots, leaving), snapshot);
   const stateOf = (slot: number): BackendState => {
     if (snapshot === undefined) return "unknown";
     if (isHealthy("ready", slot)) return "ready";
@@ -39,9 +40,13 @@ export function statesOf(
   const desired = slots.flatMap((backend, slot) =>
     backend === undefined ? [] : [{ ...backend, state: stateOf(slot) }],
   );
-  const leaving = [...draining.values()].map((backend) => ({
+  const serving = [...leaving].map(([slot, backend]) => {
+    const state = stateOf(slot);
+    return { ...backend, state: state === "down" ? state : ("leaving" as const) };
+  });
+  const drained = [...draining.values()].map((backend) => ({
     ...backend,
     state: "draining" as const,
   }));
-  return [...desired, ...leaving].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return [...desired, ...serving, ...drained].sort((a, b) => (a.name < b.name ? -1 : 1));
 }

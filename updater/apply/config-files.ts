@@ -9,8 +9,11 @@ import type { Context } from "../context";
 import { writeFileAtomically } from "./atomic-file";
 import { healthOf } from "./backend-states";
 import { checkWith, RefusedConfigError } from "./check-config";
-import type { DesiredSlots } from "./desired-slots";
-import { saveLastGood } from "./last-good";
+import type { ApiServer } from "../http";
+import { withLeaving } from "../../haproxy/slots";
+import type { CurrentSpec } from "./current-spec";
+import { occupiedSlots, type DesiredSlots } from "./desired-slots";
+import { readLastGood, saveLastGood, type LastGood } from "./last-good";
 
 /**
  * A file that HAProxy refused is checked again after this: the reason may have been the host's.
@@ -39,17 +42,46 @@ interface Held {
  */
 export class ConfigFiles {
   readonly #context: Context;
+  readonly #spec: CurrentSpec;
   /** A write failed, and is to be repeated. */
   #dirty = false;
   #notBeforeMs = 0;
   #stateText = "";
   #held: Held | undefined;
   #slotsInFile: Slots | undefined;
+  #lastGood: LastGood | undefined;
+  #answered: readonly ApiServer[] = [];
 
-  /** @param slotsInFile those of haproxy.cfg; undefined when they are not known */
-  constructor(context: Context, slotsInFile: Slots | undefined) {
+  /** @param spec haproxy.cfg's settings as they are now */
+  constructor(context: Context, spec: CurrentSpec) {
     this.#context = context;
-    this.#slotsInFile = slotsInFile;
+    this.#spec = spec;
+  }
+
+  /** Reads the last good set, whose slots are those of haproxy.cfg. */
+  load(): LastGood | undefined {
+    this.#lastGood = readLastGood(this.#context.settings.lastGoodFile);
+    if (this.#lastGood === undefined) return undefined;
+    const { slots, leaving, answered } = this.#lastGood;
+    this.#slotsInFile = withLeaving(slots, leaving);
+    this.#answered = answered;
+    return this.#lastGood;
+  }
+
+  get answered(): readonly ApiServer[] {
+    return this.#answered;
+  }
+
+  /** Keeps these API servers with the last good set. Never throws. */
+  keepAnswered(answered: readonly ApiServer[]): void {
+    if (JSON.stringify(answered) === JSON.stringify(this.#answered)) return;
+    this.#answered = answered;
+    if (this.#lastGood === undefined) return;
+    try {
+      this.#saveLastGood({ ...this.#lastGood, answered });
+    } catch {
+      // The next change writes them; a full disk is reported there.
+    }
   }
 
   /** The text of haproxy.cfg; undefined when it cannot be read. */
@@ -67,9 +99,9 @@ export class ConfigFiles {
    * @returns false when HAProxy refuses the file: then the last good one stays
    */
   write(desired: DesiredSlots, snapshot: Snapshot | undefined, change = ""): boolean {
-    const { haproxy } = this.#context.settings;
+    const haproxy = this.#spec.get();
     const config = this.#held?.config ?? this.config;
-    const slots = desired.slots.slice(0, this.#held?.slotCount);
+    const slots = occupiedSlots(desired).slice(0, this.#held?.slotCount);
     const isOurs = config === undefined || isOfSpec(config, haproxy);
     const text = isOurs ? renderHaproxyConfig(haproxy, slots) : replaceServerLines(config, slots);
     return this.#put({ text, slots }, desired, snapshot, change);
@@ -102,8 +134,9 @@ export class ConfigFiles {
     if (isWritten) this.#context.report.end("ConfigurationNotWritten");
   }
 
-  #wholeConfig({ slots }: DesiredSlots): Config {
-    return { text: renderHaproxyConfig(this.#context.settings.haproxy, slots), slots };
+  #wholeConfig(desired: DesiredSlots): Config {
+    const slots = occupiedSlots(desired);
+    return { text: renderHaproxyConfig(this.#spec.get(), slots), slots };
   }
 
   #put(
@@ -113,7 +146,6 @@ export class ConfigFiles {
     change = "",
   ): boolean {
     const { settings, log, report } = this.#context;
-    const { slots, revision } = desired;
     const check = checkWith(settings.checkCommand, this.#context);
     try {
       writeFileAtomically(settings.configFile, config.text, {
@@ -124,7 +156,9 @@ export class ConfigFiles {
         },
       });
       this.#slotsInFile = config.slots;
-      saveLastGood(settings.lastGoodFile, { savedAtMs: Date.now(), revision, slots });
+      const { slots, leaving, revision } = desired;
+      const answered = this.#answered;
+      this.#saveLastGood({ savedAtMs: Date.now(), revision, slots, leaving, answered });
       this.#dirty = false;
       if (config.text === this.#wholeConfig(desired).text) report.end("ConfigurationNotWritten");
     } catch (error) {
@@ -138,10 +172,21 @@ export class ConfigFiles {
     return true;
   }
 
+  #saveLastGood(lastGood: LastGood): void {
+    saveLastGood(this.#context.settings.lastGoodFile, lastGood);
+    this.#lastGood = lastGood;
+  }
+
   /** Keeps a refused file desired: `flush` writes it after a pause. */
   writeLater(): void {
     this.#dirty = true;
     this.#notBeforeMs = this.#context.now() + REFUSED_PAUSE_MS;
+  }
+
+  /** The next `flush` writes the file. */
+  writeSoon(): void {
+    this.#dirty = true;
+    this.#notBeforeMs = 0;
   }
 
   /** Repeats a write that failed, once its pause is over. */
@@ -154,7 +199,7 @@ export class ConfigFiles {
   keepState(desired: DesiredSlots, snapshot: Snapshot | undefined): void {
     const { report } = this.#context;
     try {
-      this.#writeState(this.#slotsInFile ?? desired.slots, snapshot);
+      this.#writeState(this.#slotsInFile ?? occupiedSlots(desired), snapshot);
       report.end("ServerStateNotWritten");
     } catch (error) {
       report.begin("ServerStateNotWritten", error);

@@ -10,6 +10,10 @@ export interface Draining {
   readonly untilMs: number;
 }
 
+/** The part of a change that drains slots, or uses them again. */
+type PlannedChange = Pick<SlotChange, "steps"> & { readonly desired: SlotsOnly };
+type SlotsOnly = Pick<DesiredSlots, "slots">;
+
 /** Remembers backend and deadline of each draining slot, the oldest first. */
 export class DrainTracker {
   /** Replaced, never changed: `plan` can go back to it. */
@@ -28,7 +32,7 @@ export class DrainTracker {
    * A change is about to be applied: its removed backends drain from now on, and slots with a
    * backend do not. @returns a function that takes this back
    */
-  plan({ desired, steps }: Pick<SlotChange, "desired" | "steps">, untilMs: number): () => void {
+  plan({ desired, steps }: PlannedChange, untilMs: number): () => void {
     const before = this.#draining;
     const draining = new Map(before);
     for (const { kind, slot, backend } of steps) {
@@ -62,6 +66,6 @@ export class DrainTracker {
   }
 }
 
-function isEmpty({ slots }: DesiredSlots, slot: number): boolean {
+function isEmpty({ slots }: SlotsOnly, slot: number): boolean {
   return slots[slot] === undefined;
 }

@@ -6,13 +6,21 @@ import type { Backend, BackendState } from "../../haproxy/model";
 import type { RuntimeApi, Snapshot } from "../../haproxy/runtime";
 import { describeStep, firstSlots } from "../../haproxy/slots";
 import type { Context } from "../context";
+import type { ApiServer } from "../http";
 import { reportHaproxyProblems } from "../report/haproxy-problems";
 import { errorText } from "../report/log";
+import { ServingProblems } from "../report/serving-problems";
 import { statesOf } from "./backend-states";
+import { CurrentSpec } from "./current-spec";
 import { ConfigFiles } from "./config-files";
-import { planSlotChange, type DesiredSlots, type SlotChange } from "./desired-slots";
+import {
+  planSlotChange,
+  someoneAnswers,
+  type DesiredSlots,
+  type SlotChange,
+} from "./desired-slots";
 import { DrainTracker } from "./drain-tracker";
-import { backendsOf, readLastGood } from "./last-good";
+import { backendsOf } from "./last-good";
 import { adoptSlots } from "./reconcile";
 import { Reloader, runsOtherSettings } from "./reloader";
 import { RuntimeChanges, type Probe } from "./runtime-changes";
@@ -31,10 +39,12 @@ export interface HaproxyConnections {
 export class HaproxyController {
   readonly #context: Context;
   readonly #runtime: RuntimeApi;
+  readonly #spec: CurrentSpec;
   readonly #files: ConfigFiles;
   readonly #reloader: Reloader;
   readonly #drains = new DrainTracker();
   readonly #changes: RuntimeChanges;
+  readonly #serving: ServingProblems;
   #desired: DesiredSlots;
   #revision = "";
   #snapshot: Snapshot | undefined;
@@ -50,12 +60,15 @@ export class HaproxyController {
   constructor(context: Context, { runtime, master, probe }: HaproxyConnections) {
     this.#context = context;
     this.#runtime = runtime;
-    const lastGood = readLastGood(context.settings.lastGoodFile);
-    this.#files = new ConfigFiles(context, lastGood?.slots);
-    this.#reloader = new Reloader(context, master, this.#files);
+    this.#spec = new CurrentSpec(context.settings);
+    this.#files = new ConfigFiles(context, this.#spec);
+    const lastGood = this.#files.load();
+    this.#reloader = new Reloader(context, master, this.#files, this.#spec);
     this.#changes = new RuntimeChanges(context, { runtime, probe, drains: this.#drains });
+    this.#serving = new ServingProblems(context);
     this.#desired = {
       slots: lastGood?.slots ?? firstSlots([]),
+      leaving: lastGood?.leaving ?? new Map(),
       revision: lastGood?.revision ?? "",
     };
     context.metrics.backends = this.backends().length;
@@ -72,7 +85,17 @@ export class HaproxyController {
     return this.#revision;
   }
 
-  /** Desired and draining backends with the state that HAProxy sees. */
+  /** API servers that answered the updater before its restart, the latest first. */
+  get answered(): readonly ApiServer[] {
+    return this.#files.answered;
+  }
+
+  /** Keeps API servers that have answered, for the updater's next start. */
+  keepAnswered(answered: readonly ApiServer[]): void {
+    this.#files.keepAnswered(answered);
+  }
+
+  /** Desired, leaving and draining backends with the state that HAProxy sees. */
   states(): (Backend & { state: BackendState })[] {
     return statesOf(this.#desired, this.#drains.backends, this.#snapshot);
   }
@@ -105,7 +128,8 @@ export class HaproxyController {
     const { metrics, log } = this.#context;
     await this.#adoptIfUnknown();
     const before = this.#desired;
-    const change = planSlotChange(before, this.#drains.backends, backends, revision);
+    const { backends: draining } = this.#drains;
+    const change = planSlotChange(before, draining, backends, revision, this.#snapshot);
     this.#desired = change.desired;
     if (change.isEmpty) {
       this.#files.endIfWritten(this.#desired);
@@ -163,7 +187,7 @@ export class HaproxyController {
   }
 
   #runsOtherSettings(): boolean {
-    return runsOtherSettings(this.#context.settings.haproxy, this.#snapshot);
+    return runsOtherSettings(this.#spec.get(), this.#snapshot);
   }
 
   async #tick(): Promise<void> {
@@ -189,9 +213,28 @@ export class HaproxyController {
     }
     reportHaproxyProblems(this.#context, snapshot);
     await this.#changes.limitConnections(snapshot);
+    this.#endLeaving(snapshot);
     this.#snapshot = await this.#changes.reconcile(this.#desired, snapshot);
+    // A new server that passes our own check is up already.
+    if (this.#endLeaving(this.#snapshot)) {
+      this.#snapshot = await this.#changes.reconcile(this.#desired, this.#snapshot);
+    }
+    this.#serving.report(this.#desired, this.#snapshot);
     this.#files.keepState(this.#desired, this.#snapshot);
     this.#files.flush(this.#desired, this.#snapshot);
+  }
+
+  /** Once a desired server answers, the former ones drain, and do not come back. */
+  #endLeaving(snapshot: Snapshot): boolean {
+    const { leaving } = this.#desired;
+    if (leaving.size === 0 || !someoneAnswers(this.#desired, snapshot)) return false;
+    const untilMs = this.#changes.drainUntilMs();
+    for (const [slot, backend] of leaving) this.#drains.begin(slot, { backend, untilMs });
+    this.#desired = { ...this.#desired, leaving: new Map() };
+    this.#files.writeSoon();
+    const backends = [...leaving.values()].map(({ name }) => name);
+    this.#context.log.info("a desired backend answers: the former ones drain", { backends });
+    return true;
   }
 
   /** It has answered, and has taken all commands. */

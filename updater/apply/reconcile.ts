@@ -8,8 +8,9 @@ import { ADMIN, type ServerState, type Snapshot, type Stat } from "../../haproxy
 import { EMPTY_SLOT_ADDRESS } from "../../haproxy/server-lines";
 import type { Draining } from "./drain-tracker";
 
-/** The desired slots, and what is known of HAProxy beside its snapshot. */
+/** What HAProxy should have, and what is known of it beside its snapshot. */
 export interface PlanInput {
+  /** The desired backends, and those that serve on. */
   readonly slots: readonly (Backend | undefined)[];
   readonly draining: ReadonlyMap<number, Draining>;
   /** Slots whose servers do not answer: their sessions hang. */
@@ -36,14 +37,15 @@ export function planActions(snapshot: Snapshot, input: PlanInput): Action[] {
   const serversBySlot = bySlot(snapshot.servers);
   const statsBySlot = bySlot(snapshot.stats);
   const actions: Action[] = [];
+  const isReplaceable = (slot: number): boolean => anotherAnswers(snapshot.stats, slot);
   for (let slot = 0; slot < serversBySlot.length; slot++) {
     const servers = serversBySlot[slot] ?? [];
     const stats = statsBySlot[slot] ?? [];
     const backend = input.slots[slot];
     const action =
       backend === undefined
-        ? emptySlot(slot, servers, stats, input)
-        : (fillSlot(slot, backend, servers) ?? shutdownSessions(slot, stats, input));
+        ? emptySlot(slot, servers, stats, input, isReplaceable)
+        : (fillSlot(slot, backend, servers) ?? shutdownSessions(slot, stats, input, isReplaceable));
     if (action !== undefined) actions.push(action);
   }
   return actions;
@@ -72,6 +74,7 @@ function emptySlot(
   servers: readonly ServerState[],
   stats: readonly Stat[],
   { draining, nowMs }: PlanInput,
+  isReplaceable: (slot: number) => boolean,
 ): Action | undefined {
   const first = servers[0];
   if (first === undefined) return undefined;
@@ -80,13 +83,25 @@ function emptySlot(
   const drained = draining.get(slot);
   const quiet = stats.every(({ sessions }) => sessions === 0);
   const drains = servers.every(({ admin }) => (admin & ADMIN.drain) !== 0);
-  if (drains && (quiet || (drained !== undefined && drained.untilMs <= nowMs))) {
-    return { kind: "close", slot };
-  }
+  const isOver = drained !== undefined && drained.untilMs <= nowMs && isReplaceable(slot);
+  if (drains && (quiet || isOver)) return { kind: "close", slot };
   if (drains && drained !== undefined) return undefined;
   const backend = drained?.backend ?? { ...first, name: "unknown" };
   const { name, address, port } = backend;
   return { kind: "drain", slot, backend: { name, address, port } };
+}
+
+/**
+ * Whether another server answers HAProxy's checks. Otherwise the load balancer itself may be cut
+ * off for a moment, and sessions that are shut down have nowhere to go.
+ */
+function anotherAnswers(stats: readonly Stat[], slot: number): boolean {
+  return stats.some(
+    (stat) =>
+      stat.slot !== slot &&
+      (stat.pool === "ready" || stat.pool === "alive") &&
+      stat.status.startsWith("UP"),
+  );
 }
 
 /** For a hung server, once the pool that serves has taken it down. */
@@ -94,10 +109,11 @@ function shutdownSessions(
   slot: number,
   stats: readonly Stat[],
   { hung }: PlanInput,
+  isReplaceable: (slot: number) => boolean,
 ): Action | undefined {
   if (!hung.has(slot)) return undefined;
   const ready = stats.find(({ pool }) => pool === "ready");
-  if (ready?.status.startsWith("DOWN") !== true) return undefined;
+  if (ready?.status.startsWith("DOWN") !== true || !isReplaceable(slot)) return undefined;
   return stats.some(({ sessions }) => sessions > 0)
     ? { kind: "shutdownSessions", slot }
     : undefined;

@@ -1,9 +1,10 @@
 /** Reloads HAProxy for changes that the runtime API cannot make, and proves each reload. */
-import { describeSpec, type HaproxySpec } from "../../haproxy/config";
+import { describeSpec, fingerprintSpec, type HaproxySpec } from "../../haproxy/config";
 import type { MasterApi } from "../../haproxy/master";
 import { slotCount, type Snapshot } from "../../haproxy/runtime";
 import type { Context } from "../context";
 import type { ConfigFiles } from "./config-files";
+import type { CurrentSpec } from "./current-spec";
 import type { DesiredSlots } from "./desired-slots";
 
 /**
@@ -16,10 +17,12 @@ export class Reloader {
   readonly #context: Context;
   readonly #master: MasterApi;
   readonly #files: ConfigFiles;
+  readonly #spec: CurrentSpec;
   #notBeforeMs = 0;
 
-  constructor(context: Context, master: MasterApi, files: ConfigFiles) {
+  constructor(context: Context, master: MasterApi, files: ConfigFiles, spec: CurrentSpec) {
     this.#context = context;
+    this.#spec = spec;
     this.#master = master;
     this.#files = files;
   }
@@ -55,13 +58,14 @@ export class Reloader {
     return false;
   }
 
-  /** More slots than HAProxy has, or another spec than it runs. */
+  /** More slots than HAProxy has, or another spec or CA than it runs. */
   #reason({ slots }: DesiredSlots, snapshot: Snapshot): string | undefined {
     const count = slotCount(snapshot);
     if (count < slots.length) return `HAProxy has ${count} slots, ${slots.length} are needed`;
-    return runsOtherSettings(this.#context.settings.haproxy, snapshot)
-      ? "the settings changed"
-      : undefined;
+    const spec = this.#spec.get();
+    if (!runsOtherSettings(spec, snapshot)) return undefined;
+    const isSameSpec = snapshot.description.startsWith(`spec-${fingerprintSpec(spec)}`);
+    return isSameSpec ? "the CA certificates changed" : "the settings changed";
   }
 }
 

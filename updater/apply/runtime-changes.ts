@@ -6,7 +6,7 @@ import { slotName } from "../../haproxy/server-lines";
 import { pause } from "../backoff";
 import type { Context } from "../context";
 import { allowedConnections } from "../report/haproxy-problems";
-import type { DesiredSlots } from "./desired-slots";
+import { occupiedSlots, type DesiredSlots } from "./desired-slots";
 import type { DrainTracker } from "./drain-tracker";
 import { planActions, type Action } from "./reconcile";
 import { hungSlots, refusedSlots } from "./unresponsive";
@@ -16,7 +16,7 @@ import { hungSlots, refusedSlots } from "./unresponsive";
  */
 const MARK_UP_MS = 300;
 
-/** Runs HAProxy's checks of both pools against a backend. */
+/** Runs HAProxy's checks of all pools against a backend. */
 export type Probe = (backend: Backend) => Promise<Readonly<Record<Pool, boolean>>>;
 
 /** What the changes are made with. */
@@ -49,11 +49,12 @@ export class RuntimeChanges {
   }
 
   /** Brings HAProxy's slots to the desired ones. @returns HAProxy's state after that */
-  async reconcile({ slots }: DesiredSlots, snapshot: Snapshot): Promise<Snapshot> {
+  async reconcile(desired: DesiredSlots, snapshot: Snapshot): Promise<Snapshot> {
     const { metrics, log, now } = this.#context;
     const { runtime, drains } = this.#tools;
     this.#refused = refusedSlots(snapshot, this.#refused);
     const hung = hungSlots(snapshot, this.#refused);
+    const slots = occupiedSlots(desired);
     const actions = planActions(snapshot, { slots, draining: drains.slots, hung, nowMs: now() });
     for (const action of actions) {
       await this.#perform(action);

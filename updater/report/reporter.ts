@@ -23,6 +23,10 @@ export const PROBLEMS = {
   ReloadFailed: "reload",
   /** HAProxy's admin socket has not answered, or has refused our commands, for some seconds. */
   HaproxyUnreachable: undefined,
+  /** No desired backend answers, and former ones serve in their place. */
+  NoBackendAnswers: undefined,
+  /** No server passes a check: those that accept connections get them. */
+  NoCheckPasses: undefined,
   /** API servers answer 401 or 403 to HAProxy's checks. */
   ChecksUnauthorized: undefined,
   /** HAProxy's checks are to carry a token, and there is none. */

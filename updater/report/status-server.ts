@@ -7,7 +7,6 @@ import { createServer, type Server } from "node:http";
 import { dirname } from "node:path";
 import type { BackendState, RefusedEntry } from "../../haproxy/model";
 import type { DiscoveryMode } from "../settings";
-import type { Health } from "./health";
 
 /** The JSON of `/status`. */
 export interface UpdaterStatus {
@@ -34,24 +33,30 @@ export interface UpdaterStatus {
   readonly outOfSlice: readonly { readonly name: string; readonly seconds: number }[];
 }
 
-/** Serves the texts. Replaces a killed updater's socket. */
-export function serveStatus(
-  socketPath: string,
-  metrics: () => string,
-  status: () => UpdaterStatus,
-  health: Pick<Health, "notReady" | "notLive">,
-): Promise<Server> {
+/** What the socket serves. */
+export interface StatusPages {
+  readonly metrics: () => string;
+  readonly status: () => UpdaterStatus;
+  /** Why this updater is not ready, undefined if it is: 503 or 200. */
+  readonly notReady: () => string | undefined;
+  /** Why this updater must be restarted, undefined if it need not. */
+  readonly notLive: () => string | undefined;
+}
+
+/** Serves the pages. Replaces a killed updater's socket. */
+export function serveStatus(socketPath: string, pages: StatusPages): Promise<Server> {
   const server = createServer((request, response) => {
     const put = (code: number, type: string, text: string): void => {
       response.writeHead(code, { "content-type": type });
       response.end(text);
     };
-    const answer = (reason: string | undefined): void =>
+    const putVerdict = (reason: string | undefined): void =>
       put(reason === undefined ? 200 : 503, "text/plain", `${reason ?? "ok"}\n`);
-    if (request.url === "/metrics") put(200, "text/plain; version=0.0.4", metrics());
-    else if (request.url === "/status") put(200, "application/json", JSON.stringify(status()));
-    else if (request.url === "/ready") answer(health.notReady);
-    else if (request.url === "/live") answer(health.notLive);
+    if (request.url === "/metrics") put(200, "text/plain; version=0.0.4", pages.metrics());
+    else if (request.url === "/status")
+      put(200, "application/json", JSON.stringify(pages.status()));
+    else if (request.url === "/ready") putVerdict(pages.notReady());
+    else if (request.url === "/live") putVerdict(pages.notLive());
     else put(404, "text/plain", "not found\n");
   });
   mkdirSync(dirname(socketPath), { recursive: true });

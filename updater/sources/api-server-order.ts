@@ -16,8 +16,8 @@ export interface KnownApiServers {
 
 /**
  * The backends first, this host's own before the others. Then API servers that no content of a
- * ConfigMap can take away: this host's own, those that answered before, the configured ones. The
- * backends that HAProxy sees down come last.
+ * ConfigMap can take away: this host's own, those that answered before, the configured ones. Last
+ * come the backends that no check of HAProxy has proved: down, or not known yet.
  *
  * A load-balancer host has no API server of its own. First in line, it would refuse the connection
  * each time that a watch ends.
@@ -34,11 +34,35 @@ export function orderApiServers({
   ];
   const names = new Set(backends.map(formatBackend));
   const others = [here, ...answered, ...initial].filter((it) => !names.has(formatBackend(it)));
-  const all = [
-    ...known.filter(({ state }) => state !== "down"),
-    ...others,
-    ...known.filter(({ state }) => state === "down"),
-  ];
+  const all = [...known.filter(isProved), ...others, ...known.filter((it) => !isProved(it))];
   const first = new Map(all.map((it) => [formatBackend(it), it]));
   return [...first.values()].map(({ address, port }) => ({ address, port }));
+}
+
+/** By HAProxy's checks: it has a certificate of the cluster. */
+function isProved({ state }: { readonly state: BackendState }): boolean {
+  return state !== "down" && state !== "unknown";
+}
+
+/** Every round asks so many of the best, and so many of the others in turn. */
+const BEST = 8;
+const OTHERS = 4;
+
+/**
+ * The API servers to ask in a round, counted from 1: so hundreds of wrong addresses do not keep the
+ * best ones waiting.
+ * @param lost has just broken its connection: its turn is the last
+ */
+export function chooseRound(
+  ordered: readonly ApiServer[],
+  round: number,
+  lost?: ApiServer,
+): readonly ApiServer[] {
+  const isLost = (it: ApiServer): boolean =>
+    lost !== undefined && formatBackend(it) === formatBackend(lost);
+  const all = [...ordered.filter((it) => !isLost(it)), ...ordered.filter(isLost)];
+  const others = all.slice(BEST);
+  if (others.length <= OTHERS) return all;
+  const first = ((round - 1) * OTHERS) % others.length;
+  return [...all.slice(0, BEST), ...others.slice(first, first + OTHERS)];
 }

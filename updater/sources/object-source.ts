@@ -4,6 +4,8 @@ import type { Context } from "../context";
 import { exchange, openRequest, type ApiServer, type Trust } from "../http";
 import { formatBackend } from "../../haproxy/model";
 import { errorText } from "../report/log";
+import { chooseRound } from "./api-server-order";
+import { SOURCE_TIMES, type SourceTimes } from "./source-times";
 import type { SyncState } from "./sync-state";
 
 /** An object to follow. */
@@ -46,18 +48,6 @@ export interface Subscriber<T> {
 
 type SourceContext = Pick<Context, "log" | "metrics">;
 
-/** All in milliseconds. */
-export interface SourceTimes {
-  /** A list, or the headers of a watch's response. */
-  readonly requestMs: number;
-  /** A watch's timeoutSeconds is 1 to 1.5 times this: a hung API server is noticed after it. */
-  readonly watchMs: number;
-  /** A watch that is silent for this long beyond its time is dropped. */
-  readonly graceMs: number;
-}
-
-const TIMES: SourceTimes = { requestMs: 5000, watchMs: 60_000, graceMs: 5000 };
-
 /** The resourceVersion is too old: list again. */
 class GoneError extends Error {}
 
@@ -66,6 +56,17 @@ interface ApiObject {
   readonly code?: number;
   readonly message?: string;
 }
+
+/** How a round of the API servers ended. */
+type RoundEnd =
+  /** A watch ended in order. */
+  | "ended"
+  /** The resourceVersion was too old. */
+  | "gone"
+  /** This one had answered. */
+  | { readonly lost: ApiServer }
+  /** None has answered. */
+  | { readonly error: unknown };
 
 /** Lists, watches, and starts again: API servers in turn, the best first after every success. */
 export class ObjectSource<T extends object> {
@@ -76,15 +77,15 @@ export class ObjectSource<T extends object> {
   #revision: string | undefined;
   #apiServer: ApiServer | undefined;
   #watch: AbortController | undefined;
-  /** Since the last confirmation. */
-  #failures = 0;
+  /** The API server in use has answered. */
+  #confirmed = false;
 
   constructor(context: SourceContext, access: ApiAccess, subscriber: Subscriber<T>) {
     this.#context = context;
     this.#access = access;
     this.#subscriber = subscriber;
     access.sync.expect(subscriber.watched.title);
-    this.#times = { ...TIMES, ...access.times };
+    this.#times = { ...SOURCE_TIMES, ...access.times };
   }
 
   /** The API server in use. */
@@ -99,37 +100,57 @@ export class ObjectSource<T extends object> {
 
   /** Runs until the signal comes. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
-    const { metrics, log } = this.#context;
-    for (let attempt = 0; !signal.aborted;) {
-      const choice = this.#access.apiServers();
-      const apiServer = choice[attempt % Math.max(1, choice.length)];
-      if (apiServer === undefined) {
+    let round = 1;
+    let lost: ApiServer | undefined;
+    while (!signal.aborted) {
+      const choice = chooseRound(this.#access.apiServers(), round, lost);
+      if (choice.length === 0) {
         await pause(1000, signal);
         continue;
       }
-      this.#apiServer = apiServer;
-      try {
-        await this.#follow(apiServer, signal);
-        attempt = 0;
-      } catch (error) {
-        if (signal.aborted) return;
-        metrics.watchRestarts += 1;
-        const gone = error instanceof GoneError;
-        this.#revision = undefined;
-        if (!gone) {
-          attempt += 1;
-          const server = formatBackend(apiServer);
-          log.warn("lost an API server", { server, error: errorText(error), attempt });
-          this.#failures += 1;
-          // The first one only ends what worked until now; then comes a whole round.
-          if (this.#failures > 1 && (this.#failures - 1) % choice.length === 0) {
-            this.#subscriber.onFailed?.(error);
-          }
-        }
-        // Each server gets its first turn soon: the pause grows with each round.
-        await pause(backoffMs(Math.ceil((attempt + 1) / Math.max(1, choice.length))), signal);
+      const end = await this.#ask(choice, round, signal);
+      if (signal.aborted) return;
+      lost = typeof end === "object" && "lost" in end ? end.lost : undefined;
+      if (end === "ended") {
+        round = 1;
+      } else if (typeof end === "object" && "error" in end) {
+        this.#subscriber.onFailed?.(end.error);
+        // Once for each round: a wrong address must not delay the right ones.
+        await pause(backoffMs(round), signal);
+        round += 1;
+      } else {
+        round = 1;
+        await pause(backoffMs(1), signal);
       }
     }
+  }
+
+  /** Asks one after the other, until one answers. */
+  async #ask(
+    apiServers: readonly ApiServer[],
+    round: number,
+    signal: AbortSignal,
+  ): Promise<RoundEnd> {
+    const { metrics, log } = this.#context;
+    let last: unknown;
+    for (const apiServer of apiServers) {
+      this.#apiServer = apiServer;
+      this.#confirmed = false;
+      try {
+        await this.#follow(apiServer, signal);
+        return "ended";
+      } catch (error) {
+        if (signal.aborted) break;
+        metrics.watchRestarts += 1;
+        this.#revision = undefined;
+        if (error instanceof GoneError) return "gone";
+        const server = formatBackend(apiServer);
+        log.warn("lost an API server", { server, error: errorText(error), round });
+        if (this.#confirmed) return { lost: apiServer };
+        last = error;
+      }
+    }
+    return { error: last };
   }
 
   /** Lists if needed, then watches until the API server ends the watch. */
@@ -170,6 +191,7 @@ export class ObjectSource<T extends object> {
       path,
       token,
       timeoutMs: this.#times.requestMs,
+      connectMs: this.#times.connectMs,
     }).catch((error: unknown) => {
       this.#context.metrics.countError("api");
       throw error;
@@ -184,7 +206,7 @@ export class ObjectSource<T extends object> {
   }
 
   async #watchFrom(apiServer: ApiServer, revision: string, signal: AbortSignal): Promise<void> {
-    const { watchMs, graceMs, requestMs } = this.#times;
+    const { watchMs, graceMs, requestMs, connectMs } = this.#times;
     const lengthMs = Math.round(watchMs * (1 + Math.random() / 2));
     const answer = await openRequest(apiServer, this.#access.trust(), {
       method: "GET",
@@ -196,6 +218,7 @@ export class ObjectSource<T extends object> {
       }),
       token: this.#token(),
       timeoutMs: requestMs,
+      connectMs,
       signal,
     });
     // Ends a watch whose API server hangs and does not keep its timeoutSeconds.
@@ -241,7 +264,7 @@ export class ObjectSource<T extends object> {
   }
 
   #confirm(apiServer: ApiServer): void {
-    this.#failures = 0;
+    this.#confirmed = true;
     this.#access.sync.confirm(this.#subscriber.watched.title, apiServer);
     this.#subscriber.onConfirmed?.();
   }

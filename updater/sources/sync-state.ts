@@ -6,12 +6,16 @@ const MAX_ANSWERED = 16;
 
 /** When an API server last confirmed each source of the backends, and which ones did. */
 export class SyncState {
-  #answered: readonly ApiServer[] = [];
+  #answered: readonly ApiServer[];
   readonly #confirmedAtMs = new Map<string, number | undefined>();
   readonly #now: () => number;
 
-  /** @param now milliseconds on a monotonic clock: the system's clock may be set */
-  constructor(now: () => number = () => performance.now()) {
+  /**
+   * @param now milliseconds on a monotonic clock: the system's clock may be set
+   * @param answered API servers that answered before the updater's restart, the latest first
+   */
+  constructor(now: () => number = () => performance.now(), answered: readonly ApiServer[] = []) {
+    this.#answered = answered;
     this.#now = now;
   }
 
@@ -29,7 +33,7 @@ export class SyncState {
     this.#answered = [apiServer, ...others].slice(0, MAX_ANSWERED);
   }
 
-  /** API servers that have sent or confirmed a source since the start, the latest first. */
+  /** API servers that have sent or confirmed a source, the latest first. */
   get answered(): readonly ApiServer[] {
     return this.#answered;
   }

@@ -6,6 +6,7 @@ import type { Orders, Report, StartMessage } from "./api-server";
 const state: Required<Omit<Orders, "token">> & Pick<Orders, "token"> = {
   readyz: 200,
   livez: 200,
+  stopping: false,
   revision: 1,
   data: null,
   slice: null,
@@ -121,7 +122,8 @@ function api(request: IncomingMessage, response: ServerResponse, url: URL): void
 function serve(message: StartMessage): void {
   const server = createServer({ cert: message.cert, key: message.key }, (request, response) => {
     const url = new URL(request.url ?? "/", "https://kubernetes");
-    if (url.pathname === "/readyz") return health(request, response, state.readyz);
+    if (url.pathname === "/readyz")
+      return health(request, response, state.stopping ? 500 : state.readyz);
     if (url.pathname === "/livez/ping") return health(request, response, state.livez);
     report.requests.push(url.pathname);
     if (/^\/apis?\//.test(url.pathname)) return api(request, response, url);

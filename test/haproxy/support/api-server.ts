@@ -21,6 +21,8 @@ export interface Orders {
   /** Status of /readyz; 0: no answer. */
   readyz?: number;
   livez?: number;
+  /** True: /readyz answers 500, and all else is served, as at the start of an orderly shutdown. */
+  stopping?: boolean;
   /** False: checks need the token, too (anonymous-auth=false). */
   anonymous?: boolean;
   /** The only accepted token from now on. */

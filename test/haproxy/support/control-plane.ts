@@ -21,6 +21,7 @@ export class FakeControlPlane {
     orders: Orders = {},
     port?: number,
     machine?: Machine,
+    certificates = this.#certificates,
   ): Promise<ApiServer> {
     const now: Orders = {
       revision: this.#revision,
@@ -28,7 +29,7 @@ export class FakeControlPlane {
       slice: this.#slice,
       ...orders,
     };
-    const server = await ApiServer.start(name, this.#certificates, {
+    const server = await ApiServer.start(name, certificates, {
       token: TOKEN,
       orders: now,
       ...(port === undefined ? {} : { port }),
@@ -36,6 +37,22 @@ export class FakeControlPlane {
     });
     this.servers.set(name, server);
     return server;
+  }
+
+  /**
+   * Replaces an API server, on its port, by one with another certificate. It stops in order:
+   * `isOut` resolves when nobody connects to it any more.
+   */
+  async renew(
+    name: string,
+    certificates: Certificates,
+    isOut: () => Promise<unknown>,
+  ): Promise<void> {
+    const former = this.server(name);
+    await former.order({ stopping: true });
+    await isOut();
+    await former.kill();
+    await this.add(name, {}, former.backend.port, undefined, certificates);
   }
 
   server(name: string): ApiServer {

@@ -73,9 +73,10 @@ export class MountedPod {
 
   /** Starts the container; it may fail. */
   run(): void {
-    const { adminSocket, stateFile } = this.#rig.settings.haproxy;
+    const { adminSocket, stateFile, caFile } = this.#rig.settings.haproxy;
     const { configFile } = this;
-    const script = mountedScript({ mounted: this.#mounted, configFile, stateFile, adminSocket });
+    const paths = { configFile, stateFile, adminSocket, caFile };
+    const script = mountedScript({ mounted: this.#mounted, ...paths });
     const path = [
       join(this.#rig.folder, "first"),
       dirname(this.#binary.command[0] ?? ""),

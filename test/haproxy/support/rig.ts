@@ -184,12 +184,17 @@ export class Rig {
     nodeArguments: readonly string[] = [],
     env: NodeJS.ProcessEnv = {},
   ): Promise<void> {
-    const args = [...nodeArguments, ...this.#updaterArgs("run")];
-    this.#updater = this.#processes.start("updater", process.execPath, args, env);
+    this.runUpdater(nodeArguments, env);
     await waitFor("the updater is in touch", async () => {
       const { lastSyncSeconds } = await this.status();
       return lastSyncSeconds !== null;
     });
+  }
+
+  /** Starts the updater; it may find no API server. */
+  runUpdater(nodeArguments: readonly string[] = [], env: NodeJS.ProcessEnv = {}): void {
+    const args = [...nodeArguments, ...this.#updaterArgs("run")];
+    this.#updater = this.#processes.start("updater", process.execPath, args, env);
   }
 
   get updaterPid(): number {
@@ -270,11 +275,16 @@ export class Rig {
 
   /** Initial backends, prepare, HAProxy, updater: in a pod's order. */
   async startAll(...names: string[]): Promise<void> {
+    await this.startAllUnchecked(...names);
+    await this.ready(...names);
+  }
+
+  /** The same, where HAProxy's checks fail. */
+  async startAllUnchecked(...names: string[]): Promise<void> {
     await this.publish(this.data(...names));
     await this.prepare();
     await this.startHaproxy();
     await this.startUpdater();
-    await this.ready(...names);
   }
 
   /** Waits until the updater's status has exactly these servers in these states. */
@@ -308,6 +318,17 @@ export class Rig {
         .join(" ");
       if (up !== expected) throw new Error(up);
       return true;
+    });
+  }
+
+  /** Waits until HAProxy gives this server no new connections. */
+  async isOut(name: string): Promise<void> {
+    const address = formatBackend(this.server(name).backend);
+    await waitFor(`${name} is out`, async () => {
+      const { servers, stats } = await this.runtime.snapshot();
+      const up = stats.filter(({ pool, status }) => pool === "ready" && status.startsWith("UP"));
+      const here = servers.filter((it) => it.pool === "ready" && formatBackend(it) === address);
+      return !here.some(({ slot }) => up.some((stat) => stat.slot === slot));
     });
   }
 

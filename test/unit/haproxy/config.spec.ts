@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { fingerprintSpec, renderHaproxyConfig, type HaproxySpec } from "../../../haproxy/config";
+import {
+  describeSpec,
+  fingerprintCa,
+  fingerprintSpec,
+  renderHaproxyConfig,
+  type HaproxySpec,
+} from "../../../haproxy/config";
 import type { Backend } from "../../../haproxy/model";
 import { LAST_LINE, renderMountedConfig } from "../../../haproxy/mounted";
 import { replaceServerLines } from "../../../haproxy/server-lines";
@@ -20,9 +26,9 @@ const section = (text: string, title: string): string[] => {
 };
 
 describe("renderHaproxyConfig", () => {
-  it("has one server line for each slot in both pools, empty slots disabled", () => {
+  it("has one server line for each slot in each pool, empty slots disabled", () => {
     const text = renderHaproxyConfig(SPEC, [M1, undefined, M2]);
-    for (const pool of ["backend ready", "backend alive"]) {
+    for (const pool of ["backend ready", "backend alive", "backend reachable"]) {
       const servers = section(text, pool).filter((line) => /^server s\d /.test(line));
       assert.deepEqual(servers, [
         "server s1 10.77.0.11:6443 # m1",
@@ -80,20 +86,39 @@ describe("renderHaproxyConfig", () => {
     );
   });
 
-  it("uses ready servers, else alive ones, else closes", () => {
+  it("uses ready servers, else alive ones, else those that accept connections, else closes", () => {
     const lines = section(renderHaproxyConfig(SPEC, []), "frontend endpoint");
     assert.deepEqual(
       lines.filter((line) => !line.startsWith("#")),
       [
         'bind "${HOST_IP}:6444"',
         "maxconn 4000",
-        "tcp-request connection reject if { nbsrv(ready) eq 0 } !{ stopping }",
+        "tcp-request connection set-var(proc.ready) nbsrv(ready) if !{ stopping }",
+        "tcp-request connection reject if { nbsrv(ready) eq 0 } { nbsrv(reachable) eq 0 } !{ stopping }",
         "tcp-request inspect-delay 10000ms",
         "tcp-request content accept if { req.len gt 0 }",
         "tcp-request content reject",
+        "use_backend reachable if { nbsrv(ready) eq 0 } { nbsrv(reachable) gt 0 }",
+        "use_backend reachable if { stopping } { var(proc.ready) -m int 0 }",
         "default_backend ready",
       ],
     );
+  });
+
+  it("has no TLS and no request in the checks of the last resort", () => {
+    const lines = section(renderHaproxyConfig(SPEC, [M1]), "backend reachable");
+    assert.deepEqual(lines.slice(0, 2), [
+      "log global",
+      "default-server check observe layer4 error-limit 3 on-error mark-down",
+    ]);
+  });
+
+  it("describes the CA certificates, whatever their white space, beside the spec", () => {
+    const of = (pem: string) => describeSpec({ ...SPEC, caFingerprint: fingerprintCa(pem) });
+    assert.equal(of("A\nB\n"), of("A\r\nB"));
+    assert.notEqual(of("A\nB\n"), of("A\nC\n"));
+    assert.match(of("A"), new RegExp(`^spec-${fingerprintSpec(SPEC)}-ca-[0-9a-f]{16}$`));
+    assert.equal(describeSpec(SPEC), `spec-${fingerprintSpec(SPEC)}`);
   });
 
   it("refers to a token's file for readiness checks with authentication token alone", () => {
@@ -193,7 +218,7 @@ describe("renderHaproxyConfig", () => {
         assert.equal(text, renderHaproxyConfig(structuredClone(SPEC), [...slots]));
         assert.ok(text.includes(`description spec-${fingerprintSpec(SPEC)}\n`));
         const servers = text.split("\n").filter((line) => /^ {2}server s\d/.test(line));
-        assert.equal(servers.length, 3 * slots.length, "ready, alive, fallback");
+        assert.equal(servers.length, 4 * slots.length, "ready, alive, fallback, reachable");
       }),
     );
   });

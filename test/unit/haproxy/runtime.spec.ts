@@ -110,7 +110,7 @@ describe("RuntimeApi and MasterApi", () => {
     rmSync(folder, { recursive: true });
   });
 
-  it("opens a slot in one line in both pools, down until a check", async () => {
+  it("opens a slot in one line in all pools, down until a check", async () => {
     const lines: string[] = [];
     answer = (line) => {
       lines.push(line);
@@ -119,7 +119,8 @@ describe("RuntimeApi and MasterApi", () => {
     await new RuntimeApi(socket).open(2);
     assert.deepEqual(lines, [
       "set severity-output number;set server ready/s3 state ready;set server ready/s3 health down;" +
-        "set server alive/s3 state ready;set server alive/s3 health down",
+        "set server alive/s3 state ready;set server alive/s3 health down;" +
+        "set server reachable/s3 state ready;set server reachable/s3 health down",
     ]);
   });
 

@@ -53,6 +53,25 @@ describe("planSlots", () => {
     assert.equal(plan.needsReload, false);
   });
 
+  it("never gives away the slot of a backend that serves on, and returns it to its slot", () => {
+    const leaving = new Map([[1, B]]);
+    const mayServe = (slot: number): boolean => slot === 0;
+    const plan = planSlots([A, undefined], [C], new Map(), { leaving, mayServe });
+    assert.deepEqual(plan.slots.slice(0, 3), [undefined, undefined, C]);
+    assert.deepEqual(
+      [...plan.leaving],
+      [
+        [1, B],
+        [0, A],
+      ],
+    );
+    assert.equal(plan.needsReload, true);
+    assert.deepEqual(steps(plan), ["leave s1=m1(10.0.0.1:6443)", "open s3=m3(10.0.0.3:6443)"]);
+    const back = planSlots(plan.slots, [A, C], new Map(), { leaving: plan.leaving, mayServe });
+    assert.deepEqual(back.slots.slice(0, 3), [A, undefined, C]);
+    assert.deepEqual([...back.leaving], [[1, B]]);
+  });
+
   it("needs a reload only when there are more backends than slots", () => {
     const full = [1, 2, 3, 4, 5, 6, 7, 8].map((i) => backend(i));
     assert.equal(planSlots(firstSlots([A]), full).needsReload, false);

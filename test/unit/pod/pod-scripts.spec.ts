@@ -14,6 +14,7 @@ const scripts: Record<string, string> = {
     configFile: "/etc/haproxy/haproxy.cfg",
     stateFile: "/run/haproxy/server-state",
     adminSocket: "/run/haproxy/admin.sock",
+    caFile: "/etc/control-plane-lb/ca/ca.crt",
   }),
 };
 

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, it } from "mocha";
+import { makeIntermediateCa } from "../../haproxy/support/certificates";
 import { loadBalancersOf, readSettings } from "../../../stacks/settings";
 import { example, HOST_KEY, validationErrors, read, environment } from "./example";
 
@@ -297,6 +301,26 @@ describe("load-balancer hosts", () => {
       kubeconfig: "clusters: []",
     });
     assert.match(first ?? "", /^kubeconfig: holds no certificate-authority-data: /);
+  });
+
+  it("need the root of a CA that is an intermediate's", () => {
+    const folder = mkdtempSync(join(tmpdir(), "conflicts-"));
+    try {
+      const { intermediate, root } = makeIntermediateCa(folder);
+      const withCa = (ca: string) => {
+        const data = Buffer.from(ca).toString("base64");
+        const cluster = { "certificate-authority-data": data };
+        const kubeconfig = JSON.stringify({ clusters: [{ name: "c", cluster }] });
+        return { ...external, bootstrap: "none", kubeconfig };
+      };
+      assert.match(
+        validationErrors(withCa(intermediate)).join(),
+        /^kubeconfig: the CA certificate "CN=test-intermediate" is signed by "CN=test-root", which is not there: .* Append the root's certificate to certificate-authority-data$/,
+      );
+      read(withCa(`${intermediate}${root}`));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import type { BackendState } from "../../../haproxy/model";
-import { orderApiServers, type KnownApiServers } from "../../../updater/sources/api-server-order";
+import {
+  chooseRound,
+  orderApiServers,
+  type KnownApiServers,
+} from "../../../updater/sources/api-server-order";
 
 const at = (address: string, port = 6443) => ({ address, port });
 const backend = (address: string, state: BackendState, port = 6443) => ({
@@ -66,8 +70,35 @@ describe("orderApiServers", () => {
     );
   });
 
+  it("has the host's own API server before backends that HAProxy has not checked yet", () => {
+    assert.deepEqual(order({ here: elsewhere, backends: [backend("10.0.0.2", "unknown")] }), [
+      "10.0.0.9:6443",
+      "10.0.0.2:6443",
+    ]);
+  });
+
   it("names each API server once", () => {
     const known = { here: at("10.0.0.1"), backends: [m1], answered: [m1], initial: [m1] };
     assert.deepEqual(order(known), ["10.0.0.1:6443"]);
+  });
+});
+
+describe("chooseRound", () => {
+  const many = (count: number) => Array.from({ length: count }, (_, i) => at(`10.0.0.${i + 1}`));
+  const numbers = (servers: readonly { readonly address: string }[]): number[] =>
+    servers.map(({ address }) => Number(address.split(".").at(-1)));
+
+  it("asks all in one round, the one that was lost at the end", () => {
+    assert.deepEqual(numbers(chooseRound(many(3), 1)), [1, 2, 3]);
+    assert.deepEqual(numbers(chooseRound(many(3), 1, at("10.0.0.1"))), [2, 3, 1]);
+  });
+
+  it("asks the best ones of hundreds in every round, and all others in turn", () => {
+    const rounds = Array.from({ length: 62 }, (_, i) => numbers(chooseRound(many(256), i + 1)));
+    for (const round of rounds) {
+      assert.deepEqual(round.slice(0, 8), [1, 2, 3, 4, 5, 6, 7, 8]);
+      assert.ok(round.length <= 12, String(round.length));
+    }
+    assert.equal(new Set(rounds.flat()).size, 256);
   });
 });

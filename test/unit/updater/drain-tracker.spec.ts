@@ -3,7 +3,7 @@ import type { Snapshot } from "../../../haproxy/runtime";
 import { DrainTracker } from "../../../updater/apply/drain-tracker";
 
 const M1 = { name: "m1", address: "10.0.0.1", port: 6443 };
-const EMPTY = { slots: [undefined], revision: "" };
+const EMPTY = { slots: [undefined] };
 const drain = { desired: EMPTY, steps: [{ kind: "drain", slot: 0, backend: M1 }] } as const;
 const MAINTENANCE = 1;
 
@@ -26,7 +26,7 @@ describe("DrainTracker", () => {
   it("ends when a backend takes the slot", () => {
     drains.plan(drain, 30);
     drains.plan(
-      { desired: { slots: [M1], revision: "" }, steps: [{ kind: "reopen", slot: 0, backend: M1 }] },
+      { desired: { slots: [M1] }, steps: [{ kind: "reopen", slot: 0, backend: M1 }] },
       60,
     );
     assert.deepEqual(deadlines(), []);

@@ -59,6 +59,11 @@ class FakeHaproxy {
     this.#failed.add(address);
   }
 
+  /** They pass again. */
+  recover(address: string): void {
+    this.#failed.delete(address);
+  }
+
   get serving(): string[] {
     return this.#slots.filter(({ admin }) => admin === 0).map(({ address }) => address);
   }
@@ -83,6 +88,12 @@ class FakeHaproxy {
     return Promise.resolve();
   }
 
+  #status(address: string, admin: number): string {
+    if (admin === DRAIN) return "DRAIN";
+    if (admin === MAINTENANCE) return "MAINT";
+    return this.#failed.has(address) ? "DOWN" : "UP";
+  }
+
   #snapshot(): Snapshot {
     const each = <T>(make: (slot: Slot) => T) =>
       POOLS.flatMap((pool) => this.#slots.map((it, slot) => ({ pool, slot, ...make(it) })));
@@ -93,7 +104,7 @@ class FakeHaproxy {
       servers: each((it) => ({ ...it, operational: 2 })),
       // A session that never ends: a draining slot stays open.
       stats: each(({ address, admin }) => ({
-        status: admin === DRAIN ? "DRAIN" : this.#failed.has(address) ? "DOWN" : "UP",
+        status: this.#status(address, admin),
         checkStatus: "L7OK",
         checkCode: 200,
         sinceSeconds: 10,
@@ -147,7 +158,7 @@ describe("HaproxyController", () => {
       {
         runtime: haproxy.runtime,
         master: { reload } as unknown as MasterApi,
-        probe: () => Promise.resolve({ ready: true, alive: true }),
+        probe: () => Promise.resolve({ ready: true, alive: true, reachable: true }),
       },
     );
   };
@@ -339,10 +350,10 @@ describe("HaproxyController", () => {
     it("after a failed reload to more slots: as many slots as it runs, with the newest backends", async () => {
       haproxy.refusesReload = true;
       assert.ok(await controller.apply([M1, ...many], "2"));
-      assert.equal(slots(), 2 * 8);
+      assert.equal(slots(), 3 * 8);
       assert.equal(haproxy.serving.length, 8);
       assert.ok(await controller.apply([M1, M3, ...many.slice(1)], "3"));
-      assert.equal(slots(), 2 * 8);
+      assert.equal(slots(), 3 * 8);
       assert.deepEqual(
         haproxy.serving.filter((address) => !written().includes(` ${address}:`)),
         [],
@@ -350,9 +361,119 @@ describe("HaproxyController", () => {
       haproxy.refusesReload = false;
       nowMs += REFUSED_PAUSE_MS;
       await controller.tick();
-      assert.equal(slots(), 2 * 22);
+      assert.equal(slots(), 3 * 22);
       assert.equal(haproxy.serving.length, 11);
     });
+  });
+
+  describe("while no desired backend answers", () => {
+    beforeEach(() => haproxy.fail(M3.address));
+
+    it("lets the former ones serve on, in HAProxy's files too, and reports that", async () => {
+      assert.ok(await controller.apply([M3], "2"));
+      assert.deepEqual(haproxy.serving.sort(), [M1.address, M2.address, M3.address]);
+      assert.ok(hasBackend(M1) && hasBackend(M2) && hasBackend(M3));
+      assert.deepEqual(report.list(), [], "a change takes a moment");
+      nowMs += 3000;
+      await controller.tick();
+      assert.deepEqual(report.list(), [
+        "NoBackendAnswers: none of the desired backends answers HAProxy's checks: m3 (10.0.0.3:6443); " +
+          "the former ones serve on until one does: m1 (10.0.0.1:6443), m2 (10.0.0.2:6443)",
+      ]);
+      assert.deepEqual(
+        controller.states().map(({ name, state }) => `${name} ${state}`),
+        ["m1 leaving", "m2 leaving", "m3 down"],
+      );
+    });
+
+    it("drains them, for good, from the moment when one answers", async () => {
+      assert.ok(await controller.apply([M3], "2"));
+      nowMs += 3_600_000;
+      haproxy.recover(M3.address);
+      await controller.tick();
+      assert.deepEqual(haproxy.serving, [M3.address]);
+      assert.ok(!hasBackend(M1) && !hasBackend(M2) && hasBackend(M3));
+      assert.deepEqual(report.list(), []);
+      haproxy.fail(M3.address);
+      nowMs += 1000 * settings.drainSeconds - 1;
+      await controller.tick();
+      assert.deepEqual(haproxy.serving, [M3.address]);
+      assert.ok(!haproxy.commands.some((command) => command.startsWith("close")));
+      haproxy.recover(M3.address);
+      nowMs += 1;
+      await controller.tick();
+      assert.ok(haproxy.commands.includes("close s1"));
+    });
+
+    it("keeps them through a restart of the updater, of HAProxy, and of both", async () => {
+      assert.ok(await controller.apply([M3], "2"));
+      start();
+      await controller.tick();
+      assert.equal(haproxy.serving.length, 3);
+      haproxy.load(written());
+      await controller.tick();
+      assert.equal(haproxy.serving.length, 3);
+      haproxy.load(written());
+      start();
+      await controller.tick();
+      assert.equal(haproxy.serving.length, 3);
+      haproxy.recover(M3.address);
+      await controller.tick();
+      assert.deepEqual(haproxy.serving, [M3.address]);
+    });
+
+    it("keeps them through further sets of which none answers, and none of those", async () => {
+      const wrong = [4, 5, 6].map((n) => ({ name: "m3", address: `10.0.0.${n}`, port: 6443 }));
+      for (const [i, backend] of wrong.entries()) {
+        haproxy.fail(backend.address);
+        assert.ok(await controller.apply([backend], `${i}`));
+      }
+      assert.deepEqual(haproxy.serving.sort(), [M1.address, M2.address, "10.0.0.6"]);
+    });
+
+    it("takes one back that is desired again, and drains the other", async () => {
+      assert.ok(await controller.apply([M3], "2"));
+      assert.ok(await controller.apply([M1, M3], "3"));
+      assert.deepEqual(haproxy.serving.sort(), [M1.address, M3.address]);
+      assert.ok(!haproxy.commands.includes("drain s1"));
+    });
+
+    it("takes back a change that HAProxy refuses, and nobody leaves", async () => {
+      refuse(M3.address);
+      assert.equal(await controller.apply([M3], "2"), false);
+      assert.deepEqual(haproxy.serving, [M1.address, M2.address]);
+      assert.deepEqual(
+        controller.states().flatMap(({ name, state }) => (state === "ready" ? [name] : [])),
+        ["m1", "m2"],
+      );
+    });
+  });
+
+  it("reloads for other certificates in the CA file, and not while the file is away", async () => {
+    const before = haproxy.description;
+    writeFileSync(at("ca.crt"), "one");
+    await controller.tick();
+    assert.match(haproxy.description, new RegExp(`^${before}-ca-`));
+    const one = haproxy.description;
+    rmSync(at("ca.crt"));
+    await controller.tick();
+    assert.equal(haproxy.description, one);
+    writeFileSync(at("ca.crt"), "one and another");
+    await controller.tick();
+    assert.notEqual(haproxy.description, one);
+    assert.match(lines.join(""), /"reason":"the CA certificates changed"/);
+  });
+
+  it("reports that no server passes a check, by the results that it saw first", async () => {
+    for (const { address } of [M1, M2]) haproxy.fail(address);
+    await controller.tick();
+    assert.deepEqual(report.list(), []);
+    nowMs += 3000;
+    await controller.tick();
+    assert.match(report.list().join(), /^NoCheckPasses: .*\(L7OK\): none accepts connections/);
+    haproxy.recover(M1.address);
+    await controller.tick();
+    assert.deepEqual(report.list(), []);
   });
 
   it("works on when the server-state file cannot be written, and logs that once", async () => {

@@ -14,6 +14,8 @@ import { exampleSettings } from "./example-settings";
 
 const M1 = { name: "m1", address: "10.0.0.1", port: 6443 };
 const M2 = { name: "m2", address: "10.0.0.2", port: 6443 };
+const M3 = { name: "m3", address: "10.0.0.3", port: 6443 };
+const NOTHING_ELSE = { leaving: new Map(), answered: [] };
 
 describe("chooseStart", () => {
   let folder: string;
@@ -33,7 +35,12 @@ describe("chooseStart", () => {
 
   it("takes the later one of initial and last good backends, and keeps their slots", () => {
     const slots = [undefined, M1];
-    saveLastGood(at("last-good.json"), { savedAtMs: 50_000, revision: "7", slots });
+    saveLastGood(at("last-good.json"), {
+      savedAtMs: 50_000,
+      revision: "7",
+      slots,
+      ...NOTHING_ELSE,
+    });
     writeInitial({ m1: "10.0.0.1:6443", m2: "10.0.0.2:6443" }, 40);
     assert.equal(chooseStart(settings(), silent).revision, "7");
     writeInitial({}, 60);
@@ -42,8 +49,25 @@ describe("chooseStart", () => {
     assert.deepEqual(start.slots, [M2, M1]);
   });
 
+  it("lets those serve on that the initial backends replace, and keeps who has answered", () => {
+    saveLastGood(at("last-good.json"), {
+      ...{ savedAtMs: 50_000, revision: "7", slots: [M1, undefined, undefined] },
+      ...{ leaving: new Map([[1, M3]]), answered: [{ address: M1.address, port: M1.port }] },
+    });
+    writeInitial({ m2: "10.0.0.2:6443" }, 60);
+    const start = chooseStart(settings(), silent);
+    assert.deepEqual(start.slots, [undefined, undefined, M2]);
+    assert.deepEqual([...start.leaving.values()], [M3, M1]);
+    assert.deepEqual(start.answered, [{ address: M1.address, port: M1.port }]);
+  });
+
   it("takes the last good backends when no initial one is valid", () => {
-    saveLastGood(at("last-good.json"), { savedAtMs: 1, revision: "7", slots: [M1] });
+    saveLastGood(at("last-good.json"), {
+      savedAtMs: 1,
+      revision: "7",
+      slots: [M1],
+      ...NOTHING_ELSE,
+    });
     writeInitial({ m1: "nonsense" }, 60);
     assert.equal(chooseStart(settings(), silent).revision, "7");
   });
@@ -51,7 +75,12 @@ describe("chooseStart", () => {
   it("keeps the members of the EndpointSlice beside a newer ConfigMap", () => {
     const known = { name: "10.0.0.3", address: "10.0.0.3", port: 6443 };
     const slots = [M2, known];
-    saveLastGood(at("last-good.json"), { savedAtMs: 50_000, revision: "7", slots });
+    saveLastGood(at("last-good.json"), {
+      savedAtMs: 50_000,
+      revision: "7",
+      slots,
+      ...NOTHING_ELSE,
+    });
     writeInitial({ m1: "10.0.0.1:6443" }, 60);
     const names = (discovery: DiscoveryMode) =>
       backendsOf(chooseStart(settings({ discovery }), silent).slots).map(({ name }) => name);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { POOLS } from "../../../haproxy/config";
 import type { Backend } from "../../../haproxy/model";
 import type { ServerState, Snapshot, Stat } from "../../../haproxy/runtime";
 import type { Draining } from "../../../updater/apply/drain-tracker";
@@ -10,24 +11,27 @@ const READY = 0;
 const DISABLED_IN_FILE = 5;
 const OPENED_AFTER_DISABLED = 4;
 const DRAIN = 8;
+const DRAINING = { admin: DRAIN, ready: "DRAIN", alive: "DRAIN" };
 
 interface Slot {
   readonly backend?: Backend;
   readonly admin?: number;
   readonly sessions?: number;
   readonly ready?: string;
+  /** In `alive`. @default UP */
+  readonly alive?: string;
 }
 
-/** One slot in both pools. */
+/** One slot in each pool. */
 const snapshot = (...slots: Slot[]): Snapshot => {
   const servers: ServerState[] = [];
   const stats: Stat[] = [];
   slots.forEach((it, slot) => {
     const { address, port } = it.backend ?? { address: "127.0.0.1", port: 9 };
-    for (const pool of ["ready", "alive"] as const) {
+    for (const pool of POOLS) {
       const admin = it.admin ?? READY;
       servers.push({ pool, slot, address, port, operational: 2, admin });
-      const status = pool === "ready" ? (it.ready ?? "UP") : "UP";
+      const status = { ready: it.ready, alive: it.alive, reachable: "UP" }[pool] ?? "UP";
       const sessions = pool === "ready" ? (it.sessions ?? 0) : 0;
       const check = { checkStatus: "L7OK", checkCode: 200, sinceSeconds: 10 };
       stats.push({ pool, slot, status, ...check, sessions });
@@ -81,11 +85,19 @@ describe("planActions", () => {
 
   it("closes a draining slot when its sessions have ended, or at its deadline", () => {
     const draining: [number, Draining][] = [[0, { backend: M1, untilMs: 100 }]];
-    const busy = snapshot({ backend: M1, admin: DRAIN, sessions: 1 });
-    assert.deepEqual(plan(busy, [undefined], draining, 99), []);
-    assert.deepEqual(plan(busy, [undefined], draining, 100), [{ kind: "close", slot: 0 }]);
+    const busy = snapshot({ backend: M1, ...DRAINING, sessions: 1 }, { backend: M2 });
+    assert.deepEqual(plan(busy, [undefined, M2], draining, 99), []);
+    assert.deepEqual(plan(busy, [undefined, M2], draining, 100), [{ kind: "close", slot: 0 }]);
     const quiet = snapshot({ backend: M1, admin: DRAIN });
     assert.deepEqual(plan(quiet, [undefined], draining, 0), [{ kind: "close", slot: 0 }]);
+  });
+
+  it("closes no slot with sessions at its deadline while no other server answers", () => {
+    const draining: [number, Draining][] = [[0, { backend: M1, untilMs: 100 }]];
+    const leaving = { backend: M1, ...DRAINING, sessions: 1 };
+    const seen = (other: Slot) => plan(snapshot(leaving, other), [undefined, M2], draining, 100);
+    assert.deepEqual(seen({ backend: M2, ready: "DOWN", alive: "DOWN" }), []);
+    assert.deepEqual(seen({ backend: M2, ready: "DOWN" }), [{ kind: "close", slot: 0 }]);
   });
 
   it("gives a draining slot a new deadline after the updater's restart", () => {
@@ -94,9 +106,9 @@ describe("planActions", () => {
   });
 
   describe("for a slot whose server hangs", () => {
-    const cuts = (slot: Slot): Action[] =>
-      planActions(snapshot({ backend: M1, ...slot }), {
-        slots: [M1],
+    const cuts = (slot: Slot, other: Slot = { backend: M2 }): Action[] =>
+      planActions(snapshot({ backend: M1, ...slot }, other), {
+        slots: [M1, M2],
         draining: new Map(),
         hung: new Set([0]),
         nowMs: 0,
@@ -106,6 +118,12 @@ describe("planActions", () => {
       assert.deepEqual(cuts({ sessions: 2, ready: "DOWN" }), [
         { kind: "shutdownSessions", slot: 0 },
       ]);
+    });
+
+    it("shuts down nothing while no other server answers", () => {
+      const hung = { sessions: 2, ready: "DOWN", alive: "DOWN" };
+      assert.deepEqual(cuts(hung, { backend: M2, ready: "DOWN", alive: "DOWN" }), []);
+      assert.equal(cuts(hung, { backend: M2, ready: "DOWN" }).length, 1);
     });
 
     it("shuts down nothing without sessions, or while the server is up", () => {
