@@ -3,7 +3,7 @@
  * Pure; equal input gives equal bytes.
  */
 import { createHash } from "node:crypto";
-import { PRE_STOP_HANDOVER } from "../names";
+import { renderEndpoint, renderHealthPort } from "./listeners";
 import type { Backend } from "./model";
 import { renderFallbackLines, renderServerLines } from "./server-lines";
 import { backendServerName } from "./server-name";
@@ -12,7 +12,6 @@ import {
   CHECK_TOKEN_KEY,
   checkSpec,
   checkTokenFile,
-  HEALTH_CONNECTIONS,
   openFiles,
   VARIABLE,
   type HaproxySpec,
@@ -32,9 +31,6 @@ export type Pool = (typeof POOLS)[number];
  */
 export const EVENT_RING = "events";
 
-/** The frontend of the LB port. */
-export const ENDPOINT = "endpoint";
-
 /**
  * Renders the whole haproxy.cfg. TCP passthrough: TLS is between client and API server.
  * @param slots one per server line; `undefined` is an empty slot, which can be filled without a
@@ -51,9 +47,9 @@ export function renderHaproxyConfig(
     renderEnvironmentGuard(spec),
     renderGlobal(spec),
     renderDefaults(spec),
-    renderEndpoint(spec),
+    renderEndpoint(spec, slots),
     ...POOLS.map((pool) => renderPool(pool, spec, slots)),
-    renderHealth(spec),
+    ...renderHealthPort(spec),
   ];
   return `${sections.map((lines) => lines.join("\n")).join("\n\n")}\n`;
 }
@@ -65,9 +61,9 @@ export function describeSpec(spec: HaproxySpec): string {
 
 /** Fingerprint of everything but the slots. */
 export function fingerprintSpec(spec: HaproxySpec): string {
-  const text = [renderGlobal(spec, "spec-"), renderDefaults(spec), renderEndpoint(spec)]
+  const text = [renderGlobal(spec, "spec-"), renderDefaults(spec), renderEndpoint(spec, [])]
     .concat(POOLS.map((pool) => renderPool(pool, spec, [undefined])))
-    .concat([renderHealth(spec)]);
+    .concat(renderHealthPort(spec));
   return createHash("sha256").update(JSON.stringify(text)).digest("hex").slice(0, 16);
 }
 
@@ -145,22 +141,6 @@ function renderDefaults(spec: HaproxySpec): string[] {
   ];
 }
 
-function renderEndpoint(spec: HaproxySpec): string[] {
-  return [
-    `frontend ${ENDPOINT}`,
-    ...spec.listen.map((address) => `  bind ${bindAddress(address, spec.port)}`),
-    `  maxconn ${spec.maxConnections}`,
-    ...renderAllow(spec, "tcp-request connection reject if !own !allowed"),
-    "  # No server: close at once. In a stopping process, as after a reload, nbsrv is always 0.",
-    "  tcp-request connection reject if { nbsrv(ready) eq 0 } !{ stopping }",
-    "  # A silent client takes no server's connection.",
-    `  tcp-request inspect-delay ${spec.timeouts.helloMs}ms`,
-    "  tcp-request content accept if { req.len gt 0 }",
-    "  tcp-request content reject",
-    "  default_backend ready",
-  ];
-}
-
 const CHECKS: Record<Pool, { comment: string; path: string; expect: string }> = {
   ready: {
     comment: "API servers that are ready; while there is none, those that are alive.",
@@ -202,73 +182,4 @@ function authorization(pool: Pool, spec: HaproxySpec): string {
   if (pool === "alive" || spec.checks.authentication === "anonymous") return "";
   const token = `str(${CHECK_TOKEN_KEY}),map(${checkTokenFile(spec)})`;
   return ` hdr Authorization "Bearer %[${token}]"`;
-}
-
-function renderHealth(spec: HaproxySpec): string[] {
-  return [
-    "# Health of HAProxy itself, not of the servers.",
-    "frontend health",
-    "  mode http",
-    ...spec.listen.map((address) => `  bind ${bindAddress(address, spec.healthPort)}`),
-    ...(spec.preStopHandover === true ? renderPreStopHandover(spec) : []),
-    `  maxconn ${HEALTH_CONNECTIONS}`,
-    "  timeout client 10s",
-    "  timeout http-request 5s",
-    "  timeout http-keep-alive 10s",
-    "  http-request return status 200 content-type text/plain string ok if { path /healthz }",
-    ...renderAllow(spec, "http-request deny if !own !allowed"),
-    "  http-request use-service prometheus-exporter if { path /metrics }",
-    ...renderUpdater(spec),
-  ];
-}
-
-/** Lines of the health frontend for PRE_STOP_HANDOVER, before all its other rules. */
-export function renderPreStopHandover({ healthPort }: Pick<HaproxySpec, "healthPort">): string[] {
-  const { address, path, waitMs } = PRE_STOP_HANDOVER;
-  return [
-    `  bind ${bindAddress(address, healthPort)}`,
-    `  timeout tarpit ${waitMs}ms`,
-    "  # The forward sees this request and takes over; kubelet stops HAProxy after the response.",
-    `  http-request tarpit deny_status 200 if { dst ${address} } { path ${path} }`,
-    `  http-request deny if { dst ${address} }`,
-  ];
-}
-
-const NOT_FOUND = '  http-request return status 404 content-type text/plain string "not found"';
-
-/** All other paths of the health frontend. */
-function renderUpdater({ updaterSocket }: HaproxySpec): string[] {
-  if (updaterSocket === undefined) return [NOT_FOUND];
-  return [
-    `${NOT_FOUND} unless { path_beg /updater/ }`,
-    "  default_backend updater",
-    "",
-    "backend updater",
-    "  mode http",
-    "  timeout server 5s",
-    "  http-request set-path %[path,regsub(^/updater,)]",
-    `  server updater unix@${updaterSocket}`,
-  ];
-}
-
-/** The source allow-list. It includes the host itself, whose kubelet uses the endpoint, too. */
-function renderAllow(spec: HaproxySpec, rule: string): string[] {
-  if (spec.allow.length === 0) return [];
-  return [
-    ...spec.listen.map((address) => `  acl own src ${quote(address)}`),
-    "  acl own src 127.0.0.0/8 ::1",
-    ...spec.allow.map((cidr) => `  acl allowed src ${cidr}`),
-    `  ${rule}`,
-  ];
-}
-
-/**
- * Quoted, so that HAProxy expands variables. The last colon is the port's: IPv6 needs no brackets.
- */
-function bindAddress(address: string, port: number): string {
-  return quote(`${address}:${port}`);
-}
-
-function quote(text: string): string {
-  return `"${text}"`;
 }

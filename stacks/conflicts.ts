@@ -2,6 +2,7 @@ import { BlockList, isIP } from "node:net";
 import { canonicalAddress } from "../haproxy/address";
 import { MAX_BACKENDS } from "../haproxy/model";
 import { validateFragments } from "../host/kubeadm/validate-fragments";
+import { FIRST_UNPRIVILEGED_PORT } from "../names";
 import { formatDuration } from "./duration";
 import { caOfKubeconfig } from "./kubeconfig";
 import type { ValidationError } from "./validation";
@@ -18,6 +19,7 @@ type Known = Partial<Parsed> & Pick<Parsed, "nodes" | "loadBalancers">;
 export function conflicts(settings: Known): ValidationError[] {
   return [
     ...portConflicts(settings),
+    ...podPortConflicts(settings),
     ...nodeConflicts(settings),
     ...allowConflicts(settings),
     ...bootstrapConflicts(settings),
@@ -59,6 +61,20 @@ function portConflicts({ endpoint, ports }: Known): ValidationError[] {
     }
     const same = all.slice(0, index).find(([, other]) => other === port);
     return same ? [{ path, message: `${port} is ${same[0]} already: each needs its own` }] : [];
+  });
+}
+
+/** Kubernetes gives capabilities to root alone, and the pods are not root's. */
+function podPortConflicts({ topology, endpoint, ports }: Known): ValidationError[] {
+  if (topology !== "daemonset") return [];
+  const all = [
+    ["endpoint.port", endpoint?.port],
+    ["ports.health", ports?.health],
+  ] as const;
+  return all.flatMap(([path, port]) => {
+    if (port === undefined || port >= FIRST_UNPRIVILEGED_PORT) return [];
+    const message = `${port} is below ${FIRST_UNPRIVILEGED_PORT}, where pods without root cannot listen: choose a higher one, or topology external`;
+    return [{ path, message }];
   });
 }
 

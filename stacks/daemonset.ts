@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { isIP } from "node:net";
 import { kubeadmCluster } from "../components/ssh/kubeadm-cluster";
 import { Access } from "../components/cluster/access";
 import { backendKey, Backends, haproxyConfigKey } from "../components/cluster/backends";
@@ -52,7 +53,10 @@ function prepareHosts(
     kind: settings.forward.kind,
     lbPort: ports.lb,
     apiPort: ports.api,
+    healthPort: ports.health,
     ownAddress,
+    // a name leads to own addresses alone
+    endpointAddresses: isIP(settings.endpoint.host) === 0 ? [] : [settings.endpoint.host],
     allow,
   };
   const kept = keepTopology(settings.topology, checked);
@@ -99,15 +103,16 @@ function loadBalance(
     controlPlaneNodes.map(({ ready }) => ready),
   );
   const inCluster = { providers: { kubernetes: provider } };
-  const common = haproxySettings(settings);
-  const preStopHandover = supportsPreStopHandover(settings.forward.kind);
-  const pods = { ...common, haproxy: { ...common.haproxy, preStopHandover } };
+  const pods = haproxySettings(settings);
   const nodes = controlPlaneNodes.map(({ host, ready }) => ({
     name: host.name,
     address: host.address,
     dependsOn: [ready],
   }));
   const mounted = settings.daemonset.variant === "mounted";
+  // without checkConfig the image has no shell
+  const preStopHandover =
+    supportsPreStopHandover(settings.forward.kind) && (mounted || updater.checkConfig);
   const { discovery } = settings;
   const access = mounted ? [] : new Access("access", { discovery }, inCluster).rights;
   const backends = new Backends("backends", { controlPlaneNodes: nodes }, inCluster);
@@ -124,6 +129,7 @@ function loadBalance(
     "haproxy",
     {
       settings: pods,
+      preStopHandover,
       haproxyImage: haproxy.image,
       haproxyResources: haproxy.resources,
       ...(mounted ? {} : { updater: { ...updater, script: bundleUpdater() } }),

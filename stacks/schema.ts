@@ -1,18 +1,7 @@
 import { z } from "zod";
 import { DEFAULT_PORTS } from "../names";
 import { DISCOVERY_MODES } from "../updater/settings";
-import {
-  cidr,
-  dnsName,
-  host,
-  keys,
-  list,
-  oneOf,
-  port,
-  text,
-  unprivilegedPort,
-  whole,
-} from "./fields";
+import { cidr, dnsName, host, keys, list, oneOf, port, text, whole } from "./fields";
 import { haproxy, updater } from "./schema-haproxy";
 import { kubeadm } from "./schema-kubeadm";
 import { nodeName, nodeSchema, ssh } from "./schema-machines";
@@ -53,16 +42,20 @@ export const schema = {
     .describe("Name of the cluster. Default: kubeadm's own, `kubernetes`."),
   endpoint: keys({
     host: host().describe("DNS name or IP address; a name must resolve on every machine."),
-    port: unprivilegedPort()
+    port: port()
       .default(DEFAULT_PORTS.lb)
-      .describe("The LB port; no port that Kubernetes or etcd use on a control-plane node."),
+      .describe(
+        "The LB port; no port that Kubernetes or etcd use on a control-plane node. With topology `daemonset` 1024 or higher.",
+      ),
   }).describe("The control-plane endpoint."),
   ssh,
   ports: keys({
     api: port().default(DEFAULT_PORTS.api).describe("Port of the API servers."),
-    health: unprivilegedPort()
+    health: port()
       .default(DEFAULT_PORTS.health)
-      .describe("HAProxy's health and metrics, and the updater's behind them."),
+      .describe(
+        "HAProxy's health and metrics, and the updater's behind them. With topology `daemonset` 1024 or higher.",
+      ),
   })
     .prefault({})
     .describe("Ports beside the LB port, on every machine."),

@@ -30,7 +30,7 @@ export function outputsOf(settings: Settings, kubeconfig: pulumi.Output<string>)
  */
 export function haproxySettings(settings: Settings): UpdaterChoices {
   const { ports, allow, haproxy, discovery, updater } = settings;
-  const { maxConnections, timeouts, checks } = haproxy;
+  const { maxConnections, maxConnectionsPerSource, timeouts, checks } = haproxy;
   return {
     ...updater,
     haproxy: {
@@ -38,6 +38,7 @@ export function haproxySettings(settings: Settings): UpdaterChoices {
       healthPort: ports.health,
       allow,
       maxConnections,
+      maxConnectionsPerSource,
       timeouts,
       checks,
     },

@@ -18,7 +18,13 @@ export interface UpdaterTuning {
 /** What operators choose of haproxy.cfg. */
 export type HaproxyChoices = Pick<
   HaproxySpec,
-  "port" | "healthPort" | "preStopHandover" | "allow" | "maxConnections" | "timeouts" | "checks"
+  | "port"
+  | "healthPort"
+  | "allow"
+  | "maxConnections"
+  | "maxConnectionsPerSource"
+  | "timeouts"
+  | "checks"
 >;
 
 /** What operators choose: one object on its way from the configuration to settings.json. */

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { renderPreStopHandover } from "../../../haproxy/config";
 import { forwardPart } from "../../../host/forward/forward-part";
 import {
   LISTENER_PROGRAM,
@@ -99,9 +98,6 @@ export class RunningHaproxy {
         "frontend lb",
         ...this.binds.map((bind) => `  bind ${bind}`),
         "  default_backend api",
-        "frontend health",
-        "  mode http",
-        ...renderPreStopHandover({ healthPort: 6445 }),
         "backend api",
         `  server m2 ${ADDRESS.m2}:6443`,
         "",
