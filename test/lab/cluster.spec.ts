@@ -7,6 +7,7 @@ import { clientTests } from "./cluster/clients";
 import { CONTROL_PLANE_NODES } from "./cluster/control-plane";
 import { faultTests } from "./cluster/faults";
 import { controlPlaneOn } from "./cluster/shared-control-plane";
+import { strangerTests } from "./cluster/strangers";
 import { nodeLifecycle } from "./cluster/node-lifecycle";
 import { updaterTests } from "./cluster/updater";
 import { variantTests } from "./cluster/variants";
@@ -41,6 +42,7 @@ describe("three control-plane nodes with HAProxy in a DaemonSet", function () {
   }
 
   clientTests(plane);
+  strangerTests(plane);
   updaterTests(plane);
   faultTests(plane);
   variantTests(plane);

@@ -10,6 +10,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "e2e/scenario": ["load"],
   "e2e/demo": ["load", "scenario"],
   "e2e/bench": ["load", "scenario"],
+  "e2e/strangers": ["load", "scenario"],
   "test/lab": ["load", "scenario"],
 };
 
