@@ -189,15 +189,20 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
       };
       haproxy.start();
       const load = new Load(network, "cl");
-      await load.answeredBy("m2");
-      for (const port of [1, PRE_STOP_HANDOVER.port, 6444, 6445]) {
-        const since = await probe(port);
+      try {
         await load.answeredBy("m2");
-        const passedBy = load.samples.filter(({ start, body }) => start >= since && body === "m1");
-        assert.deepEqual(passedBy, [], `port ${port}`);
+        for (const port of [1, PRE_STOP_HANDOVER.port, 6444, 6445]) {
+          const since = await probe(port);
+          await load.answeredBy("m2");
+          const passedBy = load.samples.filter(
+            ({ start, body }) => start >= since && body === "m1",
+          );
+          assert.deepEqual(passedBy, [], `port ${port}`);
+        }
+      } finally {
+        await load.stop();
+        await haproxy.end("SIGUSR1");
       }
-      await load.stop();
-      await haproxy.end("SIGUSR1");
     });
 
     if (kind !== "socat") {
@@ -290,7 +295,7 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
       });
     }
 
-    it("lets only the allowed sources and the host itself reach the LB port", async () => {
+    it("lets only the allowed sources and the host itself reach LB port and health port", async () => {
       await forward.stop();
       forward = new RunningForward(
         network,
@@ -301,7 +306,12 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
         for (const from of ["cl", "m1"] as const) {
           assert.equal((await ask(network, from)).body, name, `from ${from}`);
         }
-        assert.equal((await ask(network, "pod", { timeoutMs: 2000 })).error, "Error: timeout");
+        for (const port of [6444, 6445]) {
+          const { error } = await ask(network, "pod", { port, timeoutMs: 2000 });
+          assert.equal(error, "Error: timeout", `port ${port}`);
+        }
+        // nothing listens there
+        assert.equal((await ask(network, "cl", { port: 6445 })).error, "ECONNREFUSED");
       };
       await check("m1");
       assert.equal((await ask(network, "cl", { address: ADDRESS6.m1 })).body, "m1");

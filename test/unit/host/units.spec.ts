@@ -90,6 +90,11 @@ describe("units of a host", () => {
     }
   });
 
+  it("let the watchdog ask HAProxy over loopback, where no other machine takes its places", () => {
+    const program = files.find(({ path }) => path.endsWith("/haproxy-watch"))?.content ?? "";
+    assert.match(program, /curl .* http:\/\/127\.0\.64\.45:6445\/healthz/);
+  });
+
   it("bound the fallback listener's processes and memory, so that a flood costs connections alone", () => {
     for (const kind of ["nftables", "iptables", "socat"] as const) {
       const part = filesOf(forwardPart(forwardSettings({ kind })));
