@@ -77,20 +77,33 @@ export const HAPROXY_UID = 99;
 /** Default ports. */
 export const DEFAULT_PORTS = { lb: 6444, api: 6443, health: 6445 } as const;
 
+/** Below it, a process without root needs CAP_NET_BIND_SERVICE to listen. */
+export const FIRST_UNPRIVILEGED_PORT = 1024;
+
+/**
+ * Loopback address of the health port for probes of the host itself: no other machine reaches it,
+ * and no other listener of HAProxy shares its places. IPv4, since hosts without IPv4 addresses have
+ * 127.0.0.0/8 too. Not 127.0.0.1, where other programs listen.
+ */
+export const HEALTH_ADDRESS = "127.0.64.45";
+
 /**
  * How a pod hands over the LB port before it stops: no connection meets a closing port.
  *
- * Kubelet requests `path` on `address` and the health port. The forward's rules see that request
- * and take all new connections for `forwardSeconds`. HAProxy answers after `waitMs`, then kubelet
- * stops it. Nothing else may use this address.
+ * Its preStop hook, under HAPROXY_UID in the host's network, connects to `address` and `port`. The
+ * forward's rules see that packet, whether anything listens or not, and take all new connections
+ * for `forwardSeconds`. The hook ends after `waitSeconds`, then kubelet stops HAProxy.
+ *
+ * A probe of another pod cannot do the same: kubelet connects as root.
  *
  * 1.5 s covers any TCP handshake in flight, including one SYN-ACK retransmission after 1 s. A hung
- * HAProxy is killed 3 s after the request: 1 s for the answer, then kubelet's minimum grace of 2 s.
+ * HAProxy is killed 3 s after its last probe: 1 s for the hook, then kubelet's minimum grace of 2 s.
  */
 export const PRE_STOP_HANDOVER = {
   address: "127.0.64.44",
-  path: "/prestop",
-  waitMs: 1500,
+  // discard: nothing listens there
+  port: 9,
+  waitSeconds: 1.5,
   forwardSeconds: 5,
 } as const;
 
@@ -108,6 +121,9 @@ export const HOST_CONFIG_DIR = `/etc/${PRODUCT}`;
 
 /** Sockets and server state on a load-balancer host; a reboot empties it. */
 export const HOST_RUN_DIR = `/run/${PRODUCT}`;
+
+/** The host's own address as its services read it; only root writes there. A reboot empties it. */
+export const HOST_ADDRESS_DIR = `/run/${PRODUCT}-address`;
 
 /** haproxy.cfg and the last good backends on a load-balancer host. */
 export const HOST_UPDATER_DIR = `/var/lib/${PRODUCT}-updater`;

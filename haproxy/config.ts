@@ -3,10 +3,10 @@
  * Pure; equal input gives equal bytes.
  */
 import { createHash } from "node:crypto";
-import { PRE_STOP_HANDOVER } from "../names";
+import { renderEndpoint, renderHealthPort } from "./listeners";
 import type { Backend } from "./model";
 import { POOLS, renderPool } from "./pools";
-import { checkSpec, HEALTH_CONNECTIONS, openFiles, VARIABLE, type HaproxySpec } from "./spec";
+import { checkSpec, openFiles, VARIABLE, type HaproxySpec } from "./spec";
 
 export { POOLS, type Pool } from "./pools";
 export type { HaproxyChecks, HaproxySpec, HaproxyTimeouts } from "./spec";
@@ -15,9 +15,6 @@ export type { HaproxyChecks, HaproxySpec, HaproxyTimeouts } from "./spec";
  * Ring of HAProxy's own messages (server up, server down): the updater reads it instead of polling.
  */
 export const EVENT_RING = "events";
-
-/** The frontend of the LB port. */
-export const ENDPOINT = "endpoint";
 
 /**
  * Renders the whole haproxy.cfg. TCP passthrough: TLS is between client and API server.
@@ -35,9 +32,9 @@ export function renderHaproxyConfig(
     renderEnvironmentGuard(spec),
     renderGlobal(spec),
     renderDefaults(spec),
-    renderEndpoint(spec),
+    renderEndpoint(spec, slots),
     ...POOLS.map((pool) => renderPool(pool, spec, slots)),
-    renderHealth(spec),
+    ...renderHealthPort(spec),
   ];
   return `${sections.map((lines) => lines.join("\n")).join("\n\n")}\n`;
 }
@@ -58,9 +55,9 @@ export function fingerprintCa(pem: string): string {
 
 /** Fingerprint of everything but the slots and the CA certificates. */
 export function fingerprintSpec(spec: HaproxySpec): string {
-  const text = [renderGlobal(spec, "spec-"), renderDefaults(spec), renderEndpoint(spec)]
+  const text = [renderGlobal(spec, "spec-"), renderDefaults(spec), renderEndpoint(spec, [])]
     .concat(POOLS.map((pool) => renderPool(pool, spec, [undefined])))
-    .concat([renderHealth(spec)]);
+    .concat(renderHealthPort(spec));
   return shortHash(JSON.stringify(text));
 }
 
@@ -140,97 +137,4 @@ function renderDefaults(spec: HaproxySpec): string[] {
     "  load-server-state-from-file global",
     `  default-server inter ${checks.intervalMs}ms fastinter ${checks.fastIntervalMs}ms rise ${checks.rise} fall ${checks.fall} slowstart ${checks.slowStartMs}ms`,
   ];
-}
-
-function renderEndpoint(spec: HaproxySpec): string[] {
-  const virtual = spec.virtualAddresses ?? [];
-  return [
-    `frontend ${ENDPOINT}`,
-    ...spec.listen.map((address) => `  bind ${bindAddress(address, spec.port)}`),
-    ...virtual.map((address) => `  bind ${bindAddress(address, spec.port)} transparent`),
-    `  maxconn ${spec.maxConnections}`,
-    ...renderAllow(spec, "tcp-request connection reject if !own !allowed"),
-    "  # No server: close at once. In a stopping process, as after a reload, nbsrv is always 0: there",
-    "  # the variable has the number of before.",
-    "  tcp-request connection set-var(proc.ready) nbsrv(ready) if !{ stopping }",
-    "  tcp-request connection reject if { nbsrv(ready) eq 0 } { nbsrv(reachable) eq 0 } !{ stopping }",
-    "  # A silent client takes no server's connection.",
-    `  tcp-request inspect-delay ${spec.timeouts.helloMs}ms`,
-    "  tcp-request content accept if { req.len gt 0 }",
-    "  tcp-request content reject",
-    "  use_backend reachable if { nbsrv(ready) eq 0 } { nbsrv(reachable) gt 0 }",
-    "  use_backend reachable if { stopping } { var(proc.ready) -m int 0 }",
-    "  default_backend ready",
-  ];
-}
-
-function renderHealth(spec: HaproxySpec): string[] {
-  return [
-    "# Health of HAProxy itself, not of the servers.",
-    "frontend health",
-    "  mode http",
-    ...spec.listen.map((address) => `  bind ${bindAddress(address, spec.healthPort)}`),
-    ...(spec.preStopHandover === true ? renderPreStopHandover(spec) : []),
-    `  maxconn ${HEALTH_CONNECTIONS}`,
-    "  timeout client 10s",
-    "  timeout http-request 5s",
-    "  timeout http-keep-alive 10s",
-    "  http-request return status 200 content-type text/plain string ok if { path /healthz }",
-    ...renderAllow(spec, "http-request deny if !own !allowed"),
-    "  http-request use-service prometheus-exporter if { path /metrics }",
-    ...renderUpdater(spec),
-  ];
-}
-
-/** Lines of the health frontend for PRE_STOP_HANDOVER, before all its other rules. */
-export function renderPreStopHandover({ healthPort }: Pick<HaproxySpec, "healthPort">): string[] {
-  const { address, path, waitMs } = PRE_STOP_HANDOVER;
-  return [
-    `  bind ${bindAddress(address, healthPort)}`,
-    `  timeout tarpit ${waitMs}ms`,
-    "  # The forward sees this request and takes over; kubelet stops HAProxy after the response.",
-    `  http-request tarpit deny_status 200 if { dst ${address} } { path ${path} }`,
-    `  http-request deny if { dst ${address} }`,
-  ];
-}
-
-const NOT_FOUND = '  http-request return status 404 content-type text/plain string "not found"';
-
-/** All other paths of the health frontend. */
-function renderUpdater({ updaterSocket }: HaproxySpec): string[] {
-  if (updaterSocket === undefined) return [NOT_FOUND];
-  return [
-    `${NOT_FOUND} unless { path_beg /updater/ }`,
-    "  default_backend updater",
-    "",
-    "backend updater",
-    "  mode http",
-    "  timeout server 5s",
-    "  http-request set-path %[path,regsub(^/updater,)]",
-    `  server updater unix@${updaterSocket}`,
-  ];
-}
-
-/** The source allow-list. It includes the host itself, whose kubelet uses the endpoint, too. */
-function renderAllow(spec: HaproxySpec, rule: string): string[] {
-  if (spec.allow.length === 0) return [];
-  return [
-    ...[...spec.listen, ...(spec.virtualAddresses ?? [])].map(
-      (address) => `  acl own src ${quote(address)}`,
-    ),
-    "  acl own src 127.0.0.0/8 ::1",
-    ...spec.allow.map((cidr) => `  acl allowed src ${cidr}`),
-    `  ${rule}`,
-  ];
-}
-
-/**
- * Quoted, so that HAProxy expands variables. The last colon is the port's: IPv6 needs no brackets.
- */
-function bindAddress(address: string, port: number): string {
-  return quote(`${address}:${port}`);
-}
-
-function quote(text: string): string {
-  return `"${text}"`;
 }

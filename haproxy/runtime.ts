@@ -1,5 +1,6 @@
 /** Client of HAProxy's runtime API (management guide, section 9.3): the commands that we use. */
-import { ENDPOINT, EVENT_RING, POOLS, type Pool } from "./config";
+import { EVENT_RING, POOLS, type Pool } from "./config";
+import { ENDPOINT } from "./listeners";
 import type { Backend } from "./model";
 import { fallbackName, slotName } from "./server-lines";
 import { ask, follow, RuntimeError, type Subscription } from "./socket";

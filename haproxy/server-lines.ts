@@ -48,6 +48,24 @@ export function renderFallbackLines(
   });
 }
 
+const HOSTS_COMMENT = "  # Hosts of API servers, as far as this file names them.";
+
+/** The ACL `server`: connections from the API servers' own hosts. */
+export function renderServerHosts(slots: readonly (Backend | undefined)[]): string[] {
+  const hosts = new Set(slots.flatMap((backend) => backend?.address ?? []));
+  return [
+    HOSTS_COMMENT,
+    // an ACL needs a value
+    `  acl server src ${NO_HOST}`,
+    ...[...hosts].map((address) => `  acl server src ${address}`),
+  ];
+}
+
+/** Documentation address (RFC 5737): no host has it. */
+const NO_HOST = "192.0.2.0";
+
+const SERVER_HOSTS = new RegExp(`^${HOSTS_COMMENT}\n(?: {2}acl server src \\S+\n)+`, "m");
+
 /** The lines of one pool. */
 const SERVER_LINES = /(?:^ {2}server s[1-9]\d* \S+ (?:disabled|# \S+)\n)+/gm;
 
@@ -66,6 +84,7 @@ export function replaceServerLines(
   if (SERVER.test(rest)) return config;
   const text = (lines: readonly string[]) => lines.map((line) => `${line}\n`).join("");
   return config
+    .replace(SERVER_HOSTS, () => text(renderServerHosts(slots)))
     .replace(SERVER_LINES, () => text(renderServerLines(slots)))
     .replace(FALLBACK_LINES, () => text(renderFallbackLines(slots)));
 }

@@ -17,12 +17,11 @@ export interface HaproxySpec {
   readonly virtualAddresses?: readonly string[];
   /** LB port. */
   readonly port: number;
-  /** Port of `/healthz`, `/metrics` and, where there is an updater, `/updater/...`. */
-  readonly healthPort: number;
   /**
-   * HAProxy answers the request of PRE_STOP_HANDOVER, where a forward supports it. @default false
+   * Port of `/healthz`, `/metrics` and, where there is an updater, `/updater/...`. Probes use it on
+   * HEALTH_ADDRESS, everybody else on the addresses of `listen`.
    */
-  readonly preStopHandover?: boolean;
+  readonly healthPort: number;
   /** CIDRs that may connect, beside the host itself. Empty: all. */
   readonly allow: readonly string[];
   /** The cluster's CA certificate: HAProxy does not start without it. */
@@ -50,6 +49,11 @@ export interface HaproxySpec {
    * fewer.
    */
   readonly maxConnections: number;
+  /**
+   * Limit of connections to the LB port from one address; further ones are closed at once. It does
+   * not count for the host itself, nor for the API servers' hosts that the file names.
+   */
+  readonly maxConnectionsPerSource: number;
   readonly timeouts: HaproxyTimeouts;
   readonly checks: HaproxyChecks;
 }
@@ -95,18 +99,25 @@ export interface HaproxyChecks {
   readonly slowStartMs: number;
 }
 
-/**
- * Open files beside two for each connection: listeners, checks (256 backends, three pools), health
- * port.
- */
+/** Open files beside two for each connection: listeners, checks (256 backends, three pools). */
 const FD_RESERVE = 1000;
 
-/** The health port's own connections: a flood of the LB port must not fail the liveness probe. */
+/**
+ * Connections of the host itself to the health port, its probes among them: a flood of any other
+ * listener must not fail a probe.
+ */
 export const HEALTH_CONNECTIONS = 50;
+
+/** Connections of all others to the health port, and those of one address. */
+export const STATUS_CONNECTIONS = 50;
+export const STATUS_CONNECTIONS_PER_SOURCE = 10;
+
+/** Connections that HAProxy keeps for the health port. */
+export const RESERVED_CONNECTIONS = HEALTH_CONNECTIONS + STATUS_CONNECTIONS;
 
 /** Open files that HAProxy needs for this limit of the LB port. */
 export function openFiles(maxConnections: number): number {
-  return 2 * (maxConnections + HEALTH_CONNECTIONS) + FD_RESERVE;
+  return 2 * (maxConnections + RESERVED_CONNECTIONS) + FD_RESERVE;
 }
 
 /** File with the token of the checks: a map with one key, which the runtime API can change. */
@@ -161,7 +172,8 @@ export function checkSpec(spec: HaproxySpec): void {
   if (!["anonymous", "token"].includes(authentication)) {
     fail("checks.authentication", authentication, "anonymous or token");
   }
-  const numbers = { maxConnections: spec.maxConnections, ...spec.timeouts, ...checks };
+  const { maxConnections, maxConnectionsPerSource, timeouts } = spec;
+  const numbers = { maxConnections, maxConnectionsPerSource, ...timeouts, ...checks };
   for (const [field, value] of Object.entries(numbers)) {
     if (!Number.isInteger(value) || value < 1) fail(field, value, "a whole number above 0");
   }

@@ -1,4 +1,4 @@
-import { HOST_LIB_DIR, HOST_RUN_DIR } from "../names";
+import { HOST_ADDRESS_DIR, HOST_LIB_DIR } from "../names";
 import { PROGRAM_HEADER, quote } from "./shell";
 
 /**
@@ -19,11 +19,11 @@ export type OwnAddress = (
 
 /**
  * `HOST_IP=...` of this host: ADDRESS_PROGRAM writes it when a service starts, services and probes
- * read it.
+ * read it, systemd as root among them.
  */
-export const ADDRESS_FILE = `${HOST_RUN_DIR}/address.env`;
+export const ADDRESS_FILE = `${HOST_ADDRESS_DIR}/address.env`;
 
-/** Writes ADDRESS_FILE; see `addressProgram`. */
+/** Writes ADDRESS_FILE, as root; see `addressProgram`. */
 export const ADDRESS_PROGRAM = `${HOST_LIB_DIR}/own-address`;
 
 /** Which address `own` selects, in words for messages. */
@@ -55,7 +55,7 @@ while [ -z "$address" ]; do
   sleep 0.2
   address=$(own_address)
 done
-file=$(mktemp ${HOST_RUN_DIR}/.address.XXXXXX)
+file=$(mktemp ${HOST_ADDRESS_DIR}/.address.XXXXXX)
 printf 'HOST_IP=%s\\n' "$address" >"$file"
 chmod 0644 "$file"
 mv -f "$file" ${ADDRESS_FILE}

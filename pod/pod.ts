@@ -1,6 +1,7 @@
 import type { types } from "@pulumi/kubernetes";
-import { CONTROL_PLANE_LABEL, HAPROXY_UID, PRE_STOP_HANDOVER } from "../names";
+import { CONTROL_PLANE_LABEL, HAPROXY_UID, HEALTH_ADDRESS } from "../names";
 import type { UpdaterChoices } from "../updater/settings";
+import { handoverScript } from "./handover-script";
 import { PATHS } from "./updater-config";
 
 export type Container = types.input.core.v1.Container;
@@ -17,6 +18,11 @@ export interface ContainerResources {
 /** What operators choose, in both variants. */
 export interface PodArgs {
   readonly settings: UpdaterChoices;
+  /**
+   * HAProxy's container runs `handoverScript` before it stops: a forward supports it, and the image
+   * has a shell.
+   */
+  readonly preStopHandover: boolean;
   readonly haproxyImage: string;
   readonly haproxyResources: ContainerResources;
   readonly imagePullSecrets: readonly string[];
@@ -91,8 +97,9 @@ export function baseContainer(): Pick<Container, "env" | "securityContext"> {
 
 /** A request to HAProxy's health port, which stands for HAProxy and for the updater behind it. */
 export function healthGet({ haproxy }: UpdaterChoices, path: string) {
-  // Never through the LB port: there the forward answers for a dead HAProxy.
-  return { path, port: haproxy.healthPort, scheme: "HTTP" };
+  // Never through the LB port: there the forward answers for a dead HAProxy. Never on the node's
+  // address: there anybody may take all places.
+  return { host: HEALTH_ADDRESS, path, port: haproxy.healthPort, scheme: "HTTP" };
 }
 
 /** HAProxy with ports and probes. After its pre-stop handover the image's SIGUSR1 stops it. */
@@ -100,10 +107,8 @@ export function haproxyContainer(
   args: PodArgs,
   variant: { readonly command: string[]; readonly volumeMounts: VolumeMount[] },
 ): Container {
-  const { port, healthPort, preStopHandover } = args.settings.haproxy;
+  const { port, healthPort } = args.settings.haproxy;
   const httpGet = healthGet(args.settings, "/healthz");
-  // Not the probes' address: each probe would be a pre-stop handover.
-  const preStopGet = { ...httpGet, host: PRE_STOP_HANDOVER.address, path: PRE_STOP_HANDOVER.path };
   return {
     ...baseContainer(),
     name: "haproxy",
@@ -114,7 +119,9 @@ export function haproxyContainer(
       { name: "health", containerPort: healthPort, hostPort: healthPort, protocol: "TCP" },
     ],
     resources: resources(args.haproxyResources),
-    ...(preStopHandover === true ? { lifecycle: { preStop: { httpGet: preStopGet } } } : {}),
+    ...(args.preStopHandover
+      ? { lifecycle: { preStop: { exec: { command: ["sh", "-c", handoverScript()] } } } }
+      : {}),
     startupProbe: { httpGet, periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 60 },
     readinessProbe: { httpGet, periodSeconds: 2, timeoutSeconds: 1, failureThreshold: 2 },
     // A hung HAProxy holds its port until SIGKILL, as a stopped process ignores other signals:

@@ -2,6 +2,7 @@ import { BlockList, isIP } from "node:net";
 import { canonicalAddress } from "../haproxy/address";
 import { MAX_BACKENDS } from "../haproxy/model";
 import { validateFragments } from "../host/kubeadm/validate-fragments";
+import { FIRST_UNPRIVILEGED_PORT } from "../names";
 import { formatDuration } from "./duration";
 import { missingRoot } from "../haproxy/ca";
 import { caOfKubeconfig } from "./kubeconfig";
@@ -21,6 +22,7 @@ export function conflicts(settings: Known): ValidationError[] {
   return [
     ...portConflicts(settings),
     ...endpointConflicts(settings),
+    ...podPortConflicts(settings),
     ...nodeConflicts(settings),
     ...allowConflicts(settings),
     ...bootstrapConflicts(settings),
@@ -76,6 +78,20 @@ function portsTaken(settings: readonly PortSetting[]): ValidationError[] {
     const holder = port === undefined ? undefined : TAKEN[port];
     if (holder === undefined) return [];
     return [{ path, message: `${port} is the port of ${holder} on every control-plane node` }];
+  });
+}
+
+/** Kubernetes gives capabilities to root alone, and the pods are not root's. */
+function podPortConflicts({ topology, endpoint, ports }: Known): ValidationError[] {
+  if (topology !== "daemonset") return [];
+  const all = [
+    ["endpoint.port", endpoint?.port],
+    ["ports.health", ports?.health],
+  ] as const;
+  return all.flatMap(([path, port]) => {
+    if (port === undefined || port >= FIRST_UNPRIVILEGED_PORT) return [];
+    const message = `${port} is below ${FIRST_UNPRIVILEGED_PORT}, where pods without root cannot listen: choose a higher one, or topology external`;
+    return [{ path, message }];
   });
 }
 

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { isIP } from "node:net";
 import { kubeadmCluster } from "../components/ssh/kubeadm-cluster";
 import { Access } from "../components/cluster/access";
 import { backendKey, Backends, haproxyConfigKey, markInUse } from "../components/cluster/backends";
@@ -56,7 +57,12 @@ function prepareHosts(
     kind: settings.forward.kind,
     lbPort: ports.lb,
     apiPort: ports.api,
+    healthPort: ports.health,
     ownAddress,
+    // a name leads to own addresses alone
+    endpointAddresses: [settings.endpoint.host, ...settings.endpoint.addresses].filter(
+      (address) => isIP(address) !== 0,
+    ),
     allow,
   };
   const kept = keepIdentity(settings, checked);
@@ -104,15 +110,16 @@ function loadBalance(
   );
   const inCluster = { providers: { kubernetes: provider } };
   const connection = clusterConnection(settings, kubeconfig);
-  const common = haproxySettings(settings);
-  const preStopHandover = supportsPreStopHandover(settings.forward.kind);
-  const pods = { ...common, haproxy: { ...common.haproxy, preStopHandover } };
+  const pods = haproxySettings(settings);
   const nodes = controlPlaneNodes.map(({ host, ready }) => ({
     name: host.name,
     address: host.address,
     dependsOn: [ready],
   }));
   const mounted = settings.daemonset.variant === "mounted";
+  // without checkConfig the image has no shell
+  const preStopHandover =
+    supportsPreStopHandover(settings.forward.kind) && (mounted || updater.checkConfig);
   const { discovery } = settings;
   const access = mounted ? [] : new Access("access", { discovery }, inCluster).rights;
   const backends = new Backends("backends", { controlPlaneNodes: nodes, connection }, inCluster);
@@ -140,6 +147,7 @@ function loadBalance(
     "haproxy",
     {
       settings: pods,
+      preStopHandover,
       haproxyImage: haproxy.image,
       haproxyResources: haproxy.resources,
       ...(mounted ? {} : { updater: { ...updater, script: bundleUpdater() } }),

@@ -79,9 +79,6 @@ export function keys<T extends z.ZodRawShape>(shape: T) {
 /** A TCP port. */
 export const port = () => whole(1, 65535);
 
-/** A TCP port that HAProxy can bind. */
-export const unprivilegedPort = () => whole(1024, 65535, " (HAProxy runs unprivileged)");
-
 /** A DNS name in lower case, RFC 1123, at most `max` characters long. */
 export const dnsName = (expected: string, max = 253) =>
   z

@@ -65,9 +65,16 @@ export const haproxy = keys({
     .describe(
       "`true`: a foreign `/etc/haproxy/haproxy.cfg` is put aside, and put back on destroy. `false`: it is refused.",
     ),
+  // 1,000 nodes x 10 connections, twice while all reconnect, and as much in reserve
   maxConnections: whole(100, 1_000_000)
-    .default(4000)
+    .default(40_000)
     .describe("Connections to the LB port at once; see [limits](how-it-works.md#limits)."),
+  // a node with 250 pods behind its address x 4 connections, twice while all reconnect
+  maxConnectionsPerSource: whole(10, 1_000_000)
+    .default(2000)
+    .describe(
+      "The same from one address. Load-balancer hosts and control-plane nodes [are free of it](how-it-works.md#limits).",
+    ),
   hardStopAfter: duration("1ms", "1h")
     .prefault("40s")
     .describe(
@@ -107,7 +114,7 @@ export const updater = keys({
   checkConfig: flag()
     .default(true)
     .describe(
-      "A copy of HAProxy's own binary [checks haproxy.cfg](how-it-works.md#no-unchecked-file). `false` for an HAProxy image without a shell.",
+      "A copy of HAProxy's own binary [checks haproxy.cfg](how-it-works.md#no-unchecked-file). `false` for an HAProxy image without a shell, which then has no [pre-stop handover](how-it-works.md#haproxys-pre-stop-handover) either.",
     ),
 })
   .transform(({ drain, retain, ...others }) => ({

@@ -1,19 +1,7 @@
 import { z } from "zod";
 import { DEFAULT_PORTS } from "../names";
 import { DISCOVERY_MODES } from "../updater/settings";
-import {
-  address,
-  cidr,
-  dnsName,
-  host,
-  keys,
-  list,
-  oneOf,
-  port,
-  text,
-  unprivilegedPort,
-  whole,
-} from "./fields";
+import { address, cidr, dnsName, host, keys, list, oneOf, port, text, whole } from "./fields";
 import { haproxy, updater } from "./schema-haproxy";
 import { kubeadm } from "./schema-kubeadm";
 import { nodeName, nodeSchema, ssh } from "./schema-machines";
@@ -56,10 +44,10 @@ export const schema = {
     host: host().describe(
       "DNS name or IP address, of one or several load-balancer hosts or of `addresses`. Every machine must resolve a name to nothing else.",
     ),
-    port: unprivilegedPort()
+    port: port()
       .default(DEFAULT_PORTS.lb)
       .describe(
-        "The LB port. Where HAProxy runs on control-plane nodes, no port that Kubernetes or etcd use there; dedicated load-balancer hosts may use 6443.",
+        "The LB port. Where HAProxy runs on control-plane nodes, no port that Kubernetes or etcd use there; dedicated load-balancer hosts may use 6443. With topology `daemonset` 1024 or higher.",
       ),
     addresses: list(address(), "IP addresses").describe(
       "Further addresses of the endpoint that [something else provides](operations.md#an-address-of-your-own): a virtual IP by keepalived or kube-vip, a hardware load balancer. HAProxy binds them on every load-balancer host, whether the host has them or not; they stand in the API servers' certificates.",
@@ -68,9 +56,11 @@ export const schema = {
   ssh,
   ports: keys({
     api: port().default(DEFAULT_PORTS.api).describe("Port of the API servers."),
-    health: unprivilegedPort()
+    health: port()
       .default(DEFAULT_PORTS.health)
-      .describe("HAProxy's health and metrics, and the updater's behind them."),
+      .describe(
+        "HAProxy's health and metrics, and the updater's behind them. With topology `daemonset` 1024 or higher.",
+      ),
   })
     .prefault({})
     .describe("Ports beside the LB port, on every machine."),

@@ -87,6 +87,7 @@ export interface Settings {
     /** Topology external: a foreign haproxy.cfg is put aside instead of refused. */
     readonly takeOver: boolean;
     readonly maxConnections: number;
+    readonly maxConnectionsPerSource: number;
     readonly timeouts: HaproxyTimeouts;
     readonly checks: HaproxyChecks;
   };

@@ -32,7 +32,7 @@ export function outputsOf(settings: Settings, kubeconfig: pulumi.Output<string>)
  */
 export function haproxySettings(settings: Settings): UpdaterChoices {
   const { endpoint, ports, allow, haproxy, discovery, updater } = settings;
-  const { maxConnections, timeouts, checks } = haproxy;
+  const { maxConnections, maxConnectionsPerSource, timeouts, checks } = haproxy;
   return {
     ...updater,
     haproxy: {
@@ -41,6 +41,7 @@ export function haproxySettings(settings: Settings): UpdaterChoices {
       allow,
       ...(endpoint.addresses.length > 0 ? { virtualAddresses: endpoint.addresses } : {}),
       maxConnections,
+      maxConnectionsPerSource,
       timeouts,
       checks,
     },

@@ -1,5 +1,5 @@
 import { hostPort } from "../haproxy/address";
-import { FORWARD_UNIT, HAPROXY_UNIT, UPDATER_UNIT } from "../names";
+import { FORWARD_UNIT, HAPROXY_UNIT, HEALTH_ADDRESS, UPDATER_UNIT } from "../names";
 import { LISTENER_PROGRAM, RULES_PROGRAM, RULES_UNIT } from "../host/forward/forward-settings";
 import type { ReachedHost } from "../host/reachability";
 import { HOST_PATH, quote } from "../host/shell";
@@ -25,7 +25,7 @@ const HTTP_SECONDS = 3;
  * VALUE...`, see `parseAnswers`.
  */
 export function statusScript({ address, ports, updater, peers = [] }: StatusQuestion): string {
-  const url = (path: string) => quote(`http://${hostPort(address, ports.health)}${path}`);
+  const url = (path: string) => quote(`http://${HEALTH_ADDRESS}:${ports.health}${path}`);
   return `set -u
 LC_ALL=C
 PATH=${HOST_PATH}

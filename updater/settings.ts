@@ -21,9 +21,9 @@ export type HaproxyChoices = Pick<
   | "port"
   | "virtualAddresses"
   | "healthPort"
-  | "preStopHandover"
   | "allow"
   | "maxConnections"
+  | "maxConnectionsPerSource"
   | "timeouts"
   | "checks"
 >;

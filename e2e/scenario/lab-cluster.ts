@@ -10,12 +10,17 @@ export interface Pod {
   readonly uid: string;
   readonly node: string;
   readonly ready: boolean;
+  /** Restarts of all its containers. */
+  readonly restarts: number;
 }
 
 interface PodObject {
   readonly metadata: { readonly uid: string };
   readonly spec: { readonly nodeName?: string };
-  readonly status: { readonly conditions?: readonly { type: string; status: string }[] };
+  readonly status: {
+    readonly conditions?: readonly { type: string; status: string }[];
+    readonly containerStatuses?: readonly { readonly restartCount: number }[];
+  };
 }
 
 const SELECTOR = Object.entries(POD_LABELS)
@@ -80,6 +85,7 @@ export class LabCluster {
       ready:
         status.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ??
         false,
+      restarts: (status.containerStatuses ?? []).reduce((sum, each) => sum + each.restartCount, 0),
     }));
   }
 

@@ -1,9 +1,9 @@
 import { HAPROXY_UID } from "../../names";
 import { describeOwnAddress, ownAddressFunctions } from "../own-address";
-import { PROGRAM_HEADER } from "../shell";
+import { PROGRAM_HEADER, quote } from "../shell";
 import { IPTABLES_REMOVE, IPTABLES_UNJUMP, iptablesFunctions } from "./iptables";
 import { NFT_REMOVE, nftFunctions } from "./nftables";
-import type { ForwardSettings } from "./forward-settings";
+import { listenerConnections, type ForwardSettings } from "./forward-settings";
 
 /**
  * Seconds that a program waits for the host's own address. Then it fails, and systemd restarts it.
@@ -22,7 +22,7 @@ function preamble(what: string, usage: string, settings: ForwardSettings): strin
 # shellcheck disable=SC2317 # called as "$1"
 note() { printf '%s\\n' "$*" >&2; }
 ${ownAddressFunctions(settings.ownAddress)}
-own_wait() { # sets own, own_family and own_target; DHCP may be late at boot
+own_wait() { # sets own and what the rules need of it; DHCP may be late at boot
   tries=0
   until own=$(own_address) && [ -n "$own" ]; do
     if [ "$tries" -eq 0 ]; then
@@ -40,7 +40,21 @@ own_wait() { # sets own, own_family and own_target; DHCP may be late at boot
     *:*) own_family=ip6 own_protocol=ipv6 own_target="[$own]:${settings.apiPort}" ;;
     *) own_family=ip own_protocol=ipv4 own_target="$own:${settings.apiPort}" ;;
   esac
+  # shellcheck disable=SC2034
+  own_addresses=$own
+${endpointAddresses(settings)}
 }`;
+}
+
+/** Sh lines: adds the endpoint's addresses of the own family to `$own_addresses`. */
+function endpointAddresses({ endpointAddresses = [] }: ForwardSettings): string {
+  return endpointAddresses
+    .map((address) => {
+      const family = address.includes(":") ? "ip6" : "ip";
+      const isOther = `[ "$own_family" = ${family} ] && [ "$own" != ${quote(address)} ]`;
+      return `  if ${isOther}; then own_addresses="$own_addresses, "${quote(address)}; fi`;
+    })
+    .join("\n");
 }
 
 /**
@@ -52,9 +66,10 @@ own_wait() { # sets own, own_family and own_target; DHCP may be late at boot
  * - idle connections (watches) never time out, half-closed ones after 30 s
  * - connecting to the API server times out after 5 s
  * - socat's default backlog of 5 loses SYNs in a burst
+ * - connections beyond `listenerConnections` wait in that backlog
  */
 export function listenerProgram(settings: ForwardSettings): string {
-  const { lbPort } = settings;
+  const { lbPort, kind } = settings;
   const keep = "nodelay,keepalive,keepidle=30,keepintvl=10,keepcnt=5";
   return `${preamble(
     "Serves the LB port from the host's own API server while HAProxy does not listen.",
@@ -68,7 +83,7 @@ run() {
   note "forwarding port ${lbPort} to $own_target"
   exec setpriv --reuid ${HAPROXY_UID} --regid ${HAPROXY_UID} --clear-groups --no-new-privs \\
     socat -t 30 \\
-    "$listen,reuseaddr,reuseport,fork,backlog=1024,${keep}" \\
+    "$listen,reuseaddr,reuseport,fork,max-children=${listenerConnections(kind)},backlog=1024,${keep}" \\
     "TCP:$own_target,connect-timeout=5,${keep}"
 }
 check() { # does a socket listen on the wildcard address

@@ -11,8 +11,15 @@ export interface ForwardSettings {
   readonly lbPort: number;
   /** Port of the API server. */
   readonly apiPort: number;
+  /** HAProxy's health port: `allow` counts for it too. */
+  readonly healthPort: number;
   readonly ownAddress: OwnAddress;
-  /** CIDRs that may reach the LB port; empty: all. The host itself always may. */
+  /**
+   * IP addresses of the control-plane endpoint. The forward takes connections to the host's own
+   * address and to those of them that the host has. @default none but the own address
+   */
+  readonly endpointAddresses?: readonly string[];
+  /** CIDRs that may reach LB port and health port; empty: all. The host itself always may. */
   readonly allow: readonly string[];
 }
 
@@ -40,3 +47,14 @@ export function supportsPreStopHandover(kind: ForwardKind): boolean {
 export function needsRules(settings: Pick<ForwardSettings, "kind" | "allow">): boolean {
   return settings.kind !== "socat" || settings.allow.length > 0;
 }
+
+/**
+ * Connections that the fallback listener serves at once, each by a process; further ones wait. With
+ * rules only the host's own clients use it. Without, it serves all: 1,000 nodes x 10 connections.
+ */
+export function listenerConnections(kind: ForwardKind): number {
+  return kind === "socat" ? 10_000 : 2000;
+}
+
+/** Memory of one of these processes with its part of the kernel's: measured 181 KiB, and buffers. */
+export const LISTENER_KIB_PER_CONNECTION = 256;

@@ -1,7 +1,9 @@
 import { hardening } from "../hardening";
 import { AT_BOOT, serviceText, type UnitSection } from "../unit-text";
 import {
+  LISTENER_KIB_PER_CONNECTION,
   LISTENER_PROGRAM,
+  listenerConnections,
   RULES_PROGRAM,
   RULES_UNIT,
   type ForwardSettings,
@@ -17,6 +19,7 @@ const FIREWALLS =
  * which stop together with a firewall service.
  */
 export function listenerUnit(settings: ForwardSettings, program: string): string {
+  const connections = listenerConnections(settings.kind);
   return unit({
     description: `Fallback listener of the control-plane endpoint (TCP ${settings.lbPort} to the API server on ${settings.apiPort})`,
     relations: {
@@ -27,8 +30,10 @@ export function listenerUnit(settings: ForwardSettings, program: string): string
     service: {
       ExecStart: `${LISTENER_PROGRAM} run`,
       SuccessExitStatus: 143,
-      // one process per connection
-      TasksMax: 16384,
+      // its own limit of processes comes first; these hold if it should fail
+      TasksMax: connections + 16,
+      MemoryMax: `${Math.ceil((connections * LISTENER_KIB_PER_CONNECTION) / 1024)}M`,
+      OOMPolicy: "continue",
     },
     capabilities: ["CAP_SETUID", "CAP_SETGID"],
     program,
@@ -50,6 +55,8 @@ export function rulesUnit(settings: ForwardSettings, program: string): string {
       ExecStopPost: `${RULES_PROGRAM} stopped`,
       // legacy iptables locks a file there
       ...(settings.kind === "iptables" ? { ReadWritePaths: "/run" } : {}),
+      // not the listener: a flood of its processes must not outlive everything else
+      OOMScoreAdjust: -900,
     },
     capabilities: ["CAP_NET_ADMIN", "CAP_NET_RAW"],
     program,
@@ -79,7 +86,6 @@ function unit({ description, relations, service, capabilities, program }: Forwar
         Restart: "always",
         RestartSec: "200ms",
         TimeoutStopSec: "5s",
-        OOMScoreAdjust: -900,
         ...hardening({ capabilities }),
         MemoryDenyWriteExecute: "yes",
         UMask: "0077",

@@ -4,15 +4,18 @@ import type { ForwardSettings } from "./forward-settings";
 /** Our chain in iptables' tables nat (the forward) and mangle (the allowed sources). */
 export const IPTABLES_CHAIN = "CONTROL-PLANE-LB";
 
-/** The match of packets for the LB port of the host itself, in PREROUTING. */
-function match(settings: ForwardSettings): string {
-  return `-p tcp -m tcp --dport ${settings.lbPort} -m addrtype --dst-type LOCAL`;
+/** The matches of packets for the host itself, in PREROUTING: the LB port, and with the health port. */
+function matchForward({ lbPort }: ForwardSettings): string {
+  return `-p tcp -m tcp --dport ${lbPort} -m addrtype --dst-type LOCAL`;
+}
+function matchGuard({ lbPort, healthPort }: ForwardSettings): string {
+  return `-p tcp -m multiport --dports ${lbPort},${healthPort} -m addrtype --dst-type LOCAL`;
 }
 
 /**
- * The nat rules for `iptables-restore --noflush`, as a here-document body for sh; `$own_target` is
- * ADDRESS:PORT. Without --nowildcard, `-m socket` ignores listeners on the wildcard (our fallback)
- * but matches TIME_WAIT sockets. `nftRuleset` explains each rule.
+ * The nat rules for `iptables-restore --noflush`, as a here-document body for sh; `$own_dnat` has a
+ * rule for each address that the forward serves. Without --nowildcard, `-m socket` ignores listeners
+ * on the wildcard (our fallback) but matches TIME_WAIT sockets. `nftRuleset` explains each rule.
  */
 export function iptablesNat(): string {
   const { first, last } = DIRECT_SOURCE_PORTS;
@@ -21,10 +24,15 @@ export function iptablesNat(): string {
     `:${IPTABLES_CHAIN} - [0:0]`,
     `-A ${IPTABLES_CHAIN} -p tcp --sport ${first}:${last} -j RETURN`,
     `-A ${IPTABLES_CHAIN} -m socket -j RETURN`,
-    `-A ${IPTABLES_CHAIN} -p tcp -j DNAT --to-destination $own_target`,
+    "$own_dnat",
     "COMMIT",
   ].join("\n");
 }
+
+/** Sh that sets `$own_dnat` from `$own_addresses` and `$own_target`. */
+export const IPTABLES_DNAT = `own_dnat=$(printf '%s\\n' "$own_addresses" | tr -d ' ' | tr ',' '\\n' | while read -r address; do
+  echo "-A ${IPTABLES_CHAIN} -d $address -p tcp -j DNAT --to-destination $own_target"
+done)`;
 
 /**
  * All rules and the jump to them for `iptables-restore --test --noflush`, as a here-document body
@@ -33,9 +41,11 @@ export function iptablesNat(): string {
 export function iptablesTestRules(settings: ForwardSettings): string {
   const nat = iptablesNat().replace(
     "COMMIT",
-    `-A PREROUTING ${match(settings)} -j ${IPTABLES_CHAIN}\nCOMMIT`,
+    `-A PREROUTING ${matchForward(settings)} -j ${IPTABLES_CHAIN}\nCOMMIT`,
   );
-  return settings.allow.length === 0 ? nat : `${nat}\n${iptablesMangle([])}`;
+  if (settings.allow.length === 0) return nat;
+  const jump = `-A PREROUTING ${matchGuard(settings)} -j ${IPTABLES_CHAIN}\nCOMMIT`;
+  return `${nat}\n${iptablesMangle([]).replace("COMMIT", jump)}`;
 }
 
 function iptablesMangle(sources: readonly string[]): string {
@@ -51,24 +61,24 @@ function iptablesMangle(sources: readonly string[]): string {
 /** Sh functions of kind iptables, with the names of `nftFunctions`. */
 export function iptablesFunctions(settings: ForwardSettings): string {
   const guard = settings.allow.length > 0;
-  const matched = match(settings);
-  return `rules_jump() { # tool, table, extra match: puts the jump to our chain first in PREROUTING, once
+  return `rules_jump() { # tool, table, match: puts the jump to our chain first in PREROUTING, once
   # shellcheck disable=SC2086 # words of the match
-  "$1" -w 5 -t "$2" -C PREROUTING $3 ${matched} -j ${IPTABLES_CHAIN} 2>/dev/null && return 0
+  "$1" -w 5 -t "$2" -C PREROUTING $3 -j ${IPTABLES_CHAIN} 2>/dev/null && return 0
   rules_unjump "$1" "$2"
   # shellcheck disable=SC2086
-  "$1" -w 5 -t "$2" -I PREROUTING 1 $3 ${matched} -j ${IPTABLES_CHAIN}
+  "$1" -w 5 -t "$2" -I PREROUTING 1 $3 -j ${IPTABLES_CHAIN}
 }
 rules_put() {
   case $own_family in
     ip) tool=iptables ;;
     ip6) tool=ip6tables ;;
   esac
+  ${IPTABLES_DNAT}
   "$tool-restore" -w 5 --noflush <<END_OF_RULES || return 1
 ${iptablesNat()}
 END_OF_RULES
-  rules_jump "$tool" nat '' || return 1
-${guard ? iptablesGuard(settings.allow) : "  :"}
+  rules_jump "$tool" nat '${matchForward(settings)}' || return 1
+${guard ? iptablesGuard(settings) : "  :"}
 }
 rules_show() {
   for tool in iptables ip6tables; do
@@ -101,14 +111,15 @@ rules_event() { # can event $1 mean that our rules are gone
 }`;
 }
 
-function iptablesGuard(allow: readonly string[]): string {
+function iptablesGuard(settings: ForwardSettings): string {
+  const { allow } = settings;
   const of = (
     tool: string,
     sources: readonly string[],
   ) => `${tool}-restore -w 5 --noflush <<END_OF_RULES || return 1
 ${iptablesMangle(sources)}
 END_OF_RULES
-  rules_jump ${tool} mangle '! -i lo' || return 1`;
+  rules_jump ${tool} mangle '! -i lo ${matchGuard(settings)}' || return 1`;
   return `  ${of(
     "iptables",
     allow.filter((cidr) => !cidr.includes(":")),

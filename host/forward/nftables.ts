@@ -1,4 +1,4 @@
-import { PRE_STOP_HANDOVER } from "../../names";
+import { HAPROXY_UID, PRE_STOP_HANDOVER } from "../../names";
 import { DIRECT_SOURCE_PORTS } from "../reachability";
 import type { ForwardSettings } from "./forward-settings";
 
@@ -7,11 +7,15 @@ export const NFT_TABLE = "control_plane_lb";
 
 /**
  * The nftables ruleset as a here-document body for sh: `$own_family` is ip or ip6, `$own_target`
- * is ADDRESS:PORT. It loads as one transaction: no packet sees half of it.
+ * is ADDRESS:PORT, `$own_addresses` is what the forward serves, separated by commas. It loads as one
+ * transaction: no packet sees half of it.
  *
  * Remote clients and pods pass prerouting. The host's own clients pass the output hook, where no
  * rule can match a listener: there the kernel prefers HAProxy's socket to the fallback's.
- * - Only packets for the host itself match. Traffic routed to the LB port of other hosts passes.
+ * - Only packets for the host itself match, at the addresses that the forward serves. Traffic routed
+ *   to the LB port of other hosts passes, and other local addresses (of IPVS, of virtual IPs) are
+ *   left to others. What nobody takes there is refused: it would reach the fallback listener. IPVS
+ *   takes its connections in the input hook, at 98.
  * - A listener on a specific address (HAProxy) takes the connection; one on the wildcard (our
  *   fallback) does not count.
  * - `socket wildcard` ignores TIME_WAIT sockets. A client that reuses its port within a minute
@@ -20,28 +24,29 @@ export const NFT_TABLE = "control_plane_lb";
  * - DNAT to the host's own address, not REDIRECT: pods behind Cilium break with REDIRECT.
  * - A connection from one of DIRECT_SOURCE_PORTS is not forwarded: the fallback listener takes it.
  * - After HAProxy's PRE_STOP_HANDOVER its listener no longer counts, for the host's own clients
- *   either. Only a request by root, like kubelet's, starts a handover.
+ *   either. Only a connection under HAProxy's UID starts a handover: kubelet is root, whatever a
+ *   pod's probe names.
  *
  * Clients of the other address family reach the fallback listener.
  */
 export function nftRuleset(settings: ForwardSettings): string {
-  const { lbPort, kind, allow } = settings;
+  const { lbPort, healthPort, kind, allow } = settings;
   return [
     `add table inet ${NFT_TABLE}`,
     `delete table inet ${NFT_TABLE}`,
     `table inet ${NFT_TABLE} {`,
-    ...(allow.length === 0 ? [] : guardChains(lbPort, allow)),
+    ...(allow.length === 0 ? [] : guardChains([lbPort, healthPort], allow)),
     ...(kind === "nftables" ? forwardChains(lbPort) : []),
     "}",
   ].join("\n");
 }
 
-// before conntrack's NAT (dstnat is -100): packets still carry the LB port. lo = the host itself.
-function guardChains(lbPort: number, allow: readonly string[]): string[] {
+// before conntrack's NAT (dstnat is -100): packets still carry their port. lo = the host itself.
+function guardChains(ports: readonly number[], allow: readonly string[]): string[] {
   return [
     "  chain guard {",
     "    type filter hook prerouting priority -155; policy accept;",
-    `    tcp dport ${lbPort} iif != lo fib daddr type local jump sources`,
+    `    tcp dport { ${ports.join(", ")} } iif != lo fib daddr type local jump sources`,
     "  }",
     "  chain sources {",
     ...allow.map((cidr) => `    ${cidr.includes(":") ? "ip6" : "ip"} saddr ${cidr} return`),
@@ -52,7 +57,9 @@ function guardChains(lbPort: number, allow: readonly string[]): string[] {
 
 // -105: before the chains of iptables and kube-proxy; the first NAT rule wins
 function forwardChains(lbPort: number): string[] {
-  const toUs = `meta nfproto $own_protocol tcp dport ${lbPort} fib daddr type local`;
+  const { address, port, forwardSeconds } = PRE_STOP_HANDOVER;
+  const ofFamily = `meta nfproto $own_protocol tcp dport ${lbPort}`;
+  const toUs = `${ofFamily} fib daddr type local $own_family daddr { $own_addresses }`;
   const opens = "tcp flags & (syn | ack) == syn";
   const taken = `${opens} meta l4proto @handover goto own`;
   const { first, last } = DIRECT_SOURCE_PORTS;
@@ -61,7 +68,7 @@ function forwardChains(lbPort: number): string[] {
     "  set handover {",
     "    type inet_proto",
     "    flags dynamic,timeout",
-    `    timeout ${PRE_STOP_HANDOVER.forwardSeconds}s`,
+    `    timeout ${forwardSeconds}s`,
     "  }",
     "  chain own {",
     "    meta l4proto tcp dnat $own_family to $own_target",
@@ -82,9 +89,13 @@ function forwardChains(lbPort: number): string[] {
     "    type nat hook output priority -105; policy accept;",
     `    ${toUs} ${taken}`,
     "  }",
+    "  chain others {",
+    "    type filter hook input priority 150; policy accept;",
+    `    iif != lo ${ofFamily} $own_family daddr != { $own_addresses } socket wildcard 1 reject with tcp reset`,
+    "  }",
     "  chain question {",
     "    type filter hook output priority 0; policy accept;",
-    `    ip daddr ${PRE_STOP_HANDOVER.address} ${opens} meta skuid 0 update @handover { meta l4proto }`,
+    `    ip daddr ${address} tcp dport ${port} ${opens} meta skuid ${HAPROXY_UID} update @handover { meta l4proto }`,
     "  }",
   ];
 }

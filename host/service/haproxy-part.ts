@@ -1,4 +1,4 @@
-import { HAPROXY_UNIT, HOST_RUN_DIR } from "../../names";
+import { HAPROXY_UNIT, HEALTH_ADDRESS, HOST_RUN_DIR } from "../../names";
 import { DEFAULT_ADVICE, type Advice } from "../advice";
 import { OWN_HOST_PORT } from "../own-address";
 import { packageNames, type NeededPackage } from "../packages";
@@ -60,7 +60,11 @@ export function haproxyPart(
     ],
     units: [
       { name: RELOAD_PATH_UNIT, text: reloadPathUnit() },
-      { name: HAPROXY_UNIT, text: haproxyUnit([program]), ready: ["haproxy_healthy"] },
+      {
+        name: HAPROXY_UNIT,
+        text: haproxyUnit([program], [ports.lb, ports.health]),
+        ready: ["haproxy_healthy"],
+      },
       { name: WATCH_UNIT, text: watchUnit(watch), ready: ["haproxy_healthy"] },
     ],
     steps: {
@@ -97,8 +101,7 @@ const USABLE = `haproxy_usable() {
 /** `haproxy_healthy`, and `endpoint_serves`: an API server answers through the LB port. */
 const probes = (ports: HaproxyServiceSettings["ports"]) => `${OWN_HOST_PORT}
 haproxy_healthy() {
-  target=$(own_host_port ${ports.health}) &&
-    curl --silent --fail --noproxy '*' --max-time 3 --output /dev/null "http://$target/healthz"
+  curl --silent --fail --noproxy '*' --max-time 3 --output /dev/null http://${HEALTH_ADDRESS}:${ports.health}/healthz
 }
 ${endpointServes(ports.lb)}`;
 

@@ -1,11 +1,11 @@
 import { CHECK_TOKEN_KEY, NO_CHECK_TOKEN } from "../../haproxy/spec";
-import { HAPROXY_UNIT } from "../../names";
-import { ADDRESS_FILE, ADDRESS_PROGRAM, OWN_HOST_PORT } from "../own-address";
+import { HAPROXY_UNIT, HEALTH_ADDRESS } from "../../names";
+import { ADDRESS_FILE } from "../own-address";
 import { PROGRAM_HEADER } from "../shell";
 import { CHECK_TOKEN_FILE, CONFIG_FILE, CONFIG_LINK, HAPROXY, STATE_FILE } from "./haproxy-paths";
 
 /**
- * prepare: writes the first configuration, then checks it with HAProxy. If writing fails, HAProxy
+ * prepare: after the own address is known. It writes the first configuration, then checks it with HAProxy. If writing fails, HAProxy
  * starts with the last good configuration. After a crash the updater's files are still current:
  * HAProxy starts with them.
  *
@@ -17,7 +17,6 @@ export function haproxyProgram(updater: {
 }): string {
   return `${PROGRAM_HEADER}
 prepare() {
-  ${ADDRESS_PROGRAM}
   read -r line <${ADDRESS_FILE}
   HOST_IP=\${line#HOST_IP=}
   export HOST_IP
@@ -52,13 +51,12 @@ esac
 }
 
 /**
- * Kills a HAProxy that leaves three probes of its health port unanswered; systemd restarts it. A
- * HAProxy that hangs still holds its port, and no forward is behind it. Only one that has answered
+ * Kills a HAProxy that leaves three probes of its health port unanswered; systemd restarts it. The
+ * probes use the listener that only this host reaches. A HAProxy that hangs still holds its port, and no forward is behind it. Only one that has answered
  * before is killed: a slow start is not a hang.
  */
 export function watchProgram(healthPort: number): string {
   return `${PROGRAM_HEADER}
-${OWN_HOST_PORT}
 failures=0
 answered=no
 while :; do
@@ -67,8 +65,7 @@ while :; do
     failures=0 answered=no
     continue
   }
-  target=$(own_host_port ${healthPort}) || continue
-  if curl --silent --noproxy '*' --max-time 1 --output /dev/null "http://$target/healthz"; then
+  if curl --silent --noproxy '*' --max-time 1 --output /dev/null http://${HEALTH_ADDRESS}:${healthPort}/healthz; then
     failures=0 answered=yes
   elif [ "$answered" = yes ]; then
     failures=$((failures + 1))

@@ -1,6 +1,12 @@
-import { HAPROXY_UNIT, HOST_RUN_DIR, HOST_UPDATER_DIR, UPDATER_USER } from "../../names";
+import {
+  FIRST_UNPRIVILEGED_PORT,
+  HAPROXY_UNIT,
+  HOST_RUN_DIR,
+  HOST_UPDATER_DIR,
+  UPDATER_USER,
+} from "../../names";
 import { hardening } from "../hardening";
-import { ADDRESS_FILE } from "../own-address";
+import { ADDRESS_FILE, ADDRESS_PROGRAM } from "../own-address";
 import { AT_BOOT, serviceText, unitText, type UnitSection } from "../unit-text";
 import {
   CONFIG_LINK,
@@ -19,8 +25,10 @@ import {
  * HAProxy runs as the package's user and in the updater's group: they share sockets and files that
  * are closed to others. It runs unprivileged because the unprivileged updater writes its
  * configuration.
+ * @param ports that it listens on: those below 1024 need a capability
  */
-export function haproxyUnit(programs: readonly string[]): string {
+export function haproxyUnit(programs: readonly string[], ports: readonly number[]): string {
+  const privileged = ports.some((port) => port < FIRST_UNPRIVILEGED_PORT);
   return serviceText(
     {
       Unit: {
@@ -35,7 +43,8 @@ export function haproxyUnit(programs: readonly string[]): string {
         User: "haproxy",
         Group: UPDATER_USER,
         EnvironmentFile: `-${ADDRESS_FILE}`,
-        ExecStartPre: `${HAPROXY_PROGRAM} prepare`,
+        // the first one as root, whose folder the address is in
+        ExecStartPre: [`+${ADDRESS_PROGRAM}`, `${HAPROXY_PROGRAM} prepare`],
         ExecStart: `${HAPROXY} -Ws -S ${MASTER_SOCKET},mode,660 -f ${CONFIG_LINK}`,
         ExecReload: [`${HAPROXY} -c -q -f ${CONFIG_LINK}`, "/bin/kill -USR2 $MAINPID"],
         ExecStopPost: `${HAPROXY_PROGRAM} stopped`,
@@ -50,7 +59,7 @@ export function haproxyUnit(programs: readonly string[]): string {
         TimeoutStopSec: "2s",
         CPUWeight: 1000,
         OOMScoreAdjust: -900,
-        ...UNPRIVILEGED,
+        ...unprivileged(privileged ? ["CAP_NET_BIND_SERVICE"] : []),
       },
       Install: AT_BOOT,
     },
@@ -59,14 +68,16 @@ export function haproxyUnit(programs: readonly string[]): string {
 }
 
 /** Settings of our services without root. */
-export const UNPRIVILEGED: UnitSection = {
-  ReadWritePaths: `${HOST_RUN_DIR} ${HOST_UPDATER_DIR}`,
-  AmbientCapabilities: "",
-  RemoveIPC: "yes",
-  // the group reads the files too
-  UMask: "0027",
-  ...hardening(),
-};
+export function unprivileged(capabilities: readonly string[] = []): UnitSection {
+  return {
+    ReadWritePaths: `${HOST_RUN_DIR} ${HOST_UPDATER_DIR}`,
+    AmbientCapabilities: capabilities.join(" "),
+    RemoveIPC: "yes",
+    // the group reads the files too
+    UMask: "0027",
+    ...hardening({ capabilities }),
+  };
+}
 
 /** Waits for the updater's request. */
 export function reloadPathUnit(): string {

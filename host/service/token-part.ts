@@ -1,7 +1,6 @@
-import { UPDATER_UNIT, UPDATER_USER } from "../../names";
+import { HEALTH_ADDRESS, UPDATER_UNIT, UPDATER_USER } from "../../names";
 import { tokenFingerprint } from "../../updater/sources/token";
 import type { HostFile } from "../files";
-import { OWN_HOST_PORT } from "../own-address";
 import type { HostPart } from "../part";
 import {
   TOKEN_ENV_FILE,
@@ -40,10 +39,8 @@ export function tokenPart({ token, delivery, healthPort }: TokenSettings): HostP
     owner: "updater-token",
     files: [tokenFile(token, delivery)],
     steps: {
-      functions: `${OWN_HOST_PORT}
-updater_status() {
-  target=$(own_host_port ${healthPort}) &&
-    curl --silent --fail --noproxy '*' --max-time 3 "http://$target/updater/status"
+      functions: `updater_status() {
+  curl --silent --fail --noproxy '*' --max-time 3 http://${HEALTH_ADDRESS}:${healthPort}/updater/status
 }
 token_used() { updater_status | grep -q '"token":"${tokenFingerprint(token)}"'; }`,
       afterStart: [

@@ -3,6 +3,7 @@ import { describeSpec, fingerprintCa } from "../../haproxy/config";
 import { openFiles } from "../../haproxy/spec";
 import {
   HAPROXY_UNIT,
+  HOST_ADDRESS_DIR,
   HOST_RUN_DIR,
   HOST_UPDATER_DIR,
   UNIT_DIR,
@@ -58,6 +59,7 @@ export function updaterPart(settings: UpdaterServiceSettings): HostPart {
     users: [{ name: UPDATER_USER, comment: "updater of the control-plane endpoint" }],
     folders: [
       { path: HOST_RUN_DIR, mode: "0770", user: "root", group: UPDATER_USER },
+      { path: HOST_ADDRESS_DIR, mode: "0755", user: "root", group: "root" },
       { path: HOST_UPDATER_DIR, mode: "0770", user: UPDATER_USER, group: UPDATER_USER },
     ],
     files: [
@@ -118,12 +120,19 @@ ${endpointServes(settings.haproxy.port)}`;
 
 /**
  * Raises the limit of open files of a running HAProxy when maxConnections grew. On a host that
- * forbids that, HAProxy restarts.
+ * forbids that, HAProxy restarts, unless systemd itself has no higher limit to give: then HAProxy
+ * goes on with fewer connections, which the updater reports.
  */
-const raiseLimit = (files: number) => `haproxy_pid=$(unit_pid ${HAPROXY_UNIT})
-haproxy_limit=$(sed -n 's/^Max open files *[0-9]* *\\([0-9]*\\) .*/\\1/p' "/proc/\${haproxy_pid:-0}/limits" 2>/dev/null || :)
+const raiseLimit = (files: number) => `open_files() { # pid: its hard limit
+  sed -n 's/^Max open files *[0-9]* *\\([0-9]*\\) .*/\\1/p' "/proc/$1/limits" 2>/dev/null || :
+}
+haproxy_pid=$(unit_pid ${HAPROXY_UNIT})
+haproxy_limit=$(open_files "\${haproxy_pid:-0}")
 if [ "\${haproxy_limit:-${files}}" -lt ${files} ] && ! prlimit --pid "$haproxy_pid" --nofile=${files}:${files} 2>/dev/null; then
-  warn "restarting HAProxy: this host does not allow a higher limit of open files while it runs"
-  rm -f ${STATE_FILE}
-  systemctl restart ${HAPROXY_UNIT} || warn "${HAPROXY_UNIT} did not start at once"
+  host_limit=$(open_files 1)
+  if [ "$haproxy_limit" -lt "\${host_limit:-${files}}" ]; then
+    warn "restarting HAProxy: this host does not allow a higher limit of open files while it runs"
+    rm -f ${STATE_FILE}
+    systemctl restart ${HAPROXY_UNIT} || warn "${HAPROXY_UNIT} did not start at once"
+  fi
 fi`;

@@ -2,7 +2,7 @@ import { HAPROXY_UNIT, UPDATER_USER } from "../../names";
 import { updaterArguments } from "../../updater/command";
 import { ADDRESS_FILE, ADDRESS_PROGRAM } from "../own-address";
 import { AT_BOOT, serviceText, unitText } from "../unit-text";
-import { UNPRIVILEGED } from "./haproxy-units";
+import { unprivileged } from "./haproxy-units";
 import {
   TOKEN_ENV_FILE,
   UPDATER_SCRIPT_FILE,
@@ -29,14 +29,15 @@ export function updaterUnit(runs: readonly string[]): string {
         User: UPDATER_USER,
         Group: UPDATER_USER,
         EnvironmentFile: [`-${ADDRESS_FILE}`, `-${TOKEN_ENV_FILE}`],
-        ExecStartPre: ADDRESS_PROGRAM,
+        // as root, whose folder it is
+        ExecStartPre: `+${ADDRESS_PROGRAM}`,
         ExecStart: `/usr/bin/env node ${COMMAND.join(" ")}`,
         SyslogIdentifier: `${UPDATER_USER}-updater`,
         Restart: "always",
         RestartSec: "1s",
         TimeoutStopSec: "5s",
         OOMScoreAdjust: -500,
-        ...UNPRIVILEGED,
+        ...unprivileged(),
       },
       Install: AT_BOOT,
     },

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
+import { PRE_STOP_HANDOVER } from "../../names";
 import { recordStack } from "./record-stack";
 import {
   container,
@@ -7,7 +8,6 @@ import {
   daemonSetOf,
   holdersOf,
   metadata,
-  mountedConfigOf,
   settingsOf,
   updaterConfigMap,
   updaterFiles,
@@ -237,6 +237,13 @@ describe("HAProxy's probes", () => {
     }
   });
 
+  it("go over loopback, where no other machine can take HAProxy's places", async () => {
+    const haproxy = container(await podOf(), "haproxy");
+    for (const name of ["startupProbe", "readinessProbe", "livenessProbe"]) {
+      assert.match((haproxy[name] as Probe).httpGet.host ?? "", /^127\./, name);
+    }
+  });
+
   it("kill a HAProxy that hangs within 5 s", async () => {
     const probe = container(await podOf(), "haproxy")["livenessProbe"] as Probe;
     const failed = probe.failureThreshold * (probe.periodSeconds + probe.timeoutSeconds);
@@ -252,26 +259,25 @@ describe("HAProxy's probes", () => {
 describe("the pre-stop handover", () => {
   for (const kind of ["nftables", "iptables", "socat"]) {
     const supported = kind === "nftables";
-    const variants = {
-      sidecar: { forward: { kind } },
-      mounted: { forward: { kind }, daemonset: { variant: "mounted" } },
-    };
-    for (const [variant, changes] of Object.entries(variants)) {
-      it(`${supported ? "is" : "is not"} requested by kubelet with a forward of kind ${kind}, variant ${variant}`, async () => {
-        const { lifecycle } = container(await podOf(changes), "haproxy") as {
-          lifecycle?: { preStop: { httpGet: { path: string } } };
+    for (const variant of ["sidecar", "mounted"]) {
+      it(`${supported ? "is" : "is not"} begun in HAProxy's container with a forward of kind ${kind}, variant ${variant}`, async () => {
+        const pod = await podOf({ forward: { kind }, daemonset: { variant } });
+        const { lifecycle } = container(pod, "haproxy") as {
+          lifecycle?: { preStop: { exec: { command: string[] } } };
         };
-        assert.equal(lifecycle?.preStop.httpGet.path, supported ? "/prestop" : undefined);
+        const [shell, , script] = lifecycle?.preStop.exec.command ?? [];
+        assert.deepEqual(
+          [shell, script?.includes(PRE_STOP_HANDOVER.address)],
+          supported ? ["sh", true] : [undefined, undefined],
+        );
       });
     }
-
-    it(`${supported ? "is" : "is not"} answered by HAProxy with a forward of kind ${kind}`, async () => {
-      const { haproxy } = settingsOf(await recordStack(variants.sidecar));
-      assert.equal(haproxy.preStopHandover, supported);
-      const config = mountedConfigOf(await recordStack(variants.mounted));
-      assert.equal(config.includes("/prestop"), supported);
-    });
   }
+
+  it("needs a shell in HAProxy's image", async () => {
+    const haproxy = container(await podOf({ updater: { checkConfig: false } }), "haproxy");
+    assert.equal(haproxy["lifecycle"], undefined);
+  });
 });
 
 describe("the copy of HAProxy's binary", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import type { HaproxySpec } from "../../haproxy/config";
+import { RESERVED_CONNECTIONS } from "../../haproxy/spec";
 import { HAPROXY_DEFAULTS } from "../support/haproxy-defaults";
 import { BINARIES, Rig } from "./support/rig";
 import { timeUntilClosed } from "./support/client";
@@ -117,7 +118,7 @@ for (const binary of BINARIES) {
       );
       await waitFor("HAProxy has the limit", async () =>
         (await rig.health("/metrics")).body.includes(
-          `haproxy_frontend_limit_sessions{proxy="endpoint"} ${maxConnections - 50}`,
+          `haproxy_frontend_limit_sessions{proxy="endpoint"} ${maxConnections - RESERVED_CONNECTIONS}`,
         ),
       );
       connectSilently(300);

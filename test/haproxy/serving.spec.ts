@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { MAX_BACKENDS } from "../../haproxy/model";
 import { ALL_DOWN } from "../../haproxy/server-state";
-import { PRE_STOP_HANDOVER } from "../../names";
 import { BINARIES, Rig } from "./support/rig";
 import { timeUntilClosed } from "./support/client";
 import { DeadServer } from "./support/dead-server";
+import { Namespace } from "./support/namespace";
 import { ownAddress } from "./support/network";
 import { waitFor } from "./support/wait";
 
@@ -39,33 +41,6 @@ for (const binary of BINARIES) {
       }
     });
 
-    it("answers the pre-stop handover after the forward's time to take over, and serves until then", async () => {
-      const leaving = await Rig.create(binary, { preStopHandover: true });
-      try {
-        const { backend } = await leaving.addServer("m1");
-        leaving.writeConfig([backend], () => true);
-        const { code, output } = leaving.checkConfig({ HOST_IP: "fd00::11" });
-        assert.equal(code, 0, output);
-        assert.doesNotMatch(output, /warning|alert/i);
-        await leaving.startHaproxy();
-        const { address, path, waitMs } = PRE_STOP_HANDOVER;
-        const url = `http://${address}:${leaving.settings.haproxy.healthPort}`;
-        const began = performance.now();
-        const [{ status, took }, answer] = await Promise.all([
-          fetch(`${url}${path}`).then(({ status }) => ({
-            status,
-            took: performance.now() - began,
-          })),
-          leaving.ask(),
-        ]);
-        assert.deepEqual([status, answer], [200, "m1"]);
-        assert.ok(took > waitMs - 50, `answered after ${took} ms`);
-        assert.equal((await fetch(`${url}/metrics`)).status, 403, "it is there for nothing else");
-      } finally {
-        await leaving.stop();
-      }
-    });
-
     it("passes haproxy -c with IPv6 servers, an allow-list and the most servers", async () => {
       const many = Array.from({ length: MAX_BACKENDS }, (_, i) => ({
         name: `m${i}`,
@@ -74,7 +49,6 @@ for (const binary of BINARIES) {
       }));
       const other = await Rig.create(binary, {
         allow: ["10.0.0.0/8", "fd00::/8"],
-        preStopHandover: true,
       });
       try {
         other.writeConfig(many, (_, slot) => slot % 3 !== 0);
@@ -104,6 +78,36 @@ for (const binary of BINARIES) {
         assert.deepEqual((await server.report()).requests, ["/version"]);
       } finally {
         await other.stop();
+      }
+    });
+
+    it("listens on ports below 1024 with that capability alone, also after a reload", async () => {
+      const low = await Rig.create(binary, { port: 443, healthPort: 81 });
+      const machine = new Namespace();
+      const only = "-all,+net_bind_service";
+      try {
+        low.writeConfig(backends(), () => true);
+        await low.startHaproxy(undefined, [
+          ...machine.command,
+          // with noroot UID 0 has the rights of any other
+          ...["setpriv", "--securebits", "+noroot,+noroot_locked", "--no-new-privs"],
+          ...["--inh-caps", only, "--ambient-caps", only, "--bounding-set", only],
+        ]);
+        const listening = (port: number) =>
+          execFileSync(machine.command[0]!, [
+            ...machine.command.slice(1),
+            ...["ss", "-Hltn", `sport = :${port}`],
+          ]).toString();
+        assert.match(listening(443), /127\.0\.0\.1:443/);
+        const { configFile } = low.settings;
+        const config = readFileSync(configFile, "utf8");
+        writeFileSync(configFile, config.replace(/:443"/, ':444"'));
+        await waitFor("the master process", () => low.master.workers());
+        await low.master.reload();
+        await waitFor("the other port", () => listening(444).includes("127.0.0.1:444"));
+      } finally {
+        await low.stop();
+        machine.remove();
       }
     });
 

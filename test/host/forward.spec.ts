@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { ForwardKind, ForwardSettings } from "../../host/forward/forward-part";
-import { PRE_STOP_HANDOVER } from "../../names";
+import { HAPROXY_UID, PRE_STOP_HANDOVER } from "../../names";
+import { handoverScript } from "../../pod/handover-script";
 import { RunningForward, RunningHaproxy } from "./support/forward";
 import { Load, ask, startServer } from "./support/load";
 import { ADDRESS, ADDRESS6, Network, type Host } from "./support/network";
@@ -14,7 +15,8 @@ const NAMES: Partial<Record<Host, string>> = {
 };
 
 function settings(kind: ForwardKind, more: Partial<ForwardSettings> = {}): ForwardSettings {
-  return { kind, lbPort: 6444, apiPort: 6443, ownAddress: { from: "route" }, allow: [], ...more };
+  const ports = { lbPort: 6444, apiPort: 6443, healthPort: 6445 };
+  return { kind, ...ports, ownAddress: { from: "route" }, allow: [], ...more };
 }
 
 for (const kind of ["nftables", "iptables", "socat"] as const) {
@@ -128,15 +130,17 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
       it("takes new connections after HAProxy's pre-stop handover, so that none is lost when HAProxy stops", async () => {
         const loads = CLIENTS.map((from) => new Load(network, from));
         const answered = (name: string) => Promise.all(loads.map((load) => load.answeredBy(name)));
-        const { address, path, forwardSeconds } = PRE_STOP_HANDOVER;
-        /** Resolves with the time before the request. */
+        const { forwardSeconds } = PRE_STOP_HANDOVER;
+        const under = (uid: number, command: readonly string[]) =>
+          network.exec("m1", [
+            ...["setpriv", "--reuid", String(uid), "--regid", String(uid), "--clear-groups"],
+            ...command,
+          ]);
+        /** What kubelet runs in HAProxy's container. Resolves with the time before it. */
         const preStopHandover = async (uid: number) => {
           const requestedAt = Date.now();
-          const said = await network.must("m1", [
-            ...["setpriv", "--reuid", String(uid), "--regid", String(uid), "--clear-groups"],
-            ...["curl", "-s", "-w", "%{http_code}", `http://${address}:6445${path}`],
-          ]);
-          assert.match(said, /200$/);
+          const { code, stderr } = await under(uid, ["sh", "-c", handoverScript()]);
+          assert.deepEqual([code, stderr], [0, ""]);
           return requestedAt;
         };
         const byForward = (since: number) =>
@@ -145,11 +149,11 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
           ).length;
         haproxy.start();
         await answered("m2");
-        assert.equal(byForward(await preStopHandover(99)), 0, "only root's request counts");
+        assert.equal(byForward(await preStopHandover(0)), 0, "another UID in the host's network");
         const said = forward.rules?.output;
         // HAProxy listens all the time, so only the pre-stop handover can send them to m1
         await waitFor("all to be served by the forward", async () => {
-          return byForward(await preStopHandover(0)) === loads.length;
+          return byForward(await preStopHandover(HAPROXY_UID)) === loads.length;
         });
         const listeners = await network.must("m1", ["ss", "-Hltn", "sport = :6444"]);
         assert.ok(listeners.includes(`${ADDRESS.m1}:6444`), listeners);
@@ -159,7 +163,7 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
         const lost = await waitFor("a stop within the time of the handover", async () => {
           await answered("m2");
           const counted = loads.map((load) => load.failures().length);
-          const requestedAt = await preStopHandover(0);
+          const requestedAt = await preStopHandover(HAPROXY_UID);
           const took = (await haproxy.end("SIGUSR1")) - requestedAt;
           await answered("m1");
           if (took < forwardSeconds * 1000) {
@@ -173,7 +177,64 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
       });
     }
 
+    it("leaves HAProxy its connections whatever kubelet connects to for a pod's probe", async () => {
+      const probe = async (port: number) => {
+        const requestedAt = Date.now();
+        // kubelet is root
+        await network.exec("m1", [
+          ...["curl", "--silent", "--max-time", "1", "--output", "/dev/null"],
+          `http://${PRE_STOP_HANDOVER.address}:${port}/`,
+        ]);
+        return requestedAt;
+      };
+      haproxy.start();
+      const load = new Load(network, "cl");
+      try {
+        await load.answeredBy("m2");
+        for (const port of [1, PRE_STOP_HANDOVER.port, 6444, 6445]) {
+          const since = await probe(port);
+          await load.answeredBy("m2");
+          const passedBy = load.samples.filter(
+            ({ start, body }) => start >= since && body === "m1",
+          );
+          assert.deepEqual(passedBy, [], `port ${port}`);
+        }
+      } finally {
+        await load.stop();
+        await haproxy.end("SIGUSR1");
+      }
+    });
+
     if (kind !== "socat") {
+      it("takes connections to the own address and the endpoint's, not to other addresses of the host", async () => {
+        const [endpoint, other] = ["10.91.0.100", "10.91.0.101"];
+        await forward.stop();
+        forward = new RunningForward(network, settings(kind, { endpointAddresses: [endpoint] }));
+        await forward.start();
+        const lo = (verb: string, address: string) =>
+          network.must("m1", ["ip", "address", verb, `${address}/32`, "dev", "eth0"]);
+        for (const address of [endpoint, other]) await lo("add", address);
+        const answer = async (address: string) => {
+          const { body, error } = await ask(network, "cl", { address });
+          return body ?? error;
+        };
+        try {
+          await forward.listener?.stop("SIGTERM");
+          assert.deepEqual([await answer(ADDRESS.m1), await answer(endpoint)], ["m1", "m1"]);
+          assert.equal(await answer(other), "ECONNREFUSED", "the rules leave it to others");
+          forward.startListener();
+          await waitFor("listener", () => forward.listenerWorks());
+          assert.equal((await ask(network, "m1", { address: endpoint })).body, "m1");
+          // nothing else can tell the listener's connections apart
+          if (kind === "nftables") assert.equal(await answer(other), "ECONNREFUSED");
+        } finally {
+          for (const address of [endpoint, other]) await lo("delete", address);
+          await forward.stop();
+          forward = new RunningForward(network, settings(kind));
+          await forward.start();
+        }
+      });
+
       it("serves by its rules alone, and by its listener alone", async () => {
         await forward.listener?.stop("SIGTERM");
         for (const from of ["cl", "pod"] as const) {
@@ -234,7 +295,7 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
       });
     }
 
-    it("lets only the allowed sources and the host itself reach the LB port", async () => {
+    it("lets only the allowed sources and the host itself reach LB port and health port", async () => {
       await forward.stop();
       forward = new RunningForward(
         network,
@@ -245,7 +306,12 @@ for (const kind of ["nftables", "iptables", "socat"] as const) {
         for (const from of ["cl", "m1"] as const) {
           assert.equal((await ask(network, from)).body, name, `from ${from}`);
         }
-        assert.equal((await ask(network, "pod", { timeoutMs: 2000 })).error, "Error: timeout");
+        for (const port of [6444, 6445]) {
+          const { error } = await ask(network, "pod", { port, timeoutMs: 2000 });
+          assert.equal(error, "Error: timeout", `port ${port}`);
+        }
+        // nothing listens there
+        assert.equal((await ask(network, "cl", { port: 6445 })).error, "ECONNREFUSED");
       };
       await check("m1");
       assert.equal((await ask(network, "cl", { address: ADDRESS6.m1 })).body, "m1");

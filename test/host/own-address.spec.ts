@@ -79,6 +79,7 @@ describe("the host's own address", function () {
       kind: "nftables",
       lbPort: 6444,
       apiPort: 6443,
+      healthPort: 6445,
       ownAddress: { from: "route" },
       allow: [],
     });

@@ -8,6 +8,7 @@ import { CONTROL_PLANE_NODES } from "./cluster/control-plane";
 import { faultTests } from "./cluster/faults";
 import { controlPlaneOn } from "./cluster/shared-control-plane";
 import { rollTests } from "./cluster/rolls";
+import { strangerTests } from "./cluster/strangers";
 import { nodeLifecycle } from "./cluster/node-lifecycle";
 import { updaterTests } from "./cluster/updater";
 import { variantTests } from "./cluster/variants";
@@ -42,6 +43,7 @@ describe("three control-plane nodes with HAProxy in a DaemonSet", function () {
   }
 
   clientTests(plane);
+  strangerTests(plane);
   updaterTests(plane);
   faultTests(plane);
   variantTests(plane);

@@ -1,9 +1,9 @@
 import { haproxy, updater } from "../../stacks/schema-haproxy";
 
-const { maxConnections, timeouts, checks } = haproxy.parse(undefined);
+const { maxConnections, maxConnectionsPerSource, timeouts, checks } = haproxy.parse(undefined);
 
 /** What haproxy.cfg says without any configuration, apart from paths, ports and addresses. */
-export const HAPROXY_DEFAULTS = { maxConnections, timeouts, checks };
+export const HAPROXY_DEFAULTS = { maxConnections, maxConnectionsPerSource, timeouts, checks };
 
 const { drainSeconds, retainSeconds } = updater.parse(undefined);
 

@@ -1,6 +1,6 @@
 /** Problems that a snapshot of HAProxy shows. */
 import type { Snapshot } from "../../haproxy/runtime";
-import { HEALTH_CONNECTIONS, type HaproxySpec } from "../../haproxy/spec";
+import { RESERVED_CONNECTIONS, type HaproxySpec } from "../../haproxy/spec";
 import type { Context } from "../context";
 
 /** Begins the problems that the snapshot shows, and ends the others. */
@@ -46,6 +46,6 @@ export function allowedConnections(
   { maxConnections }: Pick<HaproxySpec, "maxConnections">,
   snapshot: Snapshot,
 ): number | undefined {
-  const allowed = Math.max(1, snapshot.maxConnections - HEALTH_CONNECTIONS);
+  const allowed = Math.max(1, snapshot.maxConnections - RESERVED_CONNECTIONS);
   return allowed < maxConnections ? allowed : undefined;
 }

@@ -6,6 +6,8 @@ import type { Machine } from "./machines";
 export class Namespace implements Machine {
   readonly name: string;
   readonly address: string;
+  /** The test's own address on the link to it. */
+  readonly neighbour: string;
   readonly command: readonly string[];
   readonly #link: string;
 
@@ -16,11 +18,13 @@ export class Namespace implements Machine {
     this.name = `clb-test-${id}`;
     this.#link = `clb${id}`;
     this.address = `${network}.${first + 2}`;
+    this.neighbour = `${network}.${first + 1}`;
     this.command = ["ip", "netns", "exec", this.name];
     ip("netns", "add", this.name);
     ip("link", "add", this.#link, "type", "veth", "peer", "name", "eth0", "netns", this.name);
-    ip("addr", "add", `${network}.${first + 1}/30`, "dev", this.#link);
+    ip("addr", "add", `${this.neighbour}/30`, "dev", this.#link);
     ip("link", "set", this.#link, "up");
+    ip("-n", this.name, "link", "set", "lo", "up");
     ip("-n", this.name, "addr", "add", `${this.address}/30`, "dev", "eth0");
     ip("-n", this.name, "link", "set", "eth0", "up");
   }

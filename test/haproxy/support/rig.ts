@@ -154,11 +154,14 @@ export class Rig {
     return { code: run.status, output: `${run.stdout}${run.stderr}` };
   }
 
-  /** @param openFiles limit of open files, hard and soft. */
-  async startHaproxy(openFiles?: number): Promise<void> {
+  /**
+   * @param openFiles limit of open files, hard and soft.
+   * @param launcher command that runs HAProxy's command
+   */
+  async startHaproxy(openFiles?: number, launcher: readonly string[] = []): Promise<void> {
     const { masterSocket, configFile } = this.settings;
     const limit = openFiles === undefined ? [] : ["prlimit", `--nofile=${openFiles}:${openFiles}`];
-    const [program = "", ...args] = [...limit, ...this.#binary.command];
+    const [program = "", ...args] = [...launcher, ...limit, ...this.#binary.command];
     this.#haproxy = this.#processes.start("haproxy", program, [
       ...args,
       ...["-W", "-db", "-S", masterSocket, "-f", configFile],

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { renderPreStopHandover } from "../../../haproxy/config";
 import { forwardPart } from "../../../host/forward/forward-part";
 import {
   LISTENER_PROGRAM,
@@ -101,9 +100,6 @@ export class RunningHaproxy {
         ...this.binds.map((bind) => `  bind ${bind}`),
         ...this.rules,
         "  default_backend api",
-        "frontend health",
-        "  mode http",
-        ...renderPreStopHandover({ healthPort: 6445 }),
         "backend api",
         `  server m2 ${ADDRESS.m2}:6443`,
         "",

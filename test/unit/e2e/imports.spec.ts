@@ -11,6 +11,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "e2e/demo": ["load", "scenario"],
   "e2e/bench": ["load", "scenario"],
   "e2e/handover": ["scenario"],
+  "e2e/strangers": ["load", "scenario"],
   "test/lab": ["load", "scenario"],
 };
 

@@ -8,6 +8,7 @@ import {
   type HaproxySpec,
 } from "../../../haproxy/config";
 import type { Backend } from "../../../haproxy/model";
+import { HEALTH_ADDRESS } from "../../../names";
 import { LAST_LINE, renderMountedConfig } from "../../../haproxy/mounted";
 import { replaceServerLines } from "../../../haproxy/server-lines";
 import { exampleSettings } from "../updater/example-settings";
@@ -92,7 +93,13 @@ describe("renderHaproxyConfig", () => {
       lines.filter((line) => !line.startsWith("#")),
       [
         'bind "${HOST_IP}:6444"',
-        "maxconn 4000",
+        "maxconn 40000",
+        'acl own src "${HOST_IP}"',
+        "acl own src 127.0.0.0/8 ::1",
+        "acl server src 192.0.2.0",
+        "stick-table type ipv6 size 100000 expire 1m store conn_cur",
+        "tcp-request connection track-sc0 src if !own !server",
+        "tcp-request connection reject if { sc0_conn_cur gt 2000 }",
         "tcp-request connection set-var(proc.ready) nbsrv(ready) if !{ stopping }",
         "tcp-request connection reject if { nbsrv(ready) eq 0 } { nbsrv(reachable) eq 0 } !{ stopping }",
         "tcp-request inspect-delay 10000ms",
@@ -134,16 +141,33 @@ describe("renderHaproxyConfig", () => {
     assert.doesNotMatch(send("alive") ?? "", /Authorization/);
   });
 
-  it("accepts the allow-list and the host itself, and any source on /healthz", () => {
+  it("accepts connections of the allow-list and the host itself alone, on both ports", () => {
     const text = renderHaproxyConfig({ ...SPEC, allow: ["10.0.0.0/8", "fd00::/8"] }, []);
-    const endpoint = section(text, "frontend endpoint");
-    assert.ok(endpoint.includes("acl allowed src 10.0.0.0/8"));
-    assert.ok(endpoint.includes("acl allowed src fd00::/8"));
-    assert.ok(endpoint.includes('acl own src "${HOST_IP}"'));
-    assert.ok(endpoint.includes("tcp-request connection reject if !own !allowed"));
-    const health = section(text, "frontend health");
-    const open = health.findIndex((line) => line.includes("/healthz"));
-    assert.ok(open < health.indexOf("http-request deny if !own !allowed"));
+    for (const frontend of ["frontend endpoint", "frontend status"]) {
+      const lines = section(text, frontend);
+      assert.ok(lines.includes("acl allowed src 10.0.0.0/8"), frontend);
+      assert.ok(lines.includes("acl allowed src fd00::/8"), frontend);
+      assert.ok(lines.includes('acl own src "${HOST_IP}"'), frontend);
+      const [first] = lines.filter((line) => line.startsWith("tcp-request connection "));
+      assert.equal(first, "tcp-request connection reject if !own !allowed", frontend);
+    }
+  });
+
+  it("answers probes at an address that no other machine reaches", () => {
+    const lines = section(renderHaproxyConfig(SPEC, []), "frontend health");
+    const binds = lines.filter((line) => line.startsWith("bind "));
+    assert.deepEqual(binds, [`bind "${HEALTH_ADDRESS}:6445"`]);
+    assert.ok(lines.includes("tcp-request connection reject if !{ src 127.0.0.0/8 }"));
+  });
+
+  it("limits the connections of a source, except the API servers' hosts", () => {
+    const lines = section(renderHaproxyConfig(SPEC, [M1, undefined, M2]), "frontend endpoint");
+    const hosts = lines.filter((line) => line.startsWith("acl server "));
+    assert.deepEqual(hosts, [
+      "acl server src 192.0.2.0",
+      "acl server src 10.77.0.11",
+      "acl server src fd00::1",
+    ]);
   });
 
   it("keeps HAProxy from starting on the wildcard when a variable is unset", () => {
@@ -196,6 +220,11 @@ describe("renderHaproxyConfig", () => {
       /haproxy\.checks\.authentication: got "basic", expected anonymous or token/,
     ],
     ["no connections", { maxConnections: 0 }, /haproxy\.maxConnections: got 0/],
+    [
+      "no connections of a source",
+      { maxConnectionsPerSource: 0 },
+      /maxConnectionsPerSource: got 0/,
+    ],
   ];
   for (const [title, change, message] of validationErrors) {
     it(`refuses ${title}, and names the field`, () => {

@@ -13,6 +13,7 @@ export function forwardSettings(changes: Partial<ForwardSettings> = {}): Forward
     kind: "nftables",
     lbPort: 6444,
     apiPort: 6443,
+    healthPort: 6445,
     ownAddress: { from: "route" },
     allow: [],
     ...changes,
@@ -54,10 +55,17 @@ export const PARTS: Readonly<Record<string, HostPart>> = {
     forwardSettings({ allow: ["10.0.0.0/8", "fd00::/8"] }),
   ),
   "the forward by iptables": forwardPart(
-    forwardSettings({ kind: "iptables", allow: ["10.0.0.0/8"] }),
+    forwardSettings({
+      kind: "iptables",
+      allow: ["10.0.0.0/8"],
+      endpointAddresses: ["10.0.0.9", "fd00::9"],
+    }),
   ),
   "the forward by socat": forwardPart(forwardSettings({ kind: "socat" })),
   "HAProxy's service": haproxyPart(haproxySettings()),
+  "HAProxy's service on a port below 1024": haproxyPart(
+    haproxySettings({ ports: { lb: 443, health: 6445 } }),
+  ),
   "HAProxy's service with a take-over": haproxyPart(haproxySettings({ takeOver: true })),
   "the updater's service": updaterPart(updaterSettings()),
   "the updater's token in its environment": tokenPart(tokenSettings()),

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, it } from "mocha";
 import { forwardPart } from "../../../host/forward/forward-part";
+import { ADDRESS_FILE, ADDRESS_PROGRAM } from "../../../host/own-address";
 import { filesOf } from "../../../host/part";
 import { haproxyPart } from "../../../host/service/haproxy-part";
 import { updaterPart } from "../../../host/service/updater-part";
@@ -61,7 +62,52 @@ describe("units of a host", () => {
     assert.match(textOf("-updater.service"), /^User=control-plane-lb$/m);
     for (const unit of ["-haproxy.service", "-updater.service"]) {
       assert.match(textOf(unit), /^CapabilityBoundingSet=$/m);
-      assert.doesNotMatch(textOf(unit), /^Exec\w+=[-]?[+!]/m);
+      const asRoot = textOf(unit).match(/^Exec\w+=[-]?[+!].*/gm);
+      assert.deepEqual(asRoot, [`ExecStartPre=+${ADDRESS_PROGRAM}`], unit);
+    }
+  });
+
+  it("read the host's address where only root writes", () => {
+    const folder = path.dirname(ADDRESS_FILE);
+    const tmpfiles = files.filter(({ path }) => path.startsWith("/etc/tmpfiles.d/"));
+    const lines = tmpfiles.flatMap(({ content }) => content.split("\n"));
+    assert.deepEqual(
+      lines.filter((line) => line.startsWith(`d ${folder} `)),
+      [`d ${folder} 0755 root root -`],
+    );
+    for (const { content } of units)
+      assert.doesNotMatch(content, /EnvironmentFile=-?\/run\/[^/]*lb\//);
+  });
+
+  it("let HAProxy listen on a port below 1024 by that capability alone", () => {
+    const ports = { lb: 443, health: 6445 };
+    const unit = filesOf(haproxyPart(haproxySettings({ ports }))).find(({ path }) =>
+      path.endsWith("-haproxy.service"),
+    );
+    for (const key of ["AmbientCapabilities", "CapabilityBoundingSet"]) {
+      const line = new RegExp(`^${key}=(.*)$`, "m").exec(unit?.content ?? "");
+      assert.equal(line?.[1], "CAP_NET_BIND_SERVICE", key);
+    }
+  });
+
+  it("let the watchdog ask HAProxy over loopback, where no other machine takes its places", () => {
+    const program = files.find(({ path }) => path.endsWith("/haproxy-watch"))?.content ?? "";
+    assert.match(program, /curl .* http:\/\/127\.0\.64\.45:6445\/healthz/);
+  });
+
+  it("bound the fallback listener's processes and memory, so that a flood costs connections alone", () => {
+    for (const kind of ["nftables", "iptables", "socat"] as const) {
+      const part = filesOf(forwardPart(forwardSettings({ kind })));
+      const unit = part.find(({ path }) => path.endsWith("-forward.service"))?.content ?? "";
+      const program = part.find(({ path }) => path.endsWith("/forward-listener"))?.content ?? "";
+      const number = (text: string, pattern: RegExp) => Number(pattern.exec(text)?.[1]);
+      const children = number(program, /max-children=(\d+)/);
+      const tasks = number(unit, /^TasksMax=(\d+)$/m);
+      const kib = number(unit, /^MemoryMax=(\d+)M$/m) * 1024;
+      assert.ok(children >= 2000 && tasks > children, `${kind}: ${children} of ${tasks}`);
+      // measured: 181 KiB each
+      assert.ok(kib > 200 * children && kib <= 3 * 1024 * 1024, `${kind}: ${kib} KiB`);
+      assert.doesNotMatch(unit, /^OOMScoreAdjust=-/m, kind);
     }
   });
 
@@ -90,8 +136,8 @@ describe("units of a host", () => {
       );
       return /^LimitNOFILE=(\d+)$/m.exec(file?.content ?? "")?.[1];
     };
-    // two for each connection and each of the 50 to the health port, and HAProxy's own 1000
-    assert.equal(limit(4000), "9100");
-    assert.equal(limit(10_000), "21100");
+    // two for each connection and each of the 100 to the health port, and HAProxy's own 1000
+    assert.equal(limit(4000), "9200");
+    assert.equal(limit(10_000), "21200");
   });
 });

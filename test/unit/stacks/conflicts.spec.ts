@@ -57,6 +57,16 @@ describe("conflicts between settings", () => {
     ]);
   });
 
+  it("refuses a port below 1024 where HAProxy is a pod without root", () => {
+    const low = { endpoint: { host: "h", port: 443 }, ports: { health: 81 } };
+    assert.deepEqual(
+      validationErrors(low).map((line) => line.split(":")[0]),
+      ["endpoint.port", "ports.health"],
+    );
+    const { ports } = read({ ...low, topology: "external" });
+    assert.deepEqual([ports.lb, ports.health], [443, 81]);
+  });
+
   it("refuses settings that need an updater where there is none", () => {
     const checks = { authentication: "token" };
     const mounted = { daemonset: { variant: "mounted" }, haproxy: { checks } };

@@ -24,7 +24,8 @@ describe("readSettings", () => {
     assert.deepEqual(settings.ports, { lb: 6444, api: 6443, health: 6445 });
     assert.deepEqual(settings.ownAddress, { from: "route" });
     assert.equal(settings.forward.kind, "nftables");
-    assert.equal(settings.haproxy.maxConnections, 4000);
+    assert.equal(settings.haproxy.maxConnections, 40_000);
+    assert.equal(settings.haproxy.maxConnectionsPerSource, 2000);
     assert.deepEqual(settings.haproxy.timeouts, DEFAULT_TIMEOUTS);
     assert.deepEqual(settings.haproxy.checks, {
       authentication: "anonymous",
@@ -133,7 +134,7 @@ describe("readSettings", () => {
         'topology: got "pods", expected daemonset or external',
         'discovery: got "dns", expected configMap or endpoints or both',
         'endpoint.host: got "HOST", expected an IP address or a DNS name in lower case',
-        "endpoint.port: got 70000, expected a whole number from 1024 to 65535 (HAProxy runs unprivileged)",
+        "endpoint.port: got 70000, expected a whole number from 1 to 65535",
         'ports.api: got "6443", expected a whole number from 1 to 65535',
         'allow[1]: got "10.0.0.0/33", expected a CIDR like 10.0.0.0/8 or fd00::/8',
         'forward.kind: got "nc", expected nftables or iptables or socat',
