@@ -3,7 +3,7 @@ import { canonicalAddress } from "../haproxy/address";
 import { MAX_BACKENDS } from "../haproxy/model";
 import { validateFragments } from "../host/kubeadm/validate-fragments";
 import { formatDuration } from "./duration";
-import { caOfKubeconfig } from "./kubeconfig";
+import { caOfKubeconfig } from "../host/kubeadm/kubeconfig";
 import type { ValidationError } from "./validation";
 import type { Parsed } from "./schema";
 import { unusedByTopology } from "./unused-keys";

@@ -7,7 +7,7 @@ import { formatBackend } from "../haproxy/model";
 import type { ExistingCluster } from "../host/preflight/preflight-script";
 import { NAMESPACE, PRODUCT } from "../names";
 import type { UpdaterChoices } from "../updater/settings";
-import { caOfKubeconfig } from "./kubeconfig";
+import { caOfKubeconfig, expiryOfKubeconfig } from "../host/kubeadm/kubeconfig";
 import type { NodeSettings, Settings } from "./settings";
 
 /** The control-plane endpoint, and how to use the cluster behind it. */
@@ -16,12 +16,20 @@ export interface StackOutputs {
   readonly endpoint: string;
   /** SECRET */
   readonly kubeconfig: pulumi.Output<string>;
+  /** When its client certificate expires, in ISO 8601; undefined: it has none. */
+  readonly kubeconfigExpires: pulumi.Output<string | undefined>;
 }
 
 /** The outputs of both topologies. */
 export function outputsOf(settings: Settings, kubeconfig: pulumi.Output<string>): StackOutputs {
   const { host, port } = settings.endpoint;
-  return { endpoint: `https://${hostPort(host, port)}`, kubeconfig };
+  const expires = kubeconfig.apply((text) => expiryOfKubeconfig(text)?.toISOString());
+  return {
+    endpoint: `https://${hostPort(host, port)}`,
+    kubeconfig,
+    // a date is no secret
+    kubeconfigExpires: pulumi.unsecret(expires),
+  };
 }
 
 /**

@@ -71,7 +71,11 @@ describe("the mounted haproxy.cfg", () => {
 
   it("is the only key in the ConfigMap", async () => {
     const patches = (await stack()).all(PATCH).map(({ name }) => name);
-    assert.deepEqual(patches.sort(), ["backends-control-plane-nodes", "backends-haproxy.cfg", "backends-in-use"]);
+    assert.deepEqual(patches.sort(), [
+      "backends-control-plane-nodes",
+      "backends-haproxy.cfg",
+      "backends-in-use",
+    ]);
   });
 
   it("is created after all control-plane nodes", async () => {

@@ -55,9 +55,9 @@ describe("on the real engine, a change that one up cannot make", function () {
       "the LB port": [
         () => ({
           ...bench.config(nodes()),
-          endpoint: { value: { host: "lb.example", port: 7444 } },
+          endpoint: { value: { host: "127.0.0.1", port: 7444 } },
         }),
-        /endpoint\.port was 6444, and the configuration says 7444; nothing was changed/,
+        /endpoint\.port was \d+, and the configuration says 7444; nothing was changed/,
       ],
       "the API servers' port": [
         () => ({ ...bench.config(nodes()), ports: { value: { api: 6543 } } }),
@@ -110,7 +110,7 @@ describe("on the real engine, a change that one up cannot make", function () {
 
   it("the name of a load-balancer host is refused before anything changes", async () => {
     const config = (name: string): Config => ({
-      ...bench.existing([bench.node("m1", 11)], CA),
+      ...bench.existing([bench.node("m1", 11)]),
       topology: { value: "external" },
       loadBalancers: { value: { [name]: bench.node("lb1", 21)[1] } },
     });
