@@ -8,6 +8,7 @@ import { expiresSoon } from "../../host/kubeadm/kubeconfig";
 import { kubeconfigScript } from "../../host/kubeadm/kubeconfig-script";
 import type { KubeadmSettings } from "../../host/kubeadm/kubeadm-settings";
 import type { Host } from "./host";
+import { keepInitSettings } from "./keep-init-settings";
 import { kubeadmAdvice } from "./kubeadm-advice";
 
 /** Arguments of {@link kubeadmCluster} and of its steps. */
@@ -209,7 +210,7 @@ function bootstrap(
   return host.run(
     "bootstrap",
     { script, removes: true, again: AGAIN, secret: true },
-    { dependsOn: [...dependsOn, ...joinCredentials] },
+    { dependsOn: [...dependsOn, ...joinCredentials], beforeUpdate: keepInitSettings(host.name) },
   );
 }
 

@@ -67,6 +67,20 @@ describe("on the real engine, a change that one up cannot make", function () {
         () => bench.config([bench.node("m1", 11), ["cp2", bench.node("m2", 12)[1]]]),
         /nodes\.cp2 has the address 10\.0\.0\.12 of nodes\.m2/,
       ],
+      "a name in the certificates": [
+        () => ({
+          ...bench.config(nodes()),
+          kubeadm: { value: { certSANs: ["lb.example"] } },
+        }),
+        /kubeadm\.certSANs changed, but kubeadm reads it only when it makes the cluster/,
+      ],
+      "a fragment of kubeadm's configuration": [
+        () => ({
+          ...bench.config(nodes()),
+          kubeadm: { value: { kubeletConfiguration: { maxPods: 50 } } },
+        }),
+        /kubeadm\.kubeletConfiguration changed/,
+      ],
       "the address of a node": [
         () => bench.config(nodes(22)),
         /nodes\.m2\.address was 10\.0\.0\.12/,
