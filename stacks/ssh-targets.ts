@@ -15,7 +15,8 @@ export interface Environment {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-const OF_THIS_PROCESS: Environment = {
+/** The files and variables of this process. */
+export const OF_THIS_PROCESS: Environment = {
   readFile: (path) => readFileSync(resolve(path.replace(/^~(?=\/)/, homedir())), "utf8"),
   env: process.env,
 };

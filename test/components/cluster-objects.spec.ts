@@ -78,7 +78,7 @@ describe("the provider of the cluster", () => {
 });
 
 describe("a cluster that exists", () => {
-  const existing = { bootstrap: "none", kubeconfig: "given" };
+  const existing = { bootstrap: "none", kubeconfig: "{ given: true }" };
 
   it("gets preflights and forwards, and no kubeadm", async () => {
     const recording = await recordStack(existing);
@@ -90,7 +90,7 @@ describe("a cluster that exists", () => {
 
   it("is reached with the given kubeconfig, which stays secret", async () => {
     const provider = (await recordStack(existing)).find(PROVIDER, "cluster");
-    assert.equal(provider.inputs["kubeconfig"], "given");
+    assert.equal(provider.inputs["kubeconfig"], "{ given: true }");
     assert.ok(provider.secretInputs.includes("kubeconfig"));
   });
 
