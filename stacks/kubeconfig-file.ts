@@ -21,15 +21,23 @@ export function readKubeconfig(
   environment: Environment,
 ): string {
   if (typeof parsed(value) === "object") return value;
-  try {
-    if (looksSecret(value)) return value;
-    return withContents(environment.readFile(value), dirname(value), environment);
-  } catch (error) {
-    const message = `${value} cannot be read as a kubeconfig: ${(error as Error).message}`;
-    errors.push({ path: "kubeconfig", message });
-    return value;
-  }
+  if (looksSecret(value)) return value;
+  const refuse = (what: string) => errors.push({ path: "kubeconfig", message: what });
+  const read = (file: string, what: string): string | undefined => {
+    try {
+      return environment.readFile(file);
+    } catch (error) {
+      // the message would show the value
+      refuse(`${what} (${(error as NodeJS.ErrnoException).code ?? "error"})`);
+      return undefined;
+    }
+  };
+  const text = read(value, "neither the text of a kubeconfig nor the path of one that can be read");
+  return text === undefined ? value : withContents(text, dirname(value), read);
 }
+
+/** Reads a file; undefined: it cannot be read, and the error is noted with these words. */
+type Read = (file: string, what: string) => string | undefined;
 
 function parsed(text: string): unknown {
   try {
@@ -39,7 +47,7 @@ function parsed(text: string): unknown {
   }
 }
 
-function withContents(text: string, folder: string, environment: Environment): string {
+function withContents(text: string, folder: string, read: Read): string {
   const config = parsed(text);
   // what is no kubeconfig is refused where its CA is needed
   if (typeof config !== "object" || config === null) return text;
@@ -47,7 +55,9 @@ function withContents(text: string, folder: string, environment: Environment): s
     for (const name of FILES) {
       const file = stanza[name];
       if (typeof file !== "string" || stanza[`${name}-data`] !== undefined) continue;
-      const content = environment.readFile(isAbsolute(file) ? file : join(folder, file));
+      const place = isAbsolute(file) ? file : join(folder, file);
+      const content = read(place, `names a file as ${name} that cannot be read`);
+      if (content === undefined) continue;
       stanza[`${name}-data`] = Buffer.from(content).toString("base64");
       Reflect.deleteProperty(stanza, name);
     }
@@ -64,7 +74,7 @@ function stanzas(config: Fields): Fields[] {
   const of = (list: string, key: string) =>
     (Array.isArray(config[list]) ? (config[list] as unknown[]) : []).flatMap((entry) => {
       const stanza = (entry as Fields | null)?.[key];
-      return typeof stanza === "object" && stanza !== null ? [stanza as Fields] : [];
+      return typeof stanza === "object" && stanza !== null ? [stanza] : [];
     });
   return [...of("clusters", "cluster"), ...of("users", "user")];
 }

@@ -18,7 +18,9 @@ function read(value: string, files: Readonly<Record<string, string>> = {}) {
   const errors: ValidationError[] = [];
   const readFile = (path: string) => {
     const text = files[path];
-    if (text === undefined) throw new Error(`ENOENT: no such file or directory, open '${path}'`);
+    if (text === undefined) {
+      throw Object.assign(new Error(`ENOENT: open '${path}'`), { code: "ENOENT" });
+    }
     return text;
   };
   return { text: readKubeconfig(value, errors, { readFile, env: {} }), errors };
@@ -61,12 +63,16 @@ describe("a kubeconfig", () => {
     assert.equal(caOfKubeconfig(seen.text), CA);
   });
 
-  it("is refused where the file, or one that it names, cannot be read", () => {
-    assert.match(
-      read("missing").errors[0]?.message ?? "",
-      /^missing cannot be read as a kubeconfig: ENOENT/,
-    );
+  it("is refused where the file, or one that it names, cannot be read, without its value", () => {
+    const message =
+      "neither the text of a kubeconfig nor the path of one that can be read (ENOENT)";
+    assert.deepEqual(read("hunter2").errors, [{ path: "kubeconfig", message }]);
     const files = { there: config({ "certificate-authority": "ca.crt" }) };
-    assert.match(read("there", files).errors[0]?.message ?? "", /open 'ca\.crt'/);
+    assert.deepEqual(read("there", files).errors, [
+      {
+        path: "kubeconfig",
+        message: "names a file as certificate-authority that cannot be read (ENOENT)",
+      },
+    ]);
   });
 });
