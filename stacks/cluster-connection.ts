@@ -1,17 +1,15 @@
-import { existsSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { ClusterConnection } from "../components/cluster/cluster-api";
-import { currentContext, decodeField, type Stanza } from "./kubeconfig";
+import { currentContext, decodeField, type Stanza } from "../host/kubeadm/kubeconfig";
 
 /**
  * The connection of a kubeconfig's current context.
  *
- * @param text a kubeconfig, or the path of one, as the provider takes it
  * @returns undefined when its credentials are not in the file: a command, a proxy, a missing file
  */
 export function connectionOf(text: string): ClusterConnection | undefined {
-  const { cluster, user } = currentContext(read(text));
+  const { cluster, user } = currentContext(text);
   const server = textOf(cluster, "server");
   if (server === undefined || user?.["exec"] !== undefined) return undefined;
   if (user?.["auth-provider"] !== undefined || cluster?.["proxy-url"] !== undefined) {
@@ -30,12 +28,6 @@ export function connectionOf(text: string): ClusterConnection | undefined {
   } catch {
     return undefined;
   }
-}
-
-function read(text: string): string {
-  if (text.includes("\n") || text.trimStart().startsWith("{")) return text;
-  const file = text.replace(/^~(?=\/)/, homedir());
-  return existsSync(file) ? readFileSync(file, "utf8") : text;
 }
 
 /** `NAME-data`, or the content of the file `NAME`. */

@@ -5,7 +5,7 @@ import { validateFragments } from "../host/kubeadm/validate-fragments";
 import { FIRST_UNPRIVILEGED_PORT } from "../names";
 import { formatDuration } from "./duration";
 import { missingRoot } from "../haproxy/ca";
-import { caOfKubeconfig } from "./kubeconfig";
+import { caOfKubeconfig } from "../host/kubeadm/kubeconfig";
 import { endpointConflicts } from "./endpoint-conflicts";
 import type { ValidationError } from "./validation";
 import type { Parsed } from "./schema";

@@ -32,7 +32,7 @@ import {
   outputsOf,
   type StackOutputs,
 } from "./shared";
-import { caOfKubeconfig } from "./kubeconfig";
+import { caOfKubeconfig } from "../host/kubeadm/kubeconfig";
 import { hasDedicatedHosts, type Settings } from "./settings";
 import { keepIdentity } from "./keep-identity";
 
@@ -101,7 +101,7 @@ function newCluster(
   const prepared = [...checked, ca.created, ...serving];
   const initNode = initNodeOf(controlPlaneNodes);
   const first = bootstrapInitNode(kubeadm, joinCredentials, prepared);
-  const kubeconfig = adminKubeconfig(controlPlaneNodes, [first]);
+  const kubeconfig = adminKubeconfig(kubeadm, [first]);
   const others = controlPlaneNodes.filter((each) => each !== initNode && !each.lost);
   const cluster = connect(kubeconfig, loadBalancers, [first, ...serving], settings, [
     { ...nodeOf(initNode), dependsOn: [first] },

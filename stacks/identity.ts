@@ -68,13 +68,13 @@ export function refusals(before: unknown, next: Identity): string[] {
 }
 
 /** The way of every change for which HAProxy may be away for a while. */
-const ANEW =
+const DESTROY_FIRST =
   "run pulumi destroy (HAProxy goes; the cluster stays, unless kubeadm.resetOnDestroy is true), then pulumi up: in between the endpoint is down";
 
 function topologyRefusals(former: Former, next: Identity): string[] {
   if (former.topology === undefined || former.topology === next.topology) return [];
   return [
-    `this stack was made with topology ${former.topology}, and the configuration says ${next.topology}; nothing was changed. Set it back to ${former.topology}. Or ${ANEW}. For a way without a gap see "Change the topology" in docs/operations.md`,
+    `this stack was made with topology ${former.topology}, and the configuration says ${next.topology}; nothing was changed. Set it back to ${former.topology}. Or ${DESTROY_FIRST}. For a way without a gap see "Change the topology" in docs/operations.md`,
   ];
 }
 

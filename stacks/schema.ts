@@ -116,7 +116,7 @@ export const schema = {
   ).describe("Names of Secrets in kube-system with which kubelet pulls the images."),
   kubeconfig: text("a kubeconfig (its text, or a path)").optional().meta({
     description:
-      "With bootstrap `none`: the text of an administrator's kubeconfig. Topology `external` needs `certificate-authority-data` in it.",
+      "With bootstrap `none`: an administrator's kubeconfig, as its text or as the path of a file. Topology `external` needs the cluster's CA in it.",
     secret: true,
   }),
 } as const;

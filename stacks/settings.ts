@@ -18,7 +18,8 @@ import {
 } from "./validation";
 import { schema, type Parsed, type Topology } from "./schema";
 import { nodeName, nodeSchema } from "./schema-machines";
-import { readTargets, type Environment } from "./ssh-targets";
+import { readKubeconfig } from "./kubeconfig-file";
+import { OF_THIS_PROCESS, readTargets, type Environment } from "./ssh-targets";
 
 export { ConfigurationError } from "./validation";
 export type { Topology } from "./schema";
@@ -115,7 +116,7 @@ export interface Settings {
 export function readSettings(
   get: (key: string) => unknown,
   names: readonly string[] = [],
-  environment?: Environment,
+  environment: Environment = OF_THIS_PROCESS,
 ): Settings {
   const errors: ValidationError[] = unknownKeys(names);
   const parsed: Partial<Record<string, unknown>> = {};
@@ -124,6 +125,9 @@ export function readSettings(
     const result = part.safeParse(value);
     if (result.success) parsed[key] = result.data;
     else errors.push(...schemaErrors(key, value, result.error));
+  }
+  if (typeof parsed["kubeconfig"] === "string" && parsed["bootstrap"] === "none") {
+    parsed["kubeconfig"] = readKubeconfig(parsed["kubeconfig"], errors, environment);
   }
   const nodes = readMachines("nodes", get("nodes"), errors);
   const given = emptyAsMissing(get("loadBalancers"));

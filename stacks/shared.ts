@@ -8,8 +8,8 @@ import { formatBackend } from "../haproxy/model";
 import type { ExistingCluster, PreflightEndpoint } from "../host/preflight/preflight-settings";
 import { NAMESPACE, PRODUCT } from "../names";
 import type { UpdaterChoices } from "../updater/settings";
+import { caOfKubeconfig, expiryOfKubeconfig } from "../host/kubeadm/kubeconfig";
 import { connectionOf } from "./cluster-connection";
-import { caOfKubeconfig } from "./kubeconfig";
 import { loadBalancersOf, type NodeSettings, type Settings } from "./settings";
 
 /** The control-plane endpoint, and how to use the cluster behind it. */
@@ -18,12 +18,20 @@ export interface StackOutputs {
   readonly endpoint: string;
   /** SECRET */
   readonly kubeconfig: pulumi.Output<string>;
+  /** When its client certificate expires, in ISO 8601; undefined: it has none. */
+  readonly kubeconfigExpires: pulumi.Output<string | undefined>;
 }
 
 /** The outputs of both topologies. */
 export function outputsOf(settings: Settings, kubeconfig: pulumi.Output<string>): StackOutputs {
   const { host, port } = settings.endpoint;
-  return { endpoint: `https://${hostPort(host, port)}`, kubeconfig };
+  const expires = kubeconfig.apply((text) => expiryOfKubeconfig(text)?.toISOString());
+  return {
+    endpoint: `https://${hostPort(host, port)}`,
+    kubeconfig,
+    // a date is no secret
+    kubeconfigExpires: pulumi.unsecret(expires),
+  };
 }
 
 /**

@@ -20,6 +20,7 @@ export interface Environment {
   readonly withoutCredentials?: (reason: string) => void;
 }
 
+/** The files and variables of this process. */
 export const OF_THIS_PROCESS: Environment = {
   readFile: (path) => readFileSync(resolve(path.replace(/^~(?=\/)/, homedir())), "utf8"),
   env: process.env,

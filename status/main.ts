@@ -2,8 +2,8 @@ import { hostPort } from "../haproxy/address";
 import { parseArgs } from "node:util";
 import { askHosts } from "./ask";
 import { renderStatus } from "./render";
-import { exitCode } from "./report";
-import { readEnvFile, readStackSettings } from "./stack";
+import { exitCode, kubeconfigProblems } from "./report";
+import { readEnvFile, readStack } from "./stack";
 
 const USAGE = `usage: npm run status -- --stack NAME [--json] [--env-file FILE]
   Shows for each host that runs HAProxy which process serves the LB port (HAProxy or the forward), the state of the
@@ -32,16 +32,22 @@ async function main(argv: string[]): Promise<number> {
   if (values.stack === undefined) throw new Error(`--stack is missing\n${USAGE}`);
   const envFile = values["env-file"];
   const environment = envFile === undefined ? {} : readEnvFile(envFile);
-  const settings = await readStackSettings(values.stack, environment);
+  const { settings, kubeconfigExpires } = await readStack(values.stack, environment);
   const hosts = await askHosts(settings);
   const { host, port } = settings.endpoint;
   const endpoint = hostPort(host, port);
+  const problems = kubeconfigProblems(kubeconfigExpires, new Date());
+  const code = exitCode(hosts, problems);
   console.log(
     values.json
-      ? JSON.stringify({ endpoint, exitCode: exitCode(hosts), hosts }, undefined, 2)
-      : renderStatus(endpoint, hosts),
+      ? JSON.stringify(
+          { endpoint, exitCode: code, kubeconfigExpires, problems, hosts },
+          undefined,
+          2,
+        )
+      : renderStatus(endpoint, hosts, { kubeconfigExpires, problems }),
   );
-  return exitCode(hosts);
+  return code;
 }
 
 // an exit handler removes keys and ends ssh; a signal's default action would skip it

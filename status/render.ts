@@ -1,7 +1,17 @@
 import type { HostStatus } from "./report";
 
+/** What concerns the whole stack. */
+interface StackStatus {
+  readonly kubeconfigExpires?: Date | undefined;
+  readonly problems?: readonly string[];
+}
+
 /** Renders a table with one line per host, then all problems. */
-export function renderStatus(endpoint: string, hosts: readonly HostStatus[]): string {
+export function renderStatus(
+  endpoint: string,
+  hosts: readonly HostStatus[],
+  { kubeconfigExpires: expires, problems: ofStack = [] }: StackStatus = {},
+): string {
   const rows = hosts.map((host) => [
     host.name,
     host.address,
@@ -16,11 +26,15 @@ export function renderStatus(endpoint: string, hosts: readonly HostStatus[]): st
     ...["HOST", "ADDRESS", "SERVED BY", "FORWARD", "ANSWERS"],
     ...["BACKENDS", "DISCOVERY", "LAST SYNC"],
   ];
-  const problems = hosts.flatMap((host) =>
-    host.problems.map((problem) => `  ${host.name}: ${plain(problem)}`),
-  );
+  const problems = [
+    ...ofStack.map((problem) => `  ${problem}`),
+    ...hosts.flatMap((host) => host.problems.map((problem) => `  ${host.name}: ${plain(problem)}`)),
+  ];
   return [
     `endpoint ${endpoint}`,
+    ...(expires === undefined
+      ? []
+      : [`administrator's kubeconfig valid until ${expires.toISOString().slice(0, 10)}`]),
     "",
     table([head, ...rows.map((row) => row.map(plain))]),
     "",

@@ -1,3 +1,4 @@
+import { daysUntil, EXPIRES_SOON_DAYS } from "../host/kubeadm/kubeconfig";
 import { parseServerStates, type SeenBackend } from "../haproxy/server-metrics";
 import type { BackendState } from "../haproxy/model";
 import type { UpdaterStatus } from "../updater/report/status-server";
@@ -132,10 +133,27 @@ export function unreachable(host: Host, reason: string): HostStatus {
   };
 }
 
-/** Exit code: 0 no problem, 1 at least one, 2 no host could be reached. */
-export function exitCode(hosts: readonly HostStatus[]): 0 | 1 | 2 {
+/** What to do about a kubeconfig that expires within 60 days. */
+export function kubeconfigProblems(expires: Date | undefined, now: Date): string[] {
+  const days = expires === undefined ? undefined : daysUntil(expires, now);
+  if (expires === undefined || days === undefined || days >= EXPIRES_SOON_DAYS) return [];
+  const when = days < 0 ? "has expired" : "expires";
+  return [
+    `the administrator's kubeconfig ${when} on ${expires.toISOString().slice(0, 10)}: renew it in the cluster (kubeadm certs renew admin.conf, or kubeadm upgrade), then run pulumi up; with bootstrap none, set a new one`,
+  ];
+}
+
+/**
+ * Exit code: 0 no problem, 1 at least one, 2 no host could be reached.
+ *
+ * @param problems of the whole stack
+ */
+export function exitCode(
+  hosts: readonly HostStatus[],
+  problems: readonly string[] = [],
+): 0 | 1 | 2 {
   if (hosts.every((host) => host.server === "unknown")) return 2;
-  return hosts.every((host) => host.problems.length === 0) ? 0 : 1;
+  return problems.length === 0 && hosts.every((host) => host.problems.length === 0) ? 0 : 1;
 }
 
 function parseUpdater(text: string): UpdaterStatus | undefined {

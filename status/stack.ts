@@ -26,18 +26,22 @@ export function readEnvFile(file: string): Environment {
   }
 }
 
+/** What status needs to know of a stack. */
+export interface StackState {
+  readonly settings: Settings;
+  /** When the administrator's kubeconfig expires; undefined: unknown, or never. */
+  readonly kubeconfigExpires?: Date;
+}
+
 /**
- * Reads a stack's settings by the Pulumi CLI. The CLI's own variables apply (PULUMI_BACKEND_URL,
+ * Reads a stack's settings and outputs by the Pulumi CLI. The CLI's own variables apply (PULUMI_BACKEND_URL,
  * PULUMI_CONFIG_PASSPHRASE, ...); PULUMI_OPTION_CWD is the folder of Pulumi.STACK.yaml.
  *
  * @param environment variables beside those of this process
  *
  * @throws when the CLI does not start, the stack does not exist or its settings are invalid
  */
-export async function readStackSettings(
-  stack: string,
-  environment: Environment = {},
-): Promise<Settings> {
+export async function readStack(stack: string, environment: Environment = {}): Promise<StackState> {
   const env = { ...process.env, ...environment };
   const workDir = path.resolve(env["PULUMI_OPTION_CWD"] || PROJECT_DIR);
   const workspace = await LocalWorkspace.create({
@@ -50,7 +54,11 @@ export async function readStackSettings(
   const texts = Object.fromEntries(
     Object.entries(config).map(([key, { value }]) => [key, value] as const),
   );
-  return settingsFromConfig(texts, PROJECT);
+  const settings = settingsFromConfig(texts, PROJECT);
+  // without outputs, the state of the hosts is still worth showing
+  const outputs = await workspace.stackOutputs(stack).catch(() => undefined);
+  const expires = Date.parse(String(outputs?.["kubeconfigExpires"]?.value));
+  return { settings, ...(isNaN(expires) ? {} : { kubeconfigExpires: new Date(expires) }) };
 }
 
 /** The CLI of PULUMI_HOME, where Pulumi's installer puts it, else that of the PATH. */

@@ -19,6 +19,15 @@ export interface HostArgs {
   readonly away: boolean;
 }
 
+/** Options of {@link Host.run}. */
+interface RunOptions {
+  readonly dependsOn?: readonly pulumi.Resource[];
+  /** The host that the resource belongs to. Default: the one on which the script runs */
+  readonly owner?: Host;
+  /** May refuse an update of the resource. */
+  readonly beforeUpdate?: pulumi.ResourceHook;
+}
+
 /** A machine; its scripts are its children, named `${name}-...`. */
 export class Host extends pulumi.ComponentResource {
   readonly generation: number;
@@ -65,17 +74,21 @@ export class Host extends pulumi.ComponentResource {
     return this.run(what, { script, removes: true, secret }, { dependsOn });
   }
 
-  /** Runs a script on this machine. The resource belongs to `owner`; default: this host. */
+  /** Runs a script on this machine. */
   run(
     what: string,
     args: Omit<RemoteScriptArgs, "target" | "lost" | "away">,
-    options: { readonly dependsOn?: readonly pulumi.Resource[]; readonly owner?: Host } = {},
+    options: RunOptions = {},
   ): remote.Command {
-    const owner = options.owner ?? this;
+    const { owner = this, dependsOn = [], beforeUpdate } = options;
     return remoteScript(
       `${owner.name}-${what}`,
       { ...args, target: this.target, lost: this.lost, away: this.away },
-      { parent: owner, dependsOn: [...(options.dependsOn ?? [])] },
+      {
+        parent: owner,
+        dependsOn: [...dependsOn],
+        ...(beforeUpdate === undefined ? {} : { hooks: { beforeUpdate: [beforeUpdate] } }),
+      },
     );
   }
 }

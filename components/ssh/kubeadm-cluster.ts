@@ -3,9 +3,12 @@ import * as pulumi from "@pulumi/pulumi";
 import { bootstrapScript } from "../../host/kubeadm/bootstrap-script";
 import { caScript } from "../../host/kubeadm/ca-script";
 import { joinCredentialsScript } from "../../host/kubeadm/join-credentials-script";
+import { adminKubeconfig as rebuildKubeconfig } from "../../host/kubeadm/admin-kubeconfig";
+import { expiresSoon } from "../../host/kubeadm/kubeconfig";
 import { kubeconfigScript } from "../../host/kubeadm/kubeconfig-script";
 import type { KubeadmSettings } from "../../host/kubeadm/kubeadm-settings";
 import type { Host } from "./host";
+import { keepInitSettings } from "./keep-init-settings";
 import { kubeadmAdvice } from "./kubeadm-advice";
 
 /** Arguments of {@link kubeadmCluster} and of its steps. */
@@ -45,7 +48,7 @@ export function kubeadmCluster(
   const controlPlaneNodes = joinMembers(args, initialized, dependsOn);
   const live = args.hosts.filter(({ reachable }) => reachable);
   const bootstraps = live.flatMap(({ name }) => controlPlaneNodes.get(name) ?? []);
-  return { controlPlaneNodes, kubeconfig: adminKubeconfig(args.hosts, bootstraps) };
+  return { controlPlaneNodes, kubeconfig: adminKubeconfig(args, bootstraps) };
 }
 
 /** The host that may run `kubeadm init`: the first that is neither lost nor away. */
@@ -123,14 +126,57 @@ export function joinMembers(
   return controlPlaneNodes;
 }
 
-/** The administrator's kubeconfig, read on the init node. SECRET */
+/**
+ * The administrator's kubeconfig, read on the init node and rebuilt. SECRET
+ *
+ * It is read again when the generation of any node is raised. When what was read has less than 60
+ * days left, it is read again once a day, so that it follows kubeadm's renewal.
+ */
 export function adminKubeconfig(
-  hosts: readonly Host[],
+  { hosts, settings }: Pick<KubeadmClusterArgs, "hosts" | "settings">,
   dependsOn: readonly pulumi.Resource[],
+  now: Date = new Date(),
 ): pulumi.Output<string> {
-  const script = kubeconfigScript();
-  const admin = initNodeOf(hosts).run("kubeconfig", { script, secret: true }, { dependsOn });
-  return pulumi.secret(admin.stdout);
+  const initNode = initNodeOf(hosts);
+  const generations = Object.fromEntries(
+    hosts.filter(({ lost }) => !lost).map(({ name, generation }) => [name, generation]),
+  );
+  const first = initNode.run(
+    "kubeconfig",
+    { script: kubeconfigScript({ generations }), secret: true },
+    { dependsOn },
+  );
+  const script = first.stdout.apply((text) => {
+    const soon = expiresSoon(text, now) !== undefined;
+    const today = soon ? now.toISOString().slice(0, 10) : undefined;
+    return kubeconfigScript({ generations, renewal: { today } });
+  });
+  const renewed = initNode.run(
+    "kubeconfig-renewed",
+    { script, secret: true },
+    { dependsOn: [...dependsOn, first] },
+  );
+  const text = pulumi.all([first.stdout, renewed.stdout]).apply(([before, after]) => {
+    const rebuilt = rebuild(after.trim() === "" ? before : after, settings.endpoint);
+    const days = expiresSoon(rebuilt, now);
+    if (days !== undefined) void pulumi.log.warn(expiryWarning(initNode.name, days));
+    return rebuilt;
+  });
+  return pulumi.secret(text);
+}
+
+function rebuild(printed: string, endpoint: { host: string; port: number }): string {
+  try {
+    return rebuildKubeconfig(printed, endpoint);
+  } catch (error) {
+    // the operator needs the reason, not a stack trace
+    throw new pulumi.RunError((error as Error).message);
+  }
+}
+
+function expiryWarning(name: string, days: number): string {
+  const when = days < 0 ? "has expired" : `expires in ${days} days`;
+  return `the administrator's kubeconfig ${when}: run \`kubeadm certs renew admin.conf\` on ${name} (kubeadm upgrade does so too), then \`pulumi up\` reads it again`;
 }
 
 /** Runs on the issuer, but belongs to the joining host: it is deleted with it. */
@@ -167,7 +213,7 @@ function bootstrap(
   return host.run(
     "bootstrap",
     { script, removes: true, again: AGAIN, secret: true },
-    { dependsOn: [...dependsOn, ...joinCredentials] },
+    { dependsOn: [...dependsOn, ...joinCredentials], beforeUpdate: keepInitSettings(host.name) },
   );
 }
 

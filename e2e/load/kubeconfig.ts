@@ -1,4 +1,4 @@
-import { currentContext, decodeField } from "../../stacks/kubeconfig";
+import { currentContext, decodeField } from "../../host/kubeadm/kubeconfig";
 
 /** Credentials of an API client, as PEM; a token may replace the client certificate. */
 export interface Credentials {

@@ -11,6 +11,7 @@ import {
   TUNNEL_UNIT,
 } from "../../names";
 import { hostScript, quote } from "../shell";
+import { initSettingsComment } from "./init-settings";
 import { readJoinCredentials } from "./join-credentials";
 import { DEFAULT_ADVICE, type KubeadmAdvice } from "./kubeadm-advice";
 import { criSocket, initConfig, joinConfig } from "./kubeadm-config";
@@ -163,6 +164,7 @@ export function bootstrapScript(options: BootstrapOptions): string {
     `${options.node.name}-bootstrap`,
     {
       apply: [
+        initSettingsComment(options.settings),
         header(options),
         applyHeader(options),
         common,

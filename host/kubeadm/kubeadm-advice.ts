@@ -21,6 +21,6 @@ export const DEFAULT_ADVICE: KubeadmAdvice = {
     "request join credentials from a control-plane node that serves, and run this script again with them",
   excludeNode: "do not run this script on it",
   restoreBackends: "annotate it with the names of all control-plane nodes, as a JSON list",
-  newCluster: "remove everything of the former cluster from all hosts, then begin anew",
+  newCluster: "remove everything of the former cluster from all hosts, then start again",
   endCluster: "delete the ConfigMap of the backends, then remove this node",
 };

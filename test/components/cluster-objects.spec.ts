@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { valueOf } from "../../pulumi-test-utils/src/index";
-import { CA, COMMAND, KUBECONFIG, recordStack } from "./record-stack";
+import { parse } from "yaml";
+import { kubeconfig } from "../support/certificates";
+import { CA, COMMAND, recordStack } from "./record-stack";
 import { PROVIDER } from "./support/objects";
 
 describe("objects in the cluster", () => {
@@ -18,7 +20,10 @@ describe("objects in the cluster", () => {
   it("use the provider with the cluster's kubeconfig, not Pulumi's default one", async () => {
     const recording = await recordStack();
     const provider = recording.find(PROVIDER, "cluster");
-    assert.equal(provider.inputs["kubeconfig"], KUBECONFIG);
+    assert.deepEqual(
+      parse(String(provider.inputs["kubeconfig"])),
+      parse(kubeconfig("https://10.0.0.11:6444")),
+    );
     for (const { type, name, provider: used } of recording.resources) {
       if (type.startsWith("kubernetes:")) assert.ok(used?.startsWith(`${provider.urn}::`), name);
     }
@@ -46,6 +51,7 @@ describe("the provider of the cluster", () => {
     assert.deepEqual(recording.dependencies(recording.find(PROVIDER, "cluster")).sort(), [
       "m1-bootstrap",
       "m1-kubeconfig",
+      "m1-kubeconfig-renewed",
       "m2-bootstrap",
       "m3-bootstrap",
     ]);
@@ -72,7 +78,7 @@ describe("the provider of the cluster", () => {
 });
 
 describe("a cluster that exists", () => {
-  const existing = { bootstrap: "none", kubeconfig: "given" };
+  const existing = { bootstrap: "none", kubeconfig: "{ given: true }" };
 
   it("gets preflights and forwards, and no kubeadm", async () => {
     const recording = await recordStack(existing);
@@ -84,7 +90,7 @@ describe("a cluster that exists", () => {
 
   it("is reached with the given kubeconfig, which stays secret", async () => {
     const provider = (await recordStack(existing)).find(PROVIDER, "cluster");
-    assert.equal(provider.inputs["kubeconfig"], "given");
+    assert.equal(provider.inputs["kubeconfig"], "{ given: true }");
     assert.ok(provider.secretInputs.includes("kubeconfig"));
   });
 
@@ -114,10 +120,20 @@ describe("outputs of the stack", () => {
     assert.equal((await stack()).result.endpoint, "https://[fd00::10]:7443");
   });
 
+  it("hold the day on which the kubeconfig expires, which is no secret", async () => {
+    const output = (await stack()).result.kubeconfigExpires;
+    const days = (Date.parse(String(await valueOf(output))) - Date.now()) / 86_400_000;
+    assert.ok(days > 364 && days <= 365, String(days));
+    assert.equal(await (output as unknown as { isSecret: Promise<boolean> }).isSecret, false);
+  });
+
   it("hold the kubeconfig as a secret", async () => {
-    const { kubeconfig } = (await stack()).result;
-    assert.equal(await valueOf(kubeconfig), KUBECONFIG);
-    assert.equal(await (kubeconfig as unknown as { isSecret: Promise<boolean> }).isSecret, true);
+    const output = (await stack()).result.kubeconfig;
+    assert.deepEqual(
+      parse(String(await valueOf(output))),
+      parse(kubeconfig("https://[fd00::10]:7443")),
+    );
+    assert.equal(await (output as unknown as { isSecret: Promise<boolean> }).isSecret, true);
   });
 });
 

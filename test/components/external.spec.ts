@@ -128,7 +128,9 @@ describe("HAProxy outside the cluster", () => {
   it("shows scripts in previews, except those of join credentials, token, control-plane nodes and kubeconfig", async () => {
     const recording = await recordStack(external);
     for (const { name, secretInputs } of recording.all(COMMAND)) {
-      const hidden = /-(bootstrap|kubeconfig|token|ca)$|-join-credentials-/.test(name);
+      const hidden = /-(bootstrap|kubeconfig|kubeconfig-renewed|token|ca)$|-join-credentials-/.test(
+        name,
+      );
       assert.equal(secretInputs.includes("stdin"), hidden, name);
     }
   });

@@ -18,7 +18,7 @@ describe("resources on hosts", () => {
       [
         ...["m1-bootstrap", "m1-forward"],
         ...["m1-join-credentials-from-m2", "m1-join-credentials-from-m3"],
-        ...["m1-kubeconfig", "m1-preflight", "m1-reachability"],
+        ...["m1-kubeconfig", "m1-kubeconfig-renewed", "m1-preflight", "m1-reachability"],
         ...["m2-bootstrap", "m2-forward", "m2-join-credentials-from-m1", "m2-preflight"],
         ...["m2-reachability", "m3-bootstrap", "m3-forward", "m3-join-credentials-from-m1"],
         ...["m3-preflight", "m3-reachability"],
@@ -117,7 +117,7 @@ describe("resources on hosts", () => {
         secretInputs.includes("connection") || secretInputs.includes("connection.privateKey"),
         `${name}: ${secretInputs.join()}`,
       );
-      const secret = /-(bootstrap|kubeconfig)$|-join-credentials-/.test(name);
+      const secret = /-(bootstrap|kubeconfig|kubeconfig-renewed)$|-join-credentials-/.test(name);
       assert.equal(secretInputs.includes("stdin"), secret, `${name} stdin`);
       assert.equal(inputs["logging"], secret ? "none" : undefined, `${name} logging`);
       assert.equal(options.additionalSecretOutputs.includes("stdout"), secret, `${name} stdout`);
@@ -147,7 +147,7 @@ describe("resources on hosts", () => {
 });
 
 describe("the script of a node", () => {
-  it("changes with its generation, and only its own", async () => {
+  it("changes with its generation, and only its own and the kubeconfig's", async () => {
     const scripts = async (generation: number) => {
       const nodes = { m1: node(11), m2: node(12, { generation }), m3: node(13) };
       const recording = await recordStack({ nodes });
@@ -157,6 +157,7 @@ describe("the script of a node", () => {
     assert.deepEqual(
       [...first.keys()].filter((name) => first.get(name) !== second.get(name)).sort(),
       [
+        ...["m1-kubeconfig", "m1-kubeconfig-renewed"],
         ...["m2-bootstrap", "m2-forward", "m2-join-credentials-from-m1", "m2-preflight"],
         "m2-reachability",
       ],
@@ -178,6 +179,23 @@ describe("the script of a node", () => {
       .filter(({ inputs }) => /^INIT_NODE='?yes/m.test(String(inputs["stdin"])))
       .map(({ name }) => name);
     assert.deepEqual(initNodes, ["m9-bootstrap"]);
+  });
+});
+
+describe("the kubeconfig", () => {
+  const renewal = async (kubeconfigDays: number) => {
+    const recording = await recordStack({}, { kubeconfigDays });
+    return String(recording.find(COMMAND, "m1-kubeconfig-renewed").inputs["stdin"]);
+  };
+
+  it("is not read again while its certificate is valid for long", async () => {
+    assert.doesNotMatch(await renewal(365), /admin\.conf|read again/);
+  });
+
+  it("is read again on each day of its certificate's last 60 days", async () => {
+    const today = new Date().toISOString().slice(0, 10);
+    const text = await renewal(30);
+    assert.ok(text.includes(`read again on ${today}`) && text.includes("admin.conf"), text);
   });
 });
 

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { after, describe, it } from "mocha";
 import { recordResources } from "../../pulumi-test-utils/src/index";
 import { program } from "../../stacks/program";
+import { kubeconfig } from "../support/certificates";
 import { StackConfig } from "../support/stack-config";
 
 describe("the program", () => {
@@ -10,11 +11,17 @@ describe("the program", () => {
   after(() => config.remove());
 
   const run = (changes: Record<string, unknown> = {}) =>
-    recordResources(program, { project: "mine", config: config.with(changes) });
+    recordResources(program, {
+      project: "mine",
+      config: config.with(changes),
+      outputs: (_, name) => ({
+        stdout: name.endsWith("-kubeconfig") ? kubeconfig("https://lb.example:6444") : "",
+      }),
+    });
 
   it("reads the stack's configuration and returns the outputs", async () => {
     const { result, resources } = await run();
-    assert.deepEqual(Object.keys(result).sort(), ["endpoint", "kubeconfig"]);
+    assert.deepEqual(Object.keys(result).sort(), ["endpoint", "kubeconfig", "kubeconfigExpires"]);
     assert.equal(result["endpoint"], "https://lb.example:6444");
     assert.ok(resources.length > 20);
   });

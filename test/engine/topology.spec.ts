@@ -83,7 +83,7 @@ describe("on the real engine, a change of the topology", function () {
     const first = await bench.engine(daemonset());
     await first.up();
     const second = await bench.engine({
-      ...bench.existing([bench.node("m1", 11), bench.node("m2", 12)], CA),
+      ...bench.existing([bench.node("m1", 11), bench.node("m2", 12)]),
       ...dedicated(),
       topology: { value: "external" },
     });

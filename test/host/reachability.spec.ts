@@ -50,7 +50,14 @@ describe("the LB port as other hosts reach it", function () {
   for (const kind of ["nftables", "iptables", "socat"] satisfies ForwardKind[]) {
     it(`is found closed by a firewall behind a forward by ${kind} that still serves`, async () => {
       const forward = new RunningForward(network, {
-        ...{ kind, lbPort: 6444, apiPort: 6443, ownAddress: { from: "route" }, allow: [] },
+        ...{
+          kind,
+          lbPort: 6444,
+          apiPort: 6443,
+          healthPort: 6445,
+          ownAddress: { from: "route" },
+          allow: [],
+        },
       });
       await forward.start();
       const forwardTo = 6443;

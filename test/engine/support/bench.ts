@@ -93,7 +93,7 @@ export class Bench {
     more: Record<string, ConfigValue> = {},
   ): Record<string, ConfigValue> {
     return {
-      endpoint: { value: { host: "lb.example" } },
+      endpoint: { value: this.api.endpoint },
       nodes: { value: Object.fromEntries(nodes) },
       ssh: {
         value: { user: "ops", privateKeyFile: path.join(this.folder, "key") },
@@ -103,8 +103,8 @@ export class Bench {
   }
 
   /** The same for a cluster that exists. */
-  existing(nodes?: readonly [string, object][], ca?: string): Record<string, ConfigValue> {
-    const kubeconfig = { value: this.api.kubeconfig("admin", ca), secret: true };
+  existing(nodes?: readonly [string, object][]): Record<string, ConfigValue> {
+    const kubeconfig = { value: this.api.kubeconfig(), secret: true };
     return this.config(nodes, { bootstrap: "none", kubeconfig });
   }
 

@@ -1,6 +1,7 @@
 import { once } from "node:events";
-import http from "node:http";
+import https from "node:https";
 import type { AddressInfo } from "node:net";
+import { certificates, kubeconfig } from "../../support/certificates";
 
 import { FakePods } from "./fake-pods";
 
@@ -23,7 +24,8 @@ interface Stored {
 }
 
 /**
- * A Kubernetes API in memory: objects are what their field managers have applied, key by key.
+ * A Kubernetes API in memory, with TLS and client certificates: objects are what their field
+ * managers have applied, key by key.
  *
  * Enough to see what the program writes and deletes; it knows no conflicts, no defaults and no
  * rights. The nodes are those that the ConfigMap of the backends names.
@@ -31,7 +33,7 @@ interface Stored {
 export class FakeApi {
   readonly pods = new FakePods();
   private readonly objects = new Map<string, Stored>();
-  private readonly server = http.createServer((request, response) => {
+  private readonly server = https.createServer(tls(), (request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
@@ -56,23 +58,15 @@ export class FakeApi {
     return api;
   }
 
-  /**
-   * @param user distinguishes two kubeconfigs of the same cluster
-   * @param ca PEM of a CA that stands in it; the API itself has no TLS
-   */
-  kubeconfig(user = "admin", ca?: string): string {
-    const { port } = this.server.address() as AddressInfo;
-    const server = `http://127.0.0.1:${port}`;
-    const authority =
-      ca === undefined ? {} : { "certificate-authority-data": Buffer.from(ca).toString("base64") };
-    return JSON.stringify({
-      apiVersion: "v1",
-      kind: "Config",
-      "current-context": "fake",
-      contexts: [{ name: "fake", context: { cluster: "fake", user } }],
-      clusters: [{ name: "fake", cluster: { server, ...authority } }],
-      users: [{ name: user, user: { token: `token-of-${user}` } }],
-    });
+  /** Where it listens: the endpoint of the cluster. */
+  get endpoint(): { readonly host: string; readonly port: number } {
+    return { host: "127.0.0.1", port: (this.server.address() as AddressInfo).port };
+  }
+
+  /** As kubeadm writes it. @param user distinguishes two kubeconfigs of the same cluster */
+  kubeconfig(user = "admin"): string {
+    const { host, port } = this.endpoint;
+    return kubeconfig(`https://${host}:${port}`, user);
   }
 
   /** Data of a ConfigMap in kube-system, or undefined if there is none. */
@@ -182,6 +176,11 @@ export class FakeApi {
 function shortName(key: string): string {
   const short = key.split("/").slice(-2).join("/");
   return short.replace(/^(configmaps\/control-plane-lb-updater)-[0-9a-f]{10}$/, "$1");
+}
+
+function tls(): https.ServerOptions {
+  const { ca, serverCert, serverKey } = certificates();
+  return { ca, cert: serverCert, key: serverKey, requestCert: true, rejectUnauthorized: true };
 }
 
 function path(plural: string, name: string): string {

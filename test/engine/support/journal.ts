@@ -1,9 +1,10 @@
 /** What the specs on the real engine assert of its work. */
 import assert from "node:assert/strict";
+import { certificates } from "../../support/certificates";
 import type { Step } from "../../../pulumi-test-utils/src/index";
 
 /** Certificate of a cluster's CA. */
-export const CA = "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n";
+export const CA = certificates().ca;
 
 /** All objects in the cluster with topology daemonset. */
 export const DAEMONSET_OBJECTS = [

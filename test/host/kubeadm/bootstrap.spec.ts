@@ -103,7 +103,7 @@ describe("bootstrap of a control-plane node, with stub binaries", function () {
       it(`creates no second cluster where an earlier run has succeeded and one ${how}`, async () => {
         assert.match(
           await refuse(bootstrap(change), "again"),
-          /m1 had a cluster before.*nodes \(m2\) issued no join credentials.*second cluster; nothing was changed.*reprovisioned: ask for new ones.*gone for good: begin anew/,
+          /m1 had a cluster before.*nodes \(m2\) issued no join credentials.*second cluster; nothing was changed.*reprovisioned: ask for new ones.*gone for good: make a new one/,
         );
         assert.ok(!called("kubeadm init"));
       });

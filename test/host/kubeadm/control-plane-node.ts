@@ -21,7 +21,7 @@ export const ADVICE = {
   ...DEFAULT_ADVICE,
   joinCredentials: "ask for new ones",
   excludeNode: "leave it out",
-  newCluster: "begin anew",
+  newCluster: "make a new one",
   endCluster: "end it all",
 };
 

@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { after, before, describe, it } from "mocha";
 import { DEFAULT_ADVICE } from "../../../host/advice";
 import { certificateChecks } from "../../../host/preflight/certificate-checks";
-import { certificates } from "../e2e/load/certificates";
+import { certificates } from "../../support/certificates";
 
 const run = promisify(execFile);
 

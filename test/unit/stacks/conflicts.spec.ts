@@ -111,7 +111,7 @@ describe("conflicts between settings", () => {
       lines.map((line) => line.split(":")[0]),
       ["kubeconfig", "kubeadm.certSANs", "clusterName"],
     );
-    assert.equal(read({ bootstrap: "none", kubeconfig: "text" }).kubeconfig, "text");
+    assert.equal(read({ bootstrap: "none", kubeconfig: "{}" }).kubeconfig, "{}");
   });
 
   it("refuses a kubeconfig for a cluster that kubeadm makes", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { renderStatus } from "../../../status/render";
-import { exitCode, parseAnswers, unreachable } from "../../../status/report";
+import { exitCode, kubeconfigProblems, parseAnswers, unreachable } from "../../../status/report";
 import { answers, updater } from "./answers";
 
 const PORTS = { lb: 6444, health: 6445 };
@@ -177,6 +177,24 @@ describe("table of the status", () => {
     );
     assert.match(lines[4]!, /^m2 +10.77.0.12 +unknown +unknown +no +- +- +-$/);
     assert.deepEqual(lines.slice(6, 8), ["problems:", "  m2: cannot connect"]);
+  });
+
+  it("shows until when the kubeconfig is valid", () => {
+    const text = renderStatus("x:1", [parse()], { kubeconfigExpires: new Date("2027-11-29") });
+    assert.match(text, /^administrator's kubeconfig valid until 2027-11-29$/m);
+    assert.match(text, /^no problems$/m);
+  });
+
+  it("shows a kubeconfig that expires within 60 days as a problem", () => {
+    const kubeconfigExpires = new Date("2027-11-29T12:00:00Z");
+    const on = (day: string) => kubeconfigProblems(kubeconfigExpires, new Date(day));
+    assert.deepEqual(on("2027-09-01"), []);
+    const problems = on("2027-11-01");
+    assert.match(problems[0] ?? "", /kubeconfig expires on 2027-11-29: renew it/);
+    assert.match(on("2027-12-01")[0] ?? "", /kubeconfig has expired on 2027-11-29/);
+    assert.equal(exitCode([parse()], problems), 1);
+    const text = renderStatus("x:1", [parse()], { kubeconfigExpires, problems });
+    assert.match(text, /^problems:\n {2}the administrator's kubeconfig expires on/m);
   });
 
   it("shows each problem in one line, without control characters", () => {

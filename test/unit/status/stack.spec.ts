@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readEnvFile, readStackSettings } from "../../../status/stack";
+import { readEnvFile, readStack } from "../../../status/stack";
 
 describe("the stack that the status command reads", () => {
   it("needs the Pulumi CLI", async () => {
@@ -7,7 +7,7 @@ describe("the stack that the status command reads", () => {
     process.env["PATH"] = "/nonexistent";
     try {
       await assert.rejects(
-        readStackSettings("no-such-stack", { PULUMI_HOME: "/nonexistent" }),
+        readStack("no-such-stack", { PULUMI_HOME: "/nonexistent" }),
         /^Error: the Pulumi CLI does not start: install it, or add it to PATH\./,
       );
     } finally {

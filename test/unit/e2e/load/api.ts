@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { certificates } from "./certificates";
+import { certificates } from "../../../support/certificates";
 
 /** What the fake API server does to a request instead of answering it. */
 export type Fault =

@@ -3,7 +3,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { Generator } from "../../../../e2e/load/generator";
 import type { LoadOptions, PhaseReport } from "../../../../e2e/load/types";
 import { FakeApi, type Asked, type Fault } from "./api";
-import { kubeconfig } from "./certificates";
+import { kubeconfig } from "../../../support/certificates";
 import { until } from "./until";
 
 describe("load generator", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readCredentials } from "../../../../e2e/load/kubeconfig";
-import { certificates, kubeconfig } from "./certificates";
+import { certificates, kubeconfig } from "../../../support/certificates";
 
 describe("credentials of the load", () => {
   it("reads what kubeadm writes", () => {

@@ -5,7 +5,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { startLoad, type Load } from "../../../../e2e/load/load";
 import { FakeApi } from "./api";
-import { kubeconfig } from "./certificates";
+import { kubeconfig } from "../../../support/certificates";
 import { until } from "./until";
 
 /** Few requests and a long deadline: the subject is the process. */

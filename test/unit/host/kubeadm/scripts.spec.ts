@@ -26,7 +26,15 @@ const scripts: Record<string, string> = {
   "the CA of the init node": caScript(initNodeOptions()),
   "the CA with join credentials": caScript(initNodeOptions({ joinCredentials })),
   "join credentials": joinCredentialsScript({ for: "m2", generation: 1 }),
-  kubeconfig: kubeconfigScript(),
+  kubeconfig: kubeconfigScript({ generations: { m1: 1, m2: 2 } }),
+  "the renewal of a kubeconfig": kubeconfigScript({
+    generations: { m1: 1 },
+    renewal: { today: "2026-11-29" },
+  }),
+  "no renewal of a kubeconfig": kubeconfigScript({
+    generations: { m1: 1 },
+    renewal: { today: undefined },
+  }),
 };
 
 describe("kubeadm's host scripts", function () {

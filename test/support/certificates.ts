@@ -11,16 +11,21 @@ export interface Certificates {
   readonly clientKey: string;
 }
 
-let made: Certificates | undefined;
+const made = new Map<number, Certificates>();
 
-/** A certificate authority of the tests with a server (127.0.0.1, kubernetes) and a client. */
-export function certificates(): Certificates {
-  made ??= make();
-  return made;
+/**
+ * A certificate authority of the tests with a server (127.0.0.1, kubernetes) and a client.
+ *
+ * @param days for which all of them are valid
+ */
+export function certificates(days = 365): Certificates {
+  const known = made.get(days) ?? make(String(days));
+  made.set(days, known);
+  return known;
 }
 
-function make(): Certificates {
-  const folder = mkdtempSync(path.join(tmpdir(), "load-certificates-"));
+function make(days: string): Certificates {
+  const folder = mkdtempSync(path.join(tmpdir(), "test-certificates-"));
   const file = (name: string) => path.join(folder, name);
   const openssl = (...args: string[]) => execFileSync("openssl", args, { stdio: "pipe" });
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
@@ -32,14 +37,14 @@ function make(): Certificates {
     );
     openssl(
       ...["x509", "-req", "-in", file(`${name}.csr`), "-CA", file("ca.crt")],
-      ...["-CAkey", file("ca.key"), "-CAcreateserial", "-days", "2"],
+      ...["-CAkey", file("ca.key"), "-CAcreateserial", "-days", days],
       ...["-extfile", file(`${name}.ext`), "-out", file(`${name}.crt`)],
     );
   };
   try {
     openssl(
       ...["req", "-x509", ...key, "-keyout", file("ca.key"), "-out", file("ca.crt")],
-      ...["-subj", "/CN=test-ca", "-days", "2"],
+      ...["-subj", "/CN=test-ca", "-days", days],
     );
     issue("server", "/CN=kube-apiserver", "subjectAltName=IP:127.0.0.1,DNS:kubernetes\n");
     issue("client", "/O=system:masters/CN=load", "extendedKeyUsage=clientAuth\n");
@@ -56,19 +61,19 @@ function make(): Certificates {
   }
 }
 
-/** A kubeconfig as kubeadm writes it. */
-export function kubeconfig(server: string): string {
-  const { ca, clientCert, clientKey } = certificates();
+/** A kubeconfig as kubeadm writes it, with certificates that are valid for these days. */
+export function kubeconfig(server: string, user = "admin", days = 365): string {
+  const { ca, clientCert, clientKey } = certificates(days);
   const base64 = (text: string) => Buffer.from(text).toString("base64");
   return JSON.stringify({
     apiVersion: "v1",
     kind: "Config",
-    "current-context": "admin@test",
-    contexts: [{ name: "admin@test", context: { cluster: "test", user: "admin" } }],
+    "current-context": `${user}@test`,
+    contexts: [{ name: `${user}@test`, context: { cluster: "test", user } }],
     clusters: [{ name: "test", cluster: { server, "certificate-authority-data": base64(ca) } }],
     users: [
       {
-        name: "admin",
+        name: user,
         user: {
           "client-certificate-data": base64(clientCert),
           "client-key-data": base64(clientKey),

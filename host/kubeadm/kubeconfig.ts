@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { parse } from "yaml";
 
 /** Data of a cluster or user in a kubeconfig, e.g. `certificate-authority-data`. */
@@ -46,4 +47,33 @@ export function decodeField(stanza: Stanza | undefined, name: string): string | 
 export function caOfKubeconfig(text: string): string | undefined {
   const pem = decodeField(currentContext(text).cluster, "certificate-authority-data");
   return pem?.includes("-----BEGIN CERTIFICATE-----") === true ? pem : undefined;
+}
+
+/** When the client certificate of a kubeconfig's current user expires; undefined without one. */
+export function expiryOfKubeconfig(text: string): Date | undefined {
+  const pem = decodeField(currentContext(text).user, "client-certificate-data");
+  if (pem === undefined) return undefined;
+  try {
+    return new Date(new X509Certificate(pem).validTo);
+  } catch {
+    return undefined;
+  }
+}
+
+const DAY_MS = 86_400_000;
+
+/** kubeadm's certificates are valid for a year, and `kubeadm upgrade` renews them. */
+export const EXPIRES_SOON_DAYS = 60;
+
+/** Whole days from now; negative: it has passed. */
+export function daysUntil(expires: Date, now: Date): number {
+  return Math.floor((expires.getTime() - now.getTime()) / DAY_MS);
+}
+
+/** Days until the client certificate expires if these are less than 60, else undefined. */
+export function expiresSoon(text: string, now: Date): number | undefined {
+  const expires = expiryOfKubeconfig(text);
+  if (expires === undefined) return undefined;
+  const days = daysUntil(expires, now);
+  return days < EXPIRES_SOON_DAYS ? days : undefined;
 }
