@@ -66,7 +66,8 @@ export class FakeView implements View {
 
   read(): ReturnType<View["read"]> {
     const [answer] = this.answers.length > 1 ? this.answers.splice(0, 1) : this.answers;
-    if (answer === undefined || answer instanceof Error) return Promise.reject(answer ?? new Error());
+    if (answer === undefined || answer instanceof Error)
+      return Promise.reject(answer ?? new Error());
     const annotations = { "control-plane-lb/template": this.template };
     const { pods, nodes = ["m1", "m2", "m3"].map((name) => node(name)) } = answer;
     const daemonSet = {
