@@ -114,7 +114,7 @@ export class HaproxyDaemonSet extends pulumi.ComponentResource {
 const START_SECONDS = 180;
 
 /** A condition that holds at once: the provider saves the state, and the roll is followed apart. */
-const NO_AWAIT = { "pulumi.com/waitFor": "jsonpath={.kind}=DaemonSet" };
+const NO_AWAIT = { "pulumi.com/waitFor": `jsonpath={.metadata.name}=${WORKLOAD}` };
 
 /**
  * The ConfigMap with the updater's script and settings. Its content never changes: another content

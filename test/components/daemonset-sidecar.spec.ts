@@ -100,7 +100,7 @@ describe("the DaemonSet", () => {
     const recording = await recordStack();
     const { daemonSet } = daemonSetOf(recording);
     assert.deepEqual(metadata(daemonSet)["annotations"], {
-      "pulumi.com/waitFor": "jsonpath={.kind}=DaemonSet",
+      "pulumi.com/waitFor": "jsonpath={.metadata.name}=control-plane-lb",
     });
     const roll = recording.find("pulumi:index:Stash", "haproxy-roll");
     assert.deepEqual(recording.dependencies(roll), ["haproxy-daemon-set"]);

@@ -30,6 +30,19 @@ for (const binary of BINARIES) {
       assert.deepEqual(requests, []);
     });
 
+    it("answers kubelet's probes behind HAProxy's health port: 503 without an updater, then 200", async () => {
+      const codes = () =>
+        Promise.all(
+          ["/updater/ready", "/updater/live"].map(async (path) => (await rig.health(path)).status),
+        );
+      await rig.publish(rig.data("m1"));
+      await rig.prepare();
+      await rig.startHaproxy();
+      assert.deepEqual(await codes(), [503, 503]);
+      await rig.startUpdater();
+      await waitFor("ready and live", async () => (await codes()).every((code) => code === 200));
+    });
+
     it("follows added, removed and moved backends without a reload or a failed connection", async () => {
       await rig.startAll("m1", "m2");
       const pid = await workerPid();

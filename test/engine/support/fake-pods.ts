@@ -42,6 +42,7 @@ export class FakePods {
 
   /** The items of a list of pods, after one step of the controller. */
   list(names: readonly string[], template: string): Json[] {
+    if (this.stalled) this.looks += 1;
     this.step(names, template);
     return [...this.pods].map(([node, pod]) => this.podOf(node, pod));
   }
@@ -73,10 +74,7 @@ export class FakePods {
 
   private step(names: readonly string[], template: string): void {
     for (const node of [...this.pods.keys()]) if (!names.includes(node)) this.pods.delete(node);
-    if (this.stalled) {
-      this.looks += 1;
-      return;
-    }
+    if (this.stalled) return;
     for (const node of names) if (!this.pods.has(node)) this.replace(node, template);
     for (const [node, pod] of this.pods) {
       if (pod.template !== template && this.crashes(pod.template)) this.replace(node, template);
