@@ -138,6 +138,7 @@ function loadBalance(
       haproxyResources: haproxy.resources,
       ...(mounted ? {} : { updater: { ...updater, script: bundleUpdater() } }),
       imagePullSecrets: settings.imagePullSecrets,
+      nodes: nodes.length,
       dependsOn: [...access, ...keys, ...reached],
     },
     inCluster,

@@ -15,6 +15,8 @@ export interface HaproxyDaemonSetArgs extends PodArgs {
    * container reads changes.
    */
   readonly updater?: UpdaterArgs & { readonly script: string };
+  /** Number of the control-plane nodes: fewer pods are a warning. */
+  readonly nodes: number;
   /** Resources before the first pod: its rights, and the first backends. */
   readonly dependsOn: readonly pulumi.Resource[];
 }
@@ -59,9 +61,20 @@ export class HaproxyDaemonSet extends pulumi.ComponentResource {
         dependsOn: [...(config === undefined ? [] : [config.resource]), ...args.dependsOn],
       },
     );
+    warnOfFewPods(daemonSet, args.nodes);
     this.daemonSetName = daemonSet.metadata.name;
     this.registerOutputs({ daemonSetName: this.daemonSetName });
   }
+}
+
+/** The DaemonSet counts as ready with any number of pods, even with none. */
+function warnOfFewPods(daemonSet: kubernetes.apps.v1.DaemonSet, nodes: number): void {
+  daemonSet.status.apply((status) => {
+    const pods = (status as typeof status | undefined)?.desiredNumberScheduled ?? nodes;
+    if (pods >= nodes) return;
+    const text = `HAProxy runs on ${pods} of ${nodes} control-plane nodes: its pods need the label node-role.kubernetes.io/control-plane, whatever its value. Look with \`kubectl get nodes --show-labels\`, add it with \`kubectl label node NAME node-role.kubernetes.io/control-plane=\`, then run \`pulumi up --refresh\``;
+    void pulumi.log.warn(text, daemonSet);
+  });
 }
 
 /**

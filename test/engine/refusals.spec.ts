@@ -58,6 +58,24 @@ describe("on the real engine, a configuration with errors", function () {
     }
   });
 
+  it("that leaves HAProxy without a pod is named by up, with what to do", async () => {
+    const engine = await bench.engine(bench.existing());
+    bench.api.pods = 0;
+    try {
+      const { messages } = await engine.up();
+      assert.match(
+        messages.join("\n"),
+        /HAProxy runs on 0 of 2 control-plane nodes: .*kubectl label node NAME/,
+      );
+      bench.api.pods = 2;
+      assert.doesNotMatch((await engine.up({ refresh: true })).messages.join("\n"), /HAProxy runs/);
+    } finally {
+      bench.api.pods = 3;
+      await engine.destroy();
+      bench.takeJournal();
+    }
+  });
+
   it("that a host refuses changes nothing, and shows the host's reason", async () => {
     const engine = await bench.engine(bench.config());
     const reason = "m2: port 6444 is held by nginx: stop it or choose another endpoint.port";

@@ -24,6 +24,8 @@ interface Stored {
  * and every DaemonSet is ready.
  */
 export class FakeApi {
+  /** Pods that every DaemonSet should have and has. */
+  pods = 3;
   private readonly objects = new Map<string, Stored>();
   private readonly server = http.createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -101,6 +103,13 @@ export class FakeApi {
     await new Promise<void>((resolve) => this.server.close(() => resolve()));
   }
 
+  private merged(stored: Stored): Json {
+    const object = merged(stored);
+    return object["kind"] === "DaemonSet"
+      ? { ...object, status: readyStatus(stored.generation, this.pods) }
+      : object;
+  }
+
   private answer(method: string, url: URL, body: Json): [number, Json] {
     const served = KINDS[url.pathname];
     if (served !== undefined) {
@@ -124,7 +133,7 @@ export class FakeApi {
         this.objects.set(url.pathname, next);
         this.note(`${method} ${short}`);
       }
-      return [200, merged(next)];
+      return [200, this.merged(next)];
     }
     if (stored === undefined) {
       return [404, { kind: "Status", reason: "NotFound", message: `${short} not found` }];
@@ -133,7 +142,7 @@ export class FakeApi {
       this.objects.delete(url.pathname);
       this.note(`${method} ${short}`);
     }
-    return [200, merged(stored)];
+    return [200, this.merged(stored)];
   }
 }
 
@@ -144,11 +153,10 @@ function path(plural: string, name: string): string {
 function merged({ uid, generation, applied }: Stored): Json {
   const object = [...applied.values()].reduce<Json>(merge, {});
   const metadata: Json = { ...(object["metadata"] as Json), uid, generation };
-  const ready = object["kind"] === "DaemonSet" ? { status: readyStatus(generation) } : {};
   const token = Buffer.from(tokenOf(String(metadata["name"]))).toString("base64");
   const filled =
     object["type"] === "kubernetes.io/service-account-token" ? { data: { token } } : {};
-  return { ...object, metadata, ...ready, ...filled };
+  return { ...object, metadata, ...filled };
 }
 
 function merge(into: Json, from: Json): Json {
@@ -169,13 +177,13 @@ function tokenOf(secret: string): string {
   return `eyJhbGciOiJSUzI1NiIsImtpZCI6Im5vbmUifQ.claims-of-${secret}.signature`;
 }
 
-function readyStatus(observedGeneration: number): Json {
+function readyStatus(observedGeneration: number, pods: number): Json {
   return {
     observedGeneration,
-    desiredNumberScheduled: 3,
-    currentNumberScheduled: 3,
-    updatedNumberScheduled: 3,
-    numberAvailable: 3,
-    numberReady: 3,
+    desiredNumberScheduled: pods,
+    currentNumberScheduled: pods,
+    updatedNumberScheduled: pods,
+    numberAvailable: pods,
+    numberReady: pods,
   };
 }
