@@ -1,5 +1,5 @@
-import { BlockList, isIP } from "node:net";
 import { canonicalAddress } from "../haproxy/address";
+import { familyOf, holds } from "./networks";
 import { MAX_BACKENDS } from "../haproxy/model";
 import { validateFragments } from "../host/kubeadm/validate-fragments";
 import { FIRST_UNPRIVILEGED_PORT } from "../names";
@@ -157,21 +157,8 @@ function allowConflicts({ allow, nodes }: Known): ValidationError[] {
     .filter(([, { address }]) => !allow.some((cidr) => holds(cidr, address)))
     .map(([name, { address }]) => ({
       path: "allow",
-      message: `does not hold nodes.${name}.address ${address}: its kubelet and kubeadm use the endpoint; add ${address}/${family(address) === "ipv4" ? 32 : 128} or its network`,
+      message: `does not hold nodes.${name}.address ${address}: its kubelet and kubeadm use the endpoint; add ${address}/${familyOf(address) === "ipv4" ? 32 : 128} or its network`,
     }));
-}
-
-function holds(cidr: string, address: string): boolean {
-  const [network = "", bits = ""] = cidr.split("/");
-  // a BlockList takes IPv4 addresses for IPv6 ones inside ::/0
-  if (family(network) !== family(address)) return false;
-  const inside = new BlockList();
-  inside.addSubnet(network, Number(bits), family(network));
-  return inside.check(address, family(address));
-}
-
-function family(address: string): "ipv4" | "ipv6" {
-  return isIP(address) === 6 ? "ipv6" : "ipv4";
 }
 
 function bootstrapConflicts({

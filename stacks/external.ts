@@ -35,6 +35,7 @@ import {
 import { caOfKubeconfig } from "../host/kubeadm/kubeconfig";
 import { hasDedicatedHosts, type Settings } from "./settings";
 import { keepIdentity } from "./keep-identity";
+import { isAllowed } from "./networks";
 
 /**
  * HAProxy and its updater as services of the load-balancer hosts: the control-plane nodes, or
@@ -169,14 +170,15 @@ function balance(
   return done;
 }
 
-/** What serves, and the proof that these hosts reach it. */
+/** What serves, and the proof that those of these hosts reach it that may use the LB port. */
 function reached(
   hosts: readonly Host[],
   loadBalancers: readonly Host[],
   serving: readonly pulumi.Resource[],
-  { ports }: Settings,
+  { ports, allow }: Settings,
 ): pulumi.Resource[] {
-  return [...serving, ...reachability(hosts, loadBalancers, { lbPort: ports.lb }, serving)];
+  const clients = hosts.filter(({ address }) => isAllowed(allow, address));
+  return [...serving, ...reachability(clients, loadBalancers, { lbPort: ports.lb }, serving)];
 }
 
 /**

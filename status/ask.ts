@@ -4,6 +4,7 @@ import {
   type NodeSettings,
   type Settings,
 } from "../stacks/settings";
+import { isAllowed } from "../stacks/networks";
 import { askPeers, closedPeers, withClosedPorts } from "./peers";
 import { parseAnswers, unreachable, type HostStatus } from "./report";
 import { statusScript } from "./script";
@@ -51,7 +52,9 @@ async function askHost(
     checksByToken: settings.haproxy.checks.authentication === "token",
   };
   const updater = topology === "external" || settings.daemonset.variant === "sidecar";
-  const peers = hosts.filter((other) => other.name !== name);
+  const peers = isAllowed(settings.allow, address)
+    ? hosts.filter((other) => other.name !== name)
+    : [];
   try {
     const ran = await runScript(ssh, statusScript({ address, ports, updater, peers }), HOST_MS);
     if (ran.code === 0) {

@@ -43,6 +43,14 @@ describe("HAProxy outside the cluster", () => {
     assertBefore(recording, "m1-bootstrap", checks);
   });
 
+  it("is not asked for by load-balancer hosts that may not use the LB port", async () => {
+    const recording = await recordStack({ ...external, ...loadBalancers, allow: ["10.0.0.0/28"] });
+    assert.deepEqual(
+      recording.all(COMMAND).flatMap(({ name }) => (name.endsWith("-reachability") ? [name] : [])),
+      ["m1-reachability", "m2-reachability", "m3-reachability"],
+    );
+  });
+
   it("uses the token only when the updater may read a ConfigMap with a backend", async () => {
     const objects = ["access-role-binding", "backends-control-plane-nodes", "backends-key-m1"];
     assertBefore(await recordStack(external), "m1-token", objects);
