@@ -5,6 +5,7 @@ import { Access } from "../components/cluster/access";
 import { backendKey, Backends, haproxyConfigKey } from "../components/cluster/backends";
 import { HaproxyDaemonSet } from "../components/cluster/haproxy-daemonset";
 import { mountedConfig } from "../pod/mounted-pod";
+import { canonicalAddress } from "../haproxy/address";
 import type { Host } from "../components/ssh/host";
 import { portForward } from "../components/ssh/port-forward";
 import { preflights } from "../components/ssh/preflight";
@@ -40,7 +41,7 @@ function prepareHosts(
   hosts: readonly Host[],
   settings: Settings,
 ): ReadonlyMap<string, pulumi.Resource> {
-  const { ports, ownAddress, allow } = settings;
+  const { endpoint, ports, ownAddress, allow } = settings;
   const checked = preflights(hosts, {
     ports,
     forward: settings.forward.kind,
@@ -55,8 +56,8 @@ function prepareHosts(
     apiPort: ports.api,
     healthPort: ports.health,
     ownAddress,
-    // a name leads to own addresses alone
-    endpointAddresses: isIP(settings.endpoint.host) === 0 ? [] : [settings.endpoint.host],
+    // a name must lead to the own address
+    endpointAddresses: isIP(endpoint.host) === 0 ? [] : [canonicalAddress(endpoint.host)],
     allow,
   };
   const kept = keepTopology(settings.topology, checked);
