@@ -5,6 +5,7 @@ import { Access } from "../components/cluster/access";
 import { backendKey, Backends, haproxyConfigKey, markInUse } from "../components/cluster/backends";
 import { HaproxyDaemonSet } from "../components/cluster/haproxy-daemonset";
 import { mountedConfig } from "../pod/mounted-pod";
+import { canonicalAddress } from "../haproxy/address";
 import type { Host } from "../components/ssh/host";
 import { portForward } from "../components/ssh/port-forward";
 import { preflights } from "../components/ssh/preflight";
@@ -43,7 +44,7 @@ function prepareHosts(
   hosts: readonly Host[],
   settings: Settings,
 ): ReadonlyMap<string, pulumi.Resource> {
-  const { ports, ownAddress, allow } = settings;
+  const { endpoint, ports, ownAddress, allow } = settings;
   const checked = preflights(hosts, {
     ports,
     endpoint: endpointOf(settings),
@@ -59,10 +60,10 @@ function prepareHosts(
     apiPort: ports.api,
     healthPort: ports.health,
     ownAddress,
-    // a name leads to own addresses alone
-    endpointAddresses: [settings.endpoint.host, ...settings.endpoint.addresses].filter(
-      (address) => isIP(address) !== 0,
-    ),
+    // a name must lead to these or to the own address
+    endpointAddresses: [endpoint.host, ...endpoint.addresses]
+      .filter((address) => isIP(address) !== 0)
+      .map(canonicalAddress),
     allow,
   };
   const kept = keepIdentity(settings, checked);

@@ -454,6 +454,14 @@ systemctl enable --now haproxy.service`);
       await machine.apply(updater);
       assert.match(machine.read("calls"), /\nrestart control-plane-lb-haproxy\.service\n$/);
     });
+
+    it("leave HAProxy alone where systemd has no higher limit to give", async () => {
+      machine.write("limits-fixed", "");
+      await machine.must(`cat "/proc/$(cat /fake/units/control-plane-lb-haproxy.service)/limits" >/fake/limits
+mount --bind /fake/limits /proc/1/limits`);
+      await machine.apply(updater);
+      assert.doesNotMatch(machine.read("calls"), /restart control-plane-lb-haproxy/);
+    });
   });
 
   it("make a second run on the host wait for the first, and name it", async () => {

@@ -152,7 +152,7 @@ export class FakeApi {
         this.objects.set(url.pathname, next);
         this.note(`${method} ${short}`);
       }
-      return [200, this.merged(next)];
+      return [200, merged(next)];
     }
     if (stored === undefined) {
       return [404, { kind: "Status", reason: "NotFound", message: `${short} not found` }];

@@ -24,7 +24,7 @@ describe("a flood", () => {
     return startFlood({ kind, host: "127.0.0.1", port, localAddress: "127.0.0.1", count: 50 });
   };
 
-  it("keeps as many silent connections open as it is told, and ends with them", async () => {
+  it("keeps its number of silent connections open, and ends with them", async () => {
     const flood = start("silent");
     await waitUntil("50 connections", { seconds: 30, everyMs: 50 }, () => open.size === 50);
     for (const socket of [...open].slice(0, 10)) socket.destroy();

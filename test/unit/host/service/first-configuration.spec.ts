@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { haproxyProgram } from "../../../../host/service/haproxy-programs";
 import * as paths from "../../../../host/service/haproxy-paths";
-import { ADDRESS_FILE, ADDRESS_PROGRAM } from "../../../../host/own-address";
+import { ADDRESS_FILE } from "../../../../host/own-address";
 
 describe("the program that prepares HAProxy as a service", () => {
   let folder: string;
@@ -21,7 +21,6 @@ describe("the program that prepares HAProxy as a service", () => {
       [paths.STATE_FILE, "server-state"],
       [paths.CHECK_TOKEN_FILE, "check-token.map"],
       [ADDRESS_FILE, "address.env"],
-      [ADDRESS_PROGRAM, "own-address"],
       [paths.HAPROXY, "haproxy"],
     ] as const;
     const text = places.reduce(
@@ -33,7 +32,8 @@ describe("the program that prepares HAProxy as a service", () => {
     );
     const script = (name: string, body: string) =>
       writeFileSync(at(name), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
-    script("own-address", `echo HOST_IP=10.0.0.1 >${at("address.env")}`);
+    // the unit's command before it writes the address
+    writeFileSync(at("address.env"), "HOST_IP=10.0.0.1\n");
     script("haproxy", `grep -q good ${at("haproxy.cfg")}`);
     script("node", node);
     const PATH = `${folder}:${process.env["PATH"]}`;
