@@ -72,9 +72,8 @@ function withContents(text: string, folder: string, read: Read): string {
 /** All clusters and users. */
 function stanzas(config: Fields): Fields[] {
   const of = (list: string, key: string) =>
-    (Array.isArray(config[list]) ? (config[list] as unknown[]) : []).flatMap((entry) => {
-      const stanza = (entry as Fields | null)?.[key];
-      return typeof stanza === "object" && stanza !== null ? [stanza as Fields] : [];
-    });
+    (Array.isArray(config[list]) ? (config[list] as unknown[]) : [])
+      .map((entry) => (entry as Fields | null)?.[key])
+      .filter((stanza): stanza is Fields => typeof stanza === "object" && stanza !== null);
   return [...of("clusters", "cluster"), ...of("users", "user")];
 }
