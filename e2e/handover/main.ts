@@ -18,16 +18,20 @@ const log = (line: string) => console.log(`${new Date().toISOString().slice(11, 
 
 /**
  * kubeadm's own waits for what a slow computer does late; they end at the first success. A single
- * controller manager and scheduler need no leader, and would end whenever a renewal is late.
+ * controller manager and scheduler need no leader, and would end whenever a renewal is late. A
+ * single CPU has no room for the default request of HAProxy.
  */
-function slowKubeadm(hours: number, nodes: number) {
+function forSlowComputers(hours: number, nodes: number) {
   const names = ["controlPlaneComponentHealthCheck", "kubeletHealthCheck", "kubernetesAPICall"];
   const timeouts = Object.fromEntries([...names, "etcdAPICall"].map((name) => [name, `${hours}h`]));
   const single = { extraArgs: [{ name: "leader-elect", value: "false" }] };
   return {
-    initConfiguration: { timeouts },
-    joinConfiguration: { timeouts },
-    clusterConfiguration: nodes > 1 ? {} : { controllerManager: single, scheduler: single },
+    kubeadm: {
+      initConfiguration: { timeouts },
+      joinConfiguration: { timeouts },
+      clusterConfiguration: nodes > 1 ? {} : { controllerManager: single, scheduler: single },
+    },
+    haproxy: { resources: { requests: { cpu: "100m" } } },
   };
 }
 
@@ -48,9 +52,10 @@ async function main(argv: string[]): Promise<void> {
   if (first === undefined) throw new Error(`lab ${lab.name} has no control-plane node`);
   const tracker = new ServerTracker(cluster);
   try {
+    const overrides = forSlowComputers(hours, cluster.controlPlaneNodes.length);
     const { endpoint } = await startCluster(lab, {
       log,
-      overrides: { kubeadm: slowKubeadm(hours, cluster.controlPlaneNodes.length) },
+      overrides,
     });
     log(`up is done; endpoint ${endpoint.host}:${endpoint.port}`);
     await waitUntil("HAProxy on every machine", { seconds: hours * 3600, everyMs: 5000 }, () =>
@@ -64,7 +69,8 @@ async function main(argv: string[]): Promise<void> {
   } finally {
     await tracker.stop();
     for (const { at, machine, server } of tracker.changes) {
-      console.log(`${new Date(at).toISOString().slice(11, 19)} ${machine}: ${server} has the port`);
+      const listens = server === "HAProxy" ? "listens" : "does not listen";
+      console.log(`${new Date(at).toISOString().slice(11, 19)} ${machine}: HAProxy ${listens}`);
     }
   }
 }

@@ -35,10 +35,10 @@ everything() {
     try sh -c 'grep PRETTY_NAME /etc/os-release; stat -fc "/sys/fs/cgroup is %T" /sys/fs/cgroup; grep cgroup /proc/self/mounts' &&
     try lab up --machines 1 &&
     try lab ssh m1 'systemctl is-system-running; stat -fc "/sys/fs/cgroup is %T" /sys/fs/cgroup; cat /sys/fs/cgroup/cgroup.controllers' &&
-    try reboot_m1 &&
     try sh scripts/run.sh e2e/handover/main.ts --hours 8 &&
     try sh -c 'systemctl daemon-reload; cat /sys/fs/cgroup/control-plane-lab/dev/m1/cgroup.subtree_control' &&
     try sh -c 'cd /sys/fs/cgroup/control-plane-lab; find . -maxdepth 5 -type d | sort' &&
+    try reboot_m1 &&
     try lab down &&
     try sh -c '! find /sys/fs/cgroup -maxdepth 1 -name control-plane-lab | grep .' &&
     try sh -c 'lsmod | grep -E "^(overlay|br_netfilter|nf_tables|nft_socket|nft_fib_inet|nf_conntrack) "'
