@@ -19,7 +19,7 @@ import { CheckToken } from "./apply/check-token";
 import { CurrentSpec } from "./apply/current-spec";
 import { backendsOf, readLastGood, saveLastGood, type LastGood } from "./apply/last-good";
 import type { Context } from "./context";
-import { readTrust, type Trust } from "./http";
+import { readTrust } from "./http";
 import type { Log } from "./report/log";
 import { Metrics } from "./report/metrics";
 import { Reporter } from "./report/reporter";
@@ -39,7 +39,7 @@ const WAIT_SECONDS = 10;
  * @throws Error when there is no backend or no CA certificate: HAProxy must not start then
  */
 export async function prepare(settings: UpdaterSettings, log: Log): Promise<void> {
-  const trust = readTrust(settings);
+  readTrust(settings);
   const { haproxy, configFile, lastGoodFile } = settings;
   for (const file of [configFile, lastGoodFile, haproxy.stateFile, haproxy.adminSocket]) {
     mkdirSync(dirname(file), { recursive: true });
@@ -48,7 +48,7 @@ export async function prepare(settings: UpdaterSettings, log: Log): Promise<void
   const reader = new TokenReader(settings);
   const context = contextOf(settings, log);
   const checkToken = new CheckToken(context, () => reader.read());
-  const { start, results } = await waitForBackend(settings, log, trust, checkToken.write());
+  const { start, results } = await waitForBackend(settings, log, () => checkToken.write());
   const slots = withLeaving(start.slots, start.leaving);
   const up = (pool: Pool, slot: number): boolean => results[slot]?.[pool] ?? false;
   writeFileAtomically(haproxy.stateFile, renderServerState(slots, up));
@@ -123,14 +123,15 @@ interface Start {
 async function waitForBackend(
   settings: UpdaterSettings,
   log: Log,
-  trust: Trust,
-  token: string | undefined,
+  readToken: () => string | undefined,
 ): Promise<Start> {
   const waitMs = 1000 * (settings.prepareWaitSeconds ?? WAIT_SECONDS);
   const deadline = performance.now() + waitMs;
   const own = { address: settings.localAddress, port: settings.apiPort };
   let isLogged = false;
   for (let start = chooseStart(settings, log); ; start = chooseStart(settings, SILENT)) {
+    // Kubelet renews backends, CA certificates and token meanwhile.
+    const [trust, token] = [readTrust(settings), readToken()];
     const results = await Promise.all(
       withLeaving(start.slots, start.leaving).map(async (backend) =>
         backend === undefined ? undefined : await probeBackend(backend, trust, token),

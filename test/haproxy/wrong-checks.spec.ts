@@ -139,13 +139,17 @@ for (const binary of BINARIES) {
       assert.equal(await rig.ask(), "m2");
     });
 
-    it("let prepare wait for a ConfigMap with a server that answers", async () => {
+    it("let prepare wait for a ConfigMap with a server that answers, and for its CA", async () => {
       await create();
-      rig.writeSettings({ prepareWaitSeconds: 1 });
+      const apiCaFile = join(mkdtempSync(join(folder, "wrong-")), "ca.crt");
+      replace(apiCaFile, pem(next.caFile));
+      const { address: localAddress, port: apiPort } = rig.server("m1").backend;
+      rig.writeSettings({ prepareWaitSeconds: 1, apiCaFile, localAddress, apiPort });
       await rig.publish({ m1: `${rig.server("m1").backend.address}:9` });
       const prepared = rig.prepare();
       await waitFor("the log line", () => rig.log("updater").includes("the forward serves until"));
       await rig.publish(rig.data("m1", "m2"));
+      replace(apiCaFile, pem(rig.caFile));
       await prepared;
       await rig.startHaproxy();
       assert.match(await rig.ask(), /m[12]/);
