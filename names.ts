@@ -79,20 +79,39 @@ export const PRE_STOP_HANDOVER = {
   forwardSeconds: 5,
 } as const;
 
-/** systemd unit of HAProxy on a load-balancer host (topology `external`). */
-export const HAPROXY_UNIT = `${PRODUCT}-haproxy.service`;
-
-/** systemd unit of the updater on a load-balancer host. */
-export const UPDATER_UNIT = `${PRODUCT}-updater.service`;
-
 /** User and group of the updater on a load-balancer host; HAProxy's user is in this group. */
 export const UPDATER_USER = PRODUCT;
 
-/** Settings, CA certificate and first backends on a load-balancer host; only root writes there. */
-export const HOST_CONFIG_DIR = `/etc/${PRODUCT}`;
-
-/** Sockets and server state on a load-balancer host; a reboot empties it. */
-export const HOST_RUN_DIR = `/run/${PRODUCT}`;
-
-/** haproxy.cfg and the last good backends on a load-balancer host. */
+/** The updater's state on load-balancer hosts: a folder per instance. */
 export const HOST_UPDATER_DIR = `/var/lib/${PRODUCT}-updater`;
+
+/**
+ * HAProxy and its updater as services of a load-balancer host (topology `external`). The LB port
+ * names the instance: stacks with different ports can share a host.
+ */
+export interface ServiceInstance {
+  /** systemd unit of HAProxy. */
+  readonly haproxyUnit: string;
+  /** systemd unit of the updater. */
+  readonly updaterUnit: string;
+  /** Settings, CA certificate and first backends; only root writes there. */
+  readonly configDir: string;
+  /** Scripts that its units run. */
+  readonly libDir: string;
+  /** Sockets and server state; a reboot empties it. */
+  readonly runDir: string;
+  /** haproxy.cfg and the last good backends. */
+  readonly updaterDir: string;
+}
+
+/** Names of the instance with this LB port. */
+export function serviceInstance(lbPort: number): ServiceInstance {
+  return {
+    haproxyUnit: `${PRODUCT}-haproxy-${lbPort}.service`,
+    updaterUnit: `${PRODUCT}-updater-${lbPort}.service`,
+    configDir: `/etc/${PRODUCT}/${lbPort}`,
+    libDir: `${HOST_LIB_DIR}/${lbPort}`,
+    runDir: `/run/${PRODUCT}/${lbPort}`,
+    updaterDir: `${HOST_UPDATER_DIR}/${lbPort}`,
+  };
+}

@@ -166,7 +166,7 @@ function connect(
   const backends = new Backends("backends", { controlPlaneNodes }, inCluster);
   const keys = serving.map((node) => backendKey(backends, node, ports.api));
   const text = access.token as pulumi.Output<string>;
-  const delivery = { delivery: token.delivery, healthPort: ports.health };
+  const delivery = { delivery: token.delivery, ports };
   // with its token the updater reads the ConfigMap: without a key it would report NoBackends
   const before = [...dependsOn, ...access.rights, backends.list, ...keys];
   const tokens = loadBalancers.map((host) => updaterToken(host, text, delivery, before));

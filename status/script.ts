@@ -1,5 +1,5 @@
 import { hostPort } from "../haproxy/address";
-import { FORWARD_UNIT, HAPROXY_UNIT, UPDATER_UNIT } from "../names";
+import { FORWARD_UNIT, serviceInstance } from "../names";
 import { LISTENER_PROGRAM, RULES_PROGRAM, RULES_UNIT } from "../host/forward/forward-settings";
 import { quote } from "../host/shell";
 
@@ -21,6 +21,7 @@ const HTTP_SECONDS = 3;
  * VALUE...`, see `parseAnswers`.
  */
 export function statusScript({ address, ports, updater }: StatusQuestion): string {
+  const { haproxyUnit, updaterUnit } = serviceInstance(ports.lb);
   const url = (path: string) => quote(`http://${hostPort(address, ports.health)}${path}`);
   return `set -u
 LC_ALL=C
@@ -54,8 +55,8 @@ main() {
   done
   part ${FORWARD_UNIT} ${LISTENER_PROGRAM}
   part ${RULES_UNIT} ${RULES_PROGRAM}
-  service ${HAPROXY_UNIT}
-  service ${UPDATER_UNIT}
+  service ${haproxyUnit}
+  service ${updaterUnit}
   echo "health $(code ${url("/healthz")})"
   echo "endpoint $(code ${quote(`https://${hostPort(address, ports.lb)}/livez/ping`)})"
   echo "api $(code ${quote(`https://${hostPort(address, ports.api)}/readyz`)})"

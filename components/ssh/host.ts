@@ -1,6 +1,7 @@
 import type { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { HostPart } from "../../host/part";
+import { cleanUpScript } from "../../host/clean-up-script";
 import { partScript } from "../../host/part-script";
 import { componentType } from "../types";
 import { remoteScript, type RemoteScriptArgs } from "./remote-script";
@@ -23,6 +24,7 @@ export class Host extends pulumi.ComponentResource {
   readonly lost: boolean;
   readonly address: string;
   private readonly target: SshTarget;
+  private cleanUp: remote.Command | undefined;
 
   constructor(
     readonly name: string,
@@ -54,14 +56,46 @@ export class Host extends pulumi.ComponentResource {
   /** Runs a script on this machine. The resource belongs to `owner`; default: this host. */
   run(
     what: string,
-    args: Omit<RemoteScriptArgs, "target" | "lost">,
-    options: { readonly dependsOn?: readonly pulumi.Resource[]; readonly owner?: Host } = {},
+    args: Omit<RemoteScriptArgs, "target" | "node" | "lost">,
+    options: RunOptions = {},
   ): remote.Command {
-    const owner = options.owner ?? this;
+    const { owner = this, dependsOn = [], aliases = [] } = options;
     return remoteScript(
       `${owner.name}-${what}`,
-      { ...args, target: this.target, lost: this.lost },
-      { parent: owner, dependsOn: [...(options.dependsOn ?? [])] },
+      { ...args, target: this.target, node: this.name, lost: this.lost },
+      {
+        parent: owner,
+        dependsOn: [...dependsOn, ...(args.removes === true ? [this.leftovers()] : [])],
+        aliases: aliases.map((name) => ({ name })),
+      },
     );
   }
+
+  /**
+   * What comes before every part of this machine, and is deleted after them: it removes those that
+   * an `up` has begun and not finished. They are in no state.
+   */
+  private leftovers(): remote.Command {
+    this.cleanUp ??= remoteScript(
+      `${this.name}-clean-up`,
+      {
+        script: cleanUpScript(),
+        applies: false,
+        removes: true,
+        target: this.target,
+        node: this.name,
+        lost: this.lost,
+      },
+      { parent: this },
+    );
+    return this.cleanUp;
+  }
+}
+
+interface RunOptions {
+  readonly dependsOn?: readonly pulumi.Resource[];
+  /** The host that the resource belongs to. Default: the one that the script runs on */
+  readonly owner?: Host;
+  /** Former names of the resource. */
+  readonly aliases?: readonly string[];
 }

@@ -137,10 +137,15 @@ function issueJoinCredentials(
   dependsOn: readonly pulumi.Resource[],
 ): remote.Command {
   const script = joinCredentialsScript({ for: joining.name, generation: joining.generation });
+  // no node's name has a slash: with one, names of two nodes make no name of another resource
   return issuer.run(
-    `join-credentials-from-${issuer.name}`,
+    `join-credentials-from/${issuer.name}`,
     { script, secret: true },
-    { dependsOn, owner: joining },
+    {
+      dependsOn,
+      owner: joining,
+      aliases: [`${joining.name}-join-credentials-from-${issuer.name}`],
+    },
   );
 }
 

@@ -1,16 +1,21 @@
 import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { quoteWords } from "../../host/shell";
 import { connectionTo } from "./connection";
 import type { SshTarget } from "./ssh-target";
 
 /** A script for one host. */
 export interface RemoteScriptArgs {
   readonly target: SshTarget;
+  /** Name of the machine for which it runs; the host records it together with the stack. */
+  readonly node: string;
   /**
    * A host script (`hostScript`): idempotent, started with `apply`, or with `remove`. It travels by
    * stdin: argv and environment are public.
    */
   readonly script: pulumi.Input<string>;
+  /** Run it with `apply`. Default: true; false contacts the host only when it is deleted. */
+  readonly applies?: boolean;
   /**
    * Run it with `remove` when the resource is deleted. Default: false, so that a dead host blocks
    * no deletion
@@ -42,15 +47,16 @@ export function remoteScript(
   args: RemoteScriptArgs,
   options: pulumi.CustomResourceOptions,
 ): remote.Command {
-  const { target, script, removes = false, secret = false, lost = false } = args;
+  const { target, node, script, applies = true, removes = false } = args;
+  const { secret = false, lost = false } = args;
   const shell = target.user === "root" ? "sh -s --" : "sudo -n sh -s --";
+  const command = (verb: string) => `${shell} ${quoteWords([verb, stackName(), node])}`;
   return new remote.Command(
     name,
     {
       connection: connectionTo(target),
-      create: `${shell} apply`,
-      update: `${shell} apply`,
-      ...(removes ? { delete: `${shell} remove` } : {}),
+      ...(applies ? { create: command("apply"), update: command("apply") } : {}),
+      ...(removes ? { delete: command("remove") } : {}),
       stdin: secret ? pulumi.secret(script) : script,
       addPreviousOutputInEnv: false,
       ...(secret ? { logging: "none" } : {}),
@@ -60,4 +66,9 @@ export function remoteScript(
       ...(lost ? { ignoreChanges: INPUTS, retainOnDelete: true } : {}),
     }),
   );
+}
+
+/** `ORGANIZATION/PROJECT/STACK`, as hosts and clusters record it. */
+export function stackName(): string {
+  return [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()].join("/");
 }

@@ -13,7 +13,7 @@ import { hostScript, quote } from "../shell";
 import { readJoinCredentials } from "./join-credentials";
 import { DEFAULT_ADVICE, type KubeadmAdvice } from "./kubeadm-advice";
 import { criSocket, initConfig, joinConfig } from "./kubeadm-config";
-import type { ClusterNode, KubeadmSettings } from "./kubeadm-settings";
+import { BOOTSTRAP_PART, type ClusterNode, type KubeadmSettings } from "./kubeadm-settings";
 import { library, printer, variables } from "./shell-library";
 
 /** Options of {@link bootstrapScript}. */
@@ -163,6 +163,6 @@ export function bootstrapScript(options: BootstrapOptions): string {
         "remove_control_plane_node",
       ].join("\n"),
     },
-    { generation: options.generation },
+    { generation: options.generation, part: { name: BOOTSTRAP_PART } },
   );
 }

@@ -5,6 +5,7 @@ import { commandsOf, PACKAGE_FUNCTIONS, packageNames, type Capability } from "..
 import { hostScript, quote } from "../shell";
 import { addressChecks } from "./address-checks";
 import { certificateChecks } from "./certificate-checks";
+import { holderChecks } from "./holder-checks";
 import { portChecks } from "./port-checks";
 import { rulesCheck } from "./rule-checks";
 import { serviceChecks } from "./service-checks";
@@ -39,6 +40,7 @@ export function preflightScript(
         `[ -d /run/systemd/system ] || problem "systemd does not run this host" "use a host with systemd"`,
         ...tools(settings).map(needTool),
         addressChecks(settings, advice),
+        holderChecks(settings, advice),
         portChecks(settings, advice),
         rulesCheck(settings, advice),
         ...(settings.service === undefined ? [] : [serviceChecks(settings.service, advice)]),

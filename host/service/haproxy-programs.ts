@@ -1,8 +1,7 @@
 import { CHECK_TOKEN_KEY, NO_CHECK_TOKEN } from "../../haproxy/spec";
-import { HAPROXY_UNIT } from "../../names";
-import { ADDRESS_FILE, ADDRESS_PROGRAM, OWN_HOST_PORT } from "../own-address";
+import { ownHostPort } from "../own-address";
 import { PROGRAM_HEADER } from "../shell";
-import { CHECK_TOKEN_FILE, CONFIG_FILE, CONFIG_LINK, HAPROXY, STATE_FILE } from "./haproxy-paths";
+import { HAPROXY, type ServicePaths } from "./haproxy-paths";
 
 /**
  * prepare: writes the first configuration, then checks it with HAProxy. If writing fails, HAProxy
@@ -11,35 +10,33 @@ import { CHECK_TOKEN_FILE, CONFIG_FILE, CONFIG_LINK, HAPROXY, STATE_FILE } from 
  *
  * stopped: after an orderly stop the saved health of the servers is outdated and removed.
  */
-export function haproxyProgram(updater: {
-  readonly script: string;
-  readonly settings: string;
-}): string {
+export function haproxyProgram(paths: ServicePaths): string {
+  const { configFile, stateFile, checkTokenFile, addressFile } = paths;
   return `${PROGRAM_HEADER}
 prepare() {
-  ${ADDRESS_PROGRAM}
-  read -r line <${ADDRESS_FILE}
+  ${paths.addressProgram}
+  read -r line <${addressFile}
   HOST_IP=\${line#HOST_IP=}
   export HOST_IP
-  if [ ! -e ${STATE_FILE} ] || [ ! -e ${CONFIG_FILE} ]; then
+  if [ ! -e ${stateFile} ] || [ ! -e ${configFile} ]; then
     first_configuration
-  elif ! ${HAPROXY} -c -q -f ${CONFIG_LINK}; then
-    echo "HAProxy refuses ${CONFIG_FILE}: rewriting it from the settings and the last good backends" >&2
+  elif ! ${HAPROXY} -c -q -f ${configFile}; then
+    echo "HAProxy refuses ${configFile}: rewriting it from the settings and the last good backends" >&2
     first_configuration
   else
     return 0
   fi
-  exec ${HAPROXY} -c -q -f ${CONFIG_LINK}
+  exec ${HAPROXY} -c -q -f ${configFile}
 }
 first_configuration() {
-  node ${updater.script} prepare ${updater.settings} || {
+  node ${paths.updaterScript} prepare ${paths.updaterSettings} || {
     echo "the preparation failed: the last good configuration serves" >&2
     # a reboot removes it, and HAProxy does not start without it if its checks carry a token
-    [ -e ${CHECK_TOKEN_FILE} ] || echo "${CHECK_TOKEN_KEY} ${NO_CHECK_TOKEN}" >${CHECK_TOKEN_FILE}
+    [ -e ${checkTokenFile} ] || echo "${CHECK_TOKEN_KEY} ${NO_CHECK_TOKEN}" >${checkTokenFile}
   }
 }
 stopped() {
-  [ "\${SERVICE_RESULT:-}" != success ] || rm -f ${STATE_FILE}
+  [ "\${SERVICE_RESULT:-}" != success ] || rm -f ${stateFile}
 }
 case \${1:-} in
   prepare | stopped) "$1" ;;
@@ -56,14 +53,17 @@ esac
  * HAProxy that hangs still holds its port, and no forward is behind it. Only one that has answered
  * before is killed: a slow start is not a hang.
  */
-export function watchProgram(healthPort: number): string {
+export function watchProgram(
+  { haproxyUnit, addressFile }: ServicePaths,
+  healthPort: number,
+): string {
   return `${PROGRAM_HEADER}
-${OWN_HOST_PORT}
+${ownHostPort(addressFile)}
 failures=0
 answered=no
 while :; do
   sleep 1
-  systemctl --quiet is-active ${HAPROXY_UNIT} || {
+  systemctl --quiet is-active ${haproxyUnit} || {
     failures=0 answered=no
     continue
   }
@@ -74,7 +74,7 @@ while :; do
     failures=$((failures + 1))
     echo "HAProxy does not answer on its health port ${healthPort} ($failures of 3)" >&2
     [ "$failures" -lt 3 ] || {
-      systemctl kill --signal=KILL ${HAPROXY_UNIT} || :
+      systemctl kill --signal=KILL ${haproxyUnit} || :
       failures=0 answered=no
     }
   fi

@@ -1,16 +1,7 @@
-import { HAPROXY_UNIT, HOST_RUN_DIR, HOST_UPDATER_DIR, UPDATER_USER } from "../../names";
+import { UPDATER_USER, type ServiceInstance } from "../../names";
 import { hardening } from "../hardening";
-import { ADDRESS_FILE } from "../own-address";
 import { AT_BOOT, serviceText, unitText, type UnitSection } from "../unit-text";
-import {
-  CONFIG_LINK,
-  HAPROXY,
-  HAPROXY_PROGRAM,
-  MASTER_SOCKET,
-  RELOAD_REQUEST,
-  RELOAD_UNIT,
-  WATCH_PROGRAM,
-} from "./haproxy-paths";
+import { HAPROXY, type ServicePaths } from "./haproxy-paths";
 
 /**
  * HAProxy's unit. It replaces the package's, which is masked: a drop-in would have to undo its root
@@ -20,7 +11,8 @@ import {
  * are closed to others. It runs unprivileged because the unprivileged updater writes its
  * configuration.
  */
-export function haproxyUnit(programs: readonly string[]): string {
+export function haproxyUnit(paths: ServicePaths, programs: readonly string[]): string {
+  const { configFile, haproxyProgram, masterSocket } = paths;
   return serviceText(
     {
       Unit: {
@@ -34,11 +26,11 @@ export function haproxyUnit(programs: readonly string[]): string {
         Type: "notify",
         User: "haproxy",
         Group: UPDATER_USER,
-        EnvironmentFile: `-${ADDRESS_FILE}`,
-        ExecStartPre: `${HAPROXY_PROGRAM} prepare`,
-        ExecStart: `${HAPROXY} -Ws -S ${MASTER_SOCKET},mode,660 -f ${CONFIG_LINK}`,
-        ExecReload: [`${HAPROXY} -c -q -f ${CONFIG_LINK}`, "/bin/kill -USR2 $MAINPID"],
-        ExecStopPost: `${HAPROXY_PROGRAM} stopped`,
+        EnvironmentFile: `-${paths.addressFile}`,
+        ExecStartPre: `${haproxyProgram} prepare`,
+        ExecStart: `${HAPROXY} -Ws -S ${masterSocket},mode,660 -f ${configFile}`,
+        ExecReload: [`${HAPROXY} -c -q -f ${configFile}`, "/bin/kill -USR2 $MAINPID"],
+        ExecStopPost: `${haproxyProgram} stopped`,
         KillMode: "mixed",
         KillSignal: "SIGUSR1",
         SuccessExitStatus: 143,
@@ -50,7 +42,7 @@ export function haproxyUnit(programs: readonly string[]): string {
         TimeoutStopSec: "2s",
         CPUWeight: 1000,
         OOMScoreAdjust: -900,
-        ...UNPRIVILEGED,
+        ...unprivileged(paths),
       },
       Install: AT_BOOT,
     },
@@ -59,20 +51,23 @@ export function haproxyUnit(programs: readonly string[]): string {
 }
 
 /** Settings of our services without root. */
-export const UNPRIVILEGED: UnitSection = {
-  ReadWritePaths: `${HOST_RUN_DIR} ${HOST_UPDATER_DIR}`,
-  AmbientCapabilities: "",
-  RemoveIPC: "yes",
-  // the group reads the files too
-  UMask: "0027",
-  ...hardening(),
-};
+export function unprivileged({ runDir, updaterDir }: ServiceInstance): UnitSection {
+  return {
+    ReadWritePaths: `${runDir} ${updaterDir}`,
+    AmbientCapabilities: "",
+    RemoveIPC: "yes",
+    // the group reads the files too
+    UMask: "0027",
+    ...hardening(),
+  };
+}
 
 /** Waits for the updater's request. */
-export function reloadPathUnit(): string {
+export function reloadPathUnit(paths: ServicePaths): string {
+  const { haproxyUnit, reloadRequest, reloadUnit } = paths;
   return unitText({
-    Unit: { Description: `Request for a reload of ${HAPROXY_UNIT}`, StartLimitIntervalSec: 0 },
-    Path: { PathChanged: RELOAD_REQUEST, Unit: RELOAD_UNIT },
+    Unit: { Description: `Request for a reload of ${haproxyUnit}`, StartLimitIntervalSec: 0 },
+    Path: { PathChanged: reloadRequest, Unit: reloadUnit },
     Install: AT_BOOT,
   });
 }
@@ -81,12 +76,12 @@ export function reloadPathUnit(): string {
  * Root, because the updater may not reload HAProxy; without capabilities, because PID 1 trusts
  * root's UID. It does nothing else.
  */
-export function reloadUnit(): string {
+export function reloadUnit({ haproxyUnit }: ServicePaths): string {
   return unitText({
-    Unit: { Description: `Reload of ${HAPROXY_UNIT}`, StartLimitIntervalSec: 0 },
+    Unit: { Description: `Reload of ${haproxyUnit}`, StartLimitIntervalSec: 0 },
     Service: {
       Type: "oneshot",
-      ExecStart: `/usr/bin/systemctl reload ${HAPROXY_UNIT}`,
+      ExecStart: `/usr/bin/systemctl reload ${haproxyUnit}`,
       PrivateNetwork: "yes",
       MemoryDenyWriteExecute: "yes",
       UMask: "0077",
@@ -99,16 +94,17 @@ export function reloadUnit(): string {
  * Root, because only root may kill HAProxy's unit; without capabilities, because PID 1 trusts
  * root's UID.
  */
-export function watchUnit(program: string): string {
+export function watchUnit(paths: ServicePaths, program: string): string {
+  const { haproxyUnit, watchProgram } = paths;
   return serviceText(
     {
       Unit: {
-        Description: `Watchdog of ${HAPROXY_UNIT}`,
-        After: HAPROXY_UNIT,
+        Description: `Watchdog of ${haproxyUnit}`,
+        After: haproxyUnit,
         StartLimitIntervalSec: 0,
       },
       Service: {
-        ExecStart: WATCH_PROGRAM,
+        ExecStart: watchProgram,
         Restart: "always",
         RestartSec: "1s",
         CPUWeight: 1000,

@@ -12,7 +12,7 @@ const SECRET = "kubernetes:core/v1:Secret";
 function outputs(type: string, name: string): Record<string, unknown> {
   if (type === SECRET) return { data: { token: Buffer.from(TOKEN).toString("base64") } };
   if (type !== COMMAND) return {};
-  if (name.includes("-join-credentials-from-")) return { stdout: "absent" };
+  if (name.includes("-join-credentials-from/")) return { stdout: "absent" };
   if (name.endsWith("-kubeconfig")) return { stdout: KUBECONFIG };
   if (name.endsWith("-ca")) return { stdout: CA };
   return {};

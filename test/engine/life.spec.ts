@@ -22,7 +22,7 @@ describe("on the real engine, a cluster that kubeadm makes", function () {
     for (const name of [
       "m1-preflight",
       "m3-forward",
-      "m2-join-credentials-from-m1",
+      "m2-join-credentials-from/m1",
       "m3-bootstrap",
     ]) {
       assert.ok(names.includes(name), name);
@@ -106,10 +106,11 @@ describe("on the real engine, a cluster that kubeadm makes", function () {
       changesOf(steps).filter((line) => line.startsWith("create ")),
       [
         "create backends-key-m4",
-        "create m1-join-credentials-from-m4",
+        "create m1-join-credentials-from/m4",
         "create m4-bootstrap",
+        "create m4-clean-up",
         "create m4-forward",
-        "create m4-join-credentials-from-m1",
+        "create m4-join-credentials-from/m1",
         "create m4-preflight",
       ],
     );

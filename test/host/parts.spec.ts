@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { fingerprintSpec } from "../../haproxy/config";
 import { openFiles } from "../../haproxy/spec";
 import { forwardPart } from "../../host/forward/forward-part";
 import { filesOf, type HostPart, type HostUnit } from "../../host/part";
 import { partScript } from "../../host/part-script";
 import { haproxyPart } from "../../host/service/haproxy-part";
-import { hostUpdaterSettings } from "../../host/service/host-updater-settings";
 import { tokenPart } from "../../host/service/token-part";
 import { updaterPart } from "../../host/service/updater-part";
 import { tokenFingerprint } from "../../updater/sources/token";
@@ -19,25 +17,11 @@ import {
 } from "../unit/host/example-parts";
 import { HAPROXY_DEFAULTS } from "../support/haproxy-defaults";
 import { PartRoot } from "./support/part-root";
+import { standInUpdater } from "./support/stand-in-updater";
 
 const ownAddress = { from: "subnet", subnet: "10.99.0.0/24" } as const;
 
-/** An updater that answers on both sockets and does nothing else. */
-const UPDATER = `const { rmSync, writeFileSync } = require("node:fs");
-if (process.argv.includes("prepare")) {
-  writeFileSync("/var/lib/control-plane-lb-updater/haproxy.cfg", "# first\\n");
-  process.exit();
-}
-const answers = {
-  "updater.sock": '{"backends":[]}',
-  "admin.sock": "Description: spec-${fingerprintSpec(hostUpdaterSettings(updaterSettings()).haproxy)}\\n",
-};
-for (const [name, text] of Object.entries(answers)) {
-  const path = "/run/control-plane-lb/" + name;
-  rmSync(path, { force: true });
-  require("node:net").createServer((socket) => socket.end(text)).listen(path);
-}
-`;
+const UPDATER = standInUpdater();
 
 const updater = updaterPart(updaterSettings({ ownAddress, script: UPDATER }));
 const haproxy = haproxyPart(haproxySettings({ takeOver: true }));
@@ -93,7 +77,9 @@ describe("parts of a host, in a root of their own", function () {
         (await machine.snapshot()).filter(
           (line) =>
             after.length === 0 ||
-            !/ var\/lib\/control-plane-lb(\/backup|\/folders|-updater\/haproxy\.cfg) /.test(line),
+            !/ var\/lib\/control-plane-lb(\/backup|\/folders|-updater\/6444\/haproxy\.cfg) /.test(
+              line,
+            ),
         );
 
       it("changes and restarts nothing the second time", async () => {
@@ -300,7 +286,7 @@ systemctl enable --now haproxy.service`);
     await machine.apply(updater, haproxy);
     assert.equal(
       await machine.must("readlink /etc/haproxy/haproxy.cfg"),
-      "/var/lib/control-plane-lb-updater/haproxy.cfg\n",
+      "/var/lib/control-plane-lb-updater/6444/haproxy.cfg\n",
     );
     assert.equal(
       (await machine.must("systemctl is-active haproxy.service || :")).trim(),
@@ -352,7 +338,7 @@ systemctl enable --now haproxy.service`);
     machine.write("dpkg-status", "iU ");
     await machine.must("userdel haproxy");
     await machine.apply(haproxy);
-    assert.match(await machine.processes(), /control-plane-lb-haproxy\.service/);
+    assert.match(await machine.processes(), /control-plane-lb-haproxy-6444\.service/);
   });
 
   it("refuse a package that is too old before anything changes", async () => {
@@ -423,7 +409,7 @@ systemctl enable --now haproxy.service`);
       assert.match(stderr, /has not synced with its token .* status: \{"token":"another"\}/);
       assert.equal(
         machine.read("calls"),
-        delivery === "file" ? "" : "restart control-plane-lb-updater.service\n",
+        delivery === "file" ? "" : "restart control-plane-lb-updater-6444.service\n",
       );
     });
   }
@@ -433,7 +419,7 @@ systemctl enable --now haproxy.service`);
     beforeEach(async () => {
       await machine.apply(updater, haproxy);
       await machine.must(
-        '/usr/bin/prlimit --pid "$(cat /fake/units/control-plane-lb-haproxy.service)" --nofile=99:99',
+        '/usr/bin/prlimit --pid "$(cat /fake/units/control-plane-lb-haproxy-6444.service)" --nofile=99:99',
       );
       machine.write("calls", "");
     });
@@ -446,7 +432,7 @@ systemctl enable --now haproxy.service`);
     it("restart HAProxy where the host forbids that", async () => {
       machine.write("limits-fixed", "");
       await machine.apply(updater);
-      assert.match(machine.read("calls"), /\nrestart control-plane-lb-haproxy\.service\n$/);
+      assert.match(machine.read("calls"), /\nrestart control-plane-lb-haproxy-6444\.service\n$/);
     });
   });
 

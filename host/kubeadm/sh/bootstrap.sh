@@ -30,6 +30,7 @@ init_or_join() {
     fi
   fi
   check_serves
+  part_claim
   rm -rf "$USER_FILES"
   unmark "$KUBEADM_DONE" "$KUBEADM_STARTED"
 }

@@ -16,6 +16,8 @@ export const PROJECT_FILE = path.resolve(__dirname, "../../../Pulumi.yaml");
 export class Bench {
   /** All changes, in order: "m1 forward apply", "DELETE configmaps/haproxy-backends". */
   readonly journal: string[] = [];
+  /** Each script with its arguments: "forward apply organization/control-plane-lb/test m1". */
+  readonly holders: string[] = [];
   readonly userKey = keyPair();
   readonly hostKey = keyPair();
   /**
@@ -46,8 +48,9 @@ export class Bench {
   }
 
   private answer(run: Run): Answer {
-    const word = run.command.split(" ").pop() ?? "";
+    const word = /-- (\S+) /.exec(run.command)?.[1] ?? "";
     this.journal.push(`${run.host} ${run.script} ${word}`);
+    this.holders.push(`${run.script} ${/-- (.*)$/.exec(run.command)?.[1]}`);
     const given = this.answers.get(run.script);
     if (given !== undefined) return typeof given === "function" ? given() : given;
     if (run.script === "kubeconfig") return { stdout: this.api.kubeconfig() };

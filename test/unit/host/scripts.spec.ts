@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { DEFAULT_ADVICE } from "../../../host/advice";
+import { cleanUpScript } from "../../../host/clean-up-script";
 import { filesOf, type HostPart } from "../../../host/part";
 import { partScript } from "../../../host/part-script";
 import { preflightScript } from "../../../host/preflight/preflight-script";
@@ -8,6 +9,7 @@ import { haproxyPart } from "../../../host/service/haproxy-part";
 import { tokenPart } from "../../../host/service/token-part";
 import { updaterPart } from "../../../host/service/updater-part";
 import { assertSoundSh } from "../shell";
+import { withRemovals } from "./removal";
 import { CA, haproxySettings, PARTS, TOKEN, tokenSettings, updaterSettings } from "./example-parts";
 
 const VIRTUAL: HostPart = {
@@ -61,8 +63,10 @@ Object.assign(scripts, {
   }),
 });
 
+scripts["the clean-up"] = cleanUpScript();
+
 describe("scripts of a host", () => {
-  for (const [name, text] of Object.entries(scripts)) {
+  for (const [name, text] of Object.entries(withRemovals(scripts))) {
     it(`${name}: is sound POSIX sh`, () => assertSoundSh(text));
   }
 
@@ -100,7 +104,7 @@ describe("scripts of a host", () => {
     const [file] = filesOf(tokenPart(tokenSettings()));
     assert.deepEqual(
       [file?.path, file?.mode, file?.group],
-      ["/etc/control-plane-lb/token.env", "0600", undefined],
+      ["/etc/control-plane-lb/6444/token.env", "0600", undefined],
     );
   });
 
@@ -108,12 +112,12 @@ describe("scripts of a host", () => {
     const [file] = filesOf(tokenPart(tokenSettings({ delivery: "file" })));
     assert.deepEqual(
       [file?.path, file?.mode, file?.group],
-      ["/etc/control-plane-lb/token", "0640", "control-plane-lb"],
+      ["/etc/control-plane-lb/6444/token", "0640", "control-plane-lb"],
     );
   });
 
   it("restart the updater for a new token only if it is in the environment", () => {
-    const restart = /systemctl restart control-plane-lb-updater/;
+    const restart = /systemctl restart control-plane-lb-updater-6444/;
     assert.match(scripts["the updater's token in its environment"] ?? "", restart);
     assert.doesNotMatch(scripts["the updater's token in a file"] ?? "", restart);
   });

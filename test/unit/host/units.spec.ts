@@ -57,9 +57,9 @@ describe("units of a host", () => {
   });
 
   it("run HAProxy and the updater without root", () => {
-    assert.match(textOf("-haproxy.service"), /^User=haproxy$/m);
-    assert.match(textOf("-updater.service"), /^User=control-plane-lb$/m);
-    for (const unit of ["-haproxy.service", "-updater.service"]) {
+    assert.match(textOf("-haproxy-6444.service"), /^User=haproxy$/m);
+    assert.match(textOf("-updater-6444.service"), /^User=control-plane-lb$/m);
+    for (const unit of ["-haproxy-6444.service", "-updater-6444.service"]) {
       assert.match(textOf(unit), /^CapabilityBoundingSet=$/m);
       assert.doesNotMatch(textOf(unit), /^Exec\w+=[-]?[+!]/m);
     }
@@ -71,7 +71,7 @@ describe("units of a host", () => {
     ["start before the kubelet", "Before=kubelet.service"],
   ] as const) {
     it(`let HAProxy ${what}`, () => {
-      assert.ok(textOf("-haproxy.service").split("\n").includes(line));
+      assert.ok(textOf("-haproxy-6444.service").split("\n").includes(line));
     });
   }
 

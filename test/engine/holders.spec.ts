@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "mocha";
+import { Host } from "../../components/ssh/host";
+import { remoteScript } from "../../components/ssh/remote-script";
+import { hostScript } from "../../host/shell";
+import { Engine } from "../../pulumi-test-utils/src/index";
+import { Bench, PROJECT_FILE } from "./support/bench";
+import { CA, changesOf, inOrder } from "./support/journal";
+
+const STACK = "organization/control-plane-lb/test";
+
+describe("on the real engine, a load-balancer host", function () {
+  this.timeout(300_000);
+  this.bail(true);
+  let bench: Bench;
+  let engine: Engine;
+
+  const config = (name: string) => ({
+    ...bench.existing([bench.node("m1", 11)], CA),
+    topology: { value: "external" },
+    loadBalancers: { value: { [name]: bench.node("lb1", 21)[1] } },
+  });
+  const takeHolders = () => bench.holders.splice(0);
+
+  before(async () => {
+    bench = await Bench.start("m1", "lb1");
+    engine = await bench.engine(config("lb1"));
+  });
+  after(() => bench?.stop());
+
+  it("that a failed first up has changed is cleaned up by destroy", async () => {
+    bench.answers.set("haproxy-service-6444", { stderr: "it does not start\n", code: 1 });
+    await assert.rejects(engine.up());
+    bench.answers.delete("haproxy-service-6444");
+    bench.takeJournal();
+    await engine.destroy();
+    const journal = bench.takeJournal();
+    // the failed part is in no state
+    assert.ok(!journal.includes("lb1 haproxy-service-6444 remove"));
+    inOrder(journal, "lb1 updater-service-6444 remove", "lb1 clean-up remove");
+  });
+
+  it("is told for which stack and node its scripts run", async () => {
+    takeHolders();
+    await engine.up();
+    for (const line of takeHolders()) assert.match(line, / apply organization\S+test lb1$/);
+  });
+
+  it("that is renamed gets its parts again before the former name gives them up", async () => {
+    engine.setConfig(config("lba"));
+    await engine.up();
+    inOrder(
+      takeHolders(),
+      `haproxy-service-6444 apply ${STACK} lba`,
+      `updater-token-6444 apply ${STACK} lba`,
+      `haproxy-service-6444 remove ${STACK} lb1`,
+      `clean-up remove ${STACK} lb1`,
+    );
+  });
+});
+
+describe("on the real engine, join credentials", function () {
+  this.timeout(300_000);
+  let bench: Bench;
+  after(() => bench?.stop());
+
+  it("keep their resource although its name has changed", async () => {
+    bench = await Bench.start("m1");
+    const [, { sshPort }] = bench.node("m1", 11) as [string, { sshPort: number }];
+    const target = {
+      host: "127.0.0.1",
+      port: sshPort,
+      user: "ops",
+      hostKey: bench.hostKey.public.split(" ").slice(0, 2).join(" "),
+      privateKey: bench.userKey.private,
+    };
+    const script = hostScript("join-credentials", { apply: ":" });
+    const host = (name: string) =>
+      new Host(name, { address: "10.0.0.11", target, generation: 1, lost: false });
+    const programs = [
+      () => {
+        const parent = host("m2");
+        const name = "m2-join-credentials-from-m1";
+        remoteScript(name, { target, node: "m1", script }, { parent });
+      },
+      () => {
+        const aliases = ["m2-join-credentials-from-m1"];
+        const options = { owner: host("m2"), aliases };
+        host("m1").run("join-credentials-from/m1", { script }, options);
+      },
+    ];
+    let run = 0;
+    const engine = await Engine.create({
+      program: () => Promise.resolve(programs[run]?.()).then(() => ({})),
+      projectFile: PROJECT_FILE,
+      stack: "test",
+      config: {},
+    });
+    try {
+      await engine.up();
+      run = 1;
+      assert.deepEqual(changesOf((await engine.up()).steps), []);
+    } finally {
+      await engine.dispose();
+    }
+  });
+});
