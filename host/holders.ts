@@ -49,23 +49,25 @@ part_refuse_others() {
   [ -z "$part_other" ] ||
     fail "${name} of this host belongs to $part_other; nothing was changed. Destroy that stack first. If it is gone, or was renamed: rm $part_folder/holders"
 }
-part_write() { # stdin replaces file $1 of the part, unless it is equal
-  cat >"$part_folder/.new"
-  if cmp -s "$part_folder/.new" "$part_folder/$1"; then
-    rm -f "$part_folder/.new"
-  else
-    chmod "$2" "$part_folder/.new"
-    sync "$part_folder/.new"
-    mv "$part_folder/.new" "$part_folder/$1"
-  fi
+part_ports() { printf '${ports.map((port) => `${port}\\n`).join("")}'; }
+part_holders() { # those that are recorded, and this one
+  cat "$part_folder/holders" 2>/dev/null || :
+  echo "$holder_stack $holder_node"
+}
+part_write() { # file, mode, command that prints it
+  part_file=$part_folder/$1 part_mode=$2
+  shift 2
+  if "$@" | cmp -s - "$part_file"; then return 0; fi
+  "$@" >"$part_file.new"
+  chmod "$part_mode" "$part_file.new"
+  sync "$part_file.new"
+  mv "$part_file.new" "$part_file"
 }
 part_claim() {
   mkdir -p "$part_folder"
-  part_removal | part_write remove 0700
-  printf '${ports.map((port) => `${port}\\n`).join("")}' | part_write ports 0644
-  if ! grep -qxsF -- "$holder_stack $holder_node" "$part_folder/holders"; then
-    { cat "$part_folder/holders" 2>/dev/null || :; echo "$holder_stack $holder_node"; } | part_write holders 0644
-  fi
+  part_write remove 0700 part_removal
+  part_write ports 0644 part_ports
+  grep -qxsF -- "$holder_stack $holder_node" "$part_folder/holders" || part_write holders 0644 part_holders
 }`;
 }
 
@@ -84,8 +86,8 @@ part_leaves() {
     say "${name} stays: it belongs to $(part_holders), not to $holder_stack $holder_node"
     return 1
   fi
-  grep -vxF -- "$holder_stack $holder_node" "$part_folder/holders" >"$part_folder/.new" || return 0
-  mv "$part_folder/.new" "$part_folder/holders"
+  grep -vxF -- "$holder_stack $holder_node" "$part_folder/holders" >"$part_folder/holders.new" || return 0
+  mv "$part_folder/holders.new" "$part_folder/holders"
   say "${name} stays: $(part_holders) has it too. If that is gone: sh $part_folder/remove"
   return 1
 }

@@ -1,5 +1,6 @@
 import { hostPort } from "../../haproxy/address";
 import {
+  API_SERVERS_SLICE,
   BACKENDS_CONFIG_MAP,
   CONTROL_PLANE_NODES_ANNOTATION,
   HAPROXY_UID,
@@ -114,6 +115,9 @@ function removeHeader(options: BootstrapOptions): string {
     NAMESPACE,
     BACKENDS: BACKENDS_CONFIG_MAP,
     CONTROL_PLANE_NODES_ANNOTATION,
+    OWN_ADDRESS: options.node.address,
+    SLICE_NAMESPACE: API_SERVERS_SLICE.namespace,
+    SLICE: API_SERVERS_SLICE.name,
     RESET_ON_REMOVE: options.resetOnRemove,
     DRAIN_SECONDS: drainSeconds + DRAIN_DELAY_SECONDS,
     DRAIN_DEADLINE: DRAIN_DEADLINE_SECONDS,
@@ -136,9 +140,9 @@ function removeHeader(options: BootstrapOptions): string {
  * `remove` decides by the list of control-plane nodes at the ConfigMap `haproxy-backends`.
  * - The ConfigMap is gone, or lists this node: everything is being destroyed. The host stays as it
  *   is, or is reset if `resetOnRemove`.
- * - It lists other nodes only: this one leaves. It is drained, its etcd member removed, its Node
- *   deleted, the host reset. Refused where etcd would lose its quorum.
- * - A host without a cluster is left alone.
+ * - It lists other nodes only: this one leaves. It is drained, its API server stopped, its etcd
+ *   member removed, its Node deleted, the host reset. Refused where etcd would lose its quorum.
+ * - A host without a cluster is left alone. A control-plane node without admin.conf is an error.
  *
  * The host needs kubeadm, kubelet, kubectl, curl and systemd; an init node that joins again while
  * it is the endpoint also needs socat and setpriv.

@@ -16,6 +16,7 @@ import {
   updaterSettings,
 } from "../unit/host/example-parts";
 import { HAPROXY_DEFAULTS } from "../support/haproxy-defaults";
+import { HOLDER } from "./support/machine-root";
 import { PartRoot } from "./support/part-root";
 import { standInUpdater } from "./support/stand-in-updater";
 
@@ -369,7 +370,7 @@ systemctl enable --now haproxy.service`);
         "wait_for 1 endpoint_serves",
       );
       const release = await machine.hold();
-      const { done } = machine.begin(script, "apply");
+      const { done } = machine.begin(script, "apply", ...HOLDER);
       await machine.held();
       machine.remove("serves");
       release();
@@ -439,9 +440,9 @@ systemctl enable --now haproxy.service`);
   it("make a second run on the host wait for the first, and name it", async () => {
     const release = await machine.hold();
     const part = forwardPart(forwardSettings({ ownAddress, kind: "socat" }));
-    const first = machine.begin(partScript(part), "apply");
+    const first = machine.begin(partScript(part), "apply", ...HOLDER);
     await machine.held();
-    const second = machine.begin(partScript(example), "apply");
+    const second = machine.begin(partScript(example), "apply", ...HOLDER);
     const said = await new Promise<string>((resolve) => {
       second.child.stderr?.once("data", (chunk: Buffer) => resolve(chunk.toString()));
     });
