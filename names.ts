@@ -21,6 +21,12 @@ export const UPDATER_CONFIG_MAP = `${PRODUCT}-updater`;
  */
 export const CONTROL_PLANE_NODES_ANNOTATION = `${PRODUCT}/control-plane-nodes`;
 
+/**
+ * Annotation of the backends ConfigMap: the stack whose load balancer the cluster has, as
+ * ORGANIZATION/PROJECT/STACK. A second stack cannot write its own value: see `Backends`.
+ */
+export const STACK_ANNOTATION = `${PRODUCT}/stack`;
+
 /** The EndpointSlice that lists the API servers; its Service has the same name. */
 export const API_SERVERS_SLICE = { namespace: "default", name: "kubernetes" } as const;
 

@@ -109,8 +109,11 @@ function loadBalance(
   }));
   const mounted = settings.daemonset.variant === "mounted";
   const { discovery } = settings;
-  const access = mounted ? [] : new Access("access", { discovery }, inCluster).rights;
   const backends = new Backends("backends", { controlPlaneNodes: nodes }, inCluster);
+  const { configMap } = backends;
+  const access = mounted
+    ? []
+    : new Access("access", { discovery, dependsOn: [configMap] }, inCluster).rights;
   const keys = mounted
     ? [
         haproxyConfigKey(
@@ -124,6 +127,7 @@ function loadBalance(
     "haproxy",
     {
       settings: pods,
+      backends: configMap,
       haproxyImage: haproxy.image,
       haproxyResources: haproxy.resources,
       ...(mounted ? {} : { updater: { ...updater, script: bundleUpdater() } }),

@@ -7,7 +7,9 @@ import {
   CONTROL_PLANE_NODES_ANNOTATION,
   NAMESPACE,
   POD_LABELS,
+  STACK_ANNOTATION,
 } from "../../names";
+import { stackName } from "../stack-name";
 import { componentType } from "../types";
 
 /** A control-plane node whose API server is a backend. */
@@ -23,6 +25,9 @@ export interface BackendsArgs {
   readonly controlPlaneNodes: readonly { readonly name: string }[];
 }
 
+/** The API server accepts no longer name of a field manager. */
+const MAX_MANAGER = 128;
+
 const WHERE = { name: BACKENDS_CONFIG_MAP, namespace: NAMESPACE };
 
 /** Server-side apply of a patch takes a field over from any other manager. */
@@ -34,6 +39,10 @@ const FORCE = { "pulumi.com/patchForce": "true" };
  * Each key, and the list of control-plane nodes, is a patch with its own field manager; the
  * ConfigMap itself owns no data and never changes. So keys of other managers stay, and a
  * control-plane node's key goes with the control-plane node.
+ *
+ * It names its stack in an annotation, and its field manager is called like the stack. So the apply
+ * of a second stack is a conflict, which names the first. Every other object of the program comes
+ * after this one.
  */
 export class Backends extends pulumi.ComponentResource {
   /** The ConfigMap without its keys. */
@@ -52,7 +61,7 @@ export class Backends extends pulumi.ComponentResource {
     super(componentType("Backends"), name, {}, options);
     this.configMap = new kubernetes.core.v1.ConfigMap(
       `${name}-config-map`,
-      { metadata: { ...WHERE, labels: POD_LABELS } },
+      { metadata: { ...WHERE, labels: POD_LABELS, annotations: claimOf(stackName()) } },
       { parent: this, ignoreChanges: ["data"] },
     );
     const annotation = controlPlaneNodesAnnotation(controlPlaneNodes);
@@ -68,6 +77,13 @@ export class Backends extends pulumi.ComponentResource {
     );
     this.registerOutputs({});
   }
+}
+
+function claimOf(stack: string): Record<string, string> {
+  return {
+    [STACK_ANNOTATION]: stack,
+    "pulumi.com/patchFieldManager": stack.slice(-MAX_MANAGER),
+  };
 }
 
 /** The key of one control-plane node: `m1: "10.77.0.11:6443"`. */

@@ -15,6 +15,8 @@ export interface HaproxyDaemonSetArgs extends PodArgs {
    * container reads changes.
    */
   readonly updater?: UpdaterArgs & { readonly script: string };
+  /** The ConfigMap of the backends: it comes before every other object. */
+  readonly backends: pulumi.Resource;
   /** Resources before the first pod: its rights, and the first backends. */
   readonly dependsOn: readonly pulumi.Resource[];
 }
@@ -70,7 +72,7 @@ export class HaproxyDaemonSet extends pulumi.ComponentResource {
  */
 function updaterConfig(
   name: string,
-  { settings }: PodArgs,
+  { settings, backends }: HaproxyDaemonSetArgs,
   { script, checkConfig }: NonNullable<HaproxyDaemonSetArgs["updater"]>,
   parent: pulumi.Resource,
 ): { readonly resource: pulumi.Resource; readonly annotations: Record<string, string> } {
@@ -81,7 +83,7 @@ function updaterConfig(
   const resource = new kubernetes.core.v1.ConfigMap(
     `${name}-updater`,
     { metadata: { name: UPDATER_CONFIG_MAP, namespace: NAMESPACE, labels: POD_LABELS }, data },
-    { parent },
+    { parent, dependsOn: [backends] },
   );
   return { resource, annotations: { [`${PRODUCT}/updater-checksum`]: checksum(data) } };
 }

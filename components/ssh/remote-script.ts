@@ -1,6 +1,7 @@
 import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { quoteWords } from "../../host/shell";
+import { stackName } from "../stack-name";
 import { connectionTo } from "./connection";
 import type { SshTarget } from "./ssh-target";
 
@@ -66,9 +67,4 @@ export function remoteScript(
       ...(lost ? { ignoreChanges: INPUTS, retainOnDelete: true } : {}),
     }),
   );
-}
-
-/** `ORGANIZATION/PROJECT/STACK`, as hosts and clusters record it. */
-export function stackName(): string {
-  return [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()].join("/");
 }

@@ -188,7 +188,11 @@ describe("on the real engine, HAProxy outside a cluster that exists", function (
       "lb1 updater-service-6444 apply",
       "lb1 haproxy-service-6444 apply",
     );
-    for (const object of EXTERNAL_OBJECTS) {
+    // whose cluster it is comes before any change of a host
+    inOrder(journal, "PATCH configmaps/haproxy-backends", "lb1 updater-service-6444 apply");
+    for (const object of EXTERNAL_OBJECTS.filter(
+      (each) => each !== "configmaps/haproxy-backends",
+    )) {
       inOrder(
         journal,
         "lb1 haproxy-service-6444 apply",

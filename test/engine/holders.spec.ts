@@ -3,9 +3,9 @@ import { after, before, describe, it } from "mocha";
 import { Host } from "../../components/ssh/host";
 import { remoteScript } from "../../components/ssh/remote-script";
 import { hostScript } from "../../host/shell";
-import { Engine } from "../../pulumi-test-utils/src/index";
+import { Engine, EngineError } from "../../pulumi-test-utils/src/index";
 import { Bench, PROJECT_FILE } from "./support/bench";
-import { CA, changesOf, inOrder } from "./support/journal";
+import { CA, changesOf, EXTERNAL_OBJECTS, inOrder } from "./support/journal";
 
 const STACK = "organization/control-plane-lb/test";
 
@@ -59,6 +59,66 @@ describe("on the real engine, a load-balancer host", function () {
   });
 });
 
+describe("on the real engine, a second stack on the same cluster", function () {
+  this.timeout(300_000);
+  this.bail(true);
+  let bench: Bench;
+  let first: Engine;
+  let second: Engine;
+
+  before(async () => {
+    bench = await Bench.start("m1", "lb1");
+    const nodes = [bench.node("m1", 11)];
+    first = await bench.engine(bench.existing(nodes), "first");
+    const external = {
+      ...bench.existing(nodes, CA),
+      topology: { value: "external" },
+      loadBalancers: { value: Object.fromEntries([bench.node("lb1", 21)]) },
+    };
+    second = await bench.engine(external, "second");
+    await first.up();
+    bench.takeJournal();
+  });
+  after(() => bench?.stop());
+
+  it("is refused with the name of the first, and changes nothing", async () => {
+    const objects = bench.api.names();
+    await assert.rejects(second.up(), (error) => {
+      assert.ok(error instanceof EngineError);
+      assert.match(
+        error.diagnostics.join("\n"),
+        /conflict with "organization\/control-plane-lb\/first": \.metadata\.annotations\.control-plane-lb\/stack/,
+      );
+      return true;
+    });
+    assert.deepEqual(bench.takeJournal(), ["lb1 lb1 apply"]);
+    assert.deepEqual(bench.api.names(), objects);
+  });
+
+  it("takes nothing away when it is destroyed", async () => {
+    await second.destroy();
+    assert.deepEqual(
+      bench.takeJournal().filter((line) => !line.startsWith("lb1 ")),
+      [],
+    );
+    assert.deepEqual(Object.keys((await first.up()).summary), ["same"]);
+  });
+
+  it("takes the cluster over once the first has been made to give it up", async () => {
+    for (const key of ["control-plane-lb/stack", "pulumi.com/patchFieldManager"]) {
+      bench.api.removeAnnotation("haproxy-backends", key);
+    }
+    await second.up();
+    await first.destroy();
+    await second.up({ refresh: true });
+    assert.deepEqual(bench.api.names(), EXTERNAL_OBJECTS);
+    assert.equal(
+      bench.api.annotations("haproxy-backends")["control-plane-lb/stack"],
+      "organization/control-plane-lb/second",
+    );
+  });
+});
+
 describe("on the real engine, join credentials", function () {
   this.timeout(300_000);
   let bench: Bench;
@@ -94,7 +154,7 @@ describe("on the real engine, join credentials", function () {
       program: () => Promise.resolve(programs[run]?.()).then(() => ({})),
       projectFile: PROJECT_FILE,
       stack: "test",
-      config: {},
+      config: bench.config([bench.node("m1", 11)]),
     });
     try {
       await engine.up();

@@ -89,11 +89,11 @@ export class Bench {
     return this.config(nodes, { bootstrap: "none", kubeconfig });
   }
 
-  async engine(config: Record<string, ConfigValue>): Promise<Engine> {
+  async engine(config: Record<string, ConfigValue>, stack = "test"): Promise<Engine> {
     const engine = await Engine.create({
       program,
       projectFile: PROJECT_FILE,
-      stack: "test",
+      stack,
       config,
     });
     this.engines.push(engine);

@@ -20,8 +20,8 @@ interface Stored {
 /**
  * A Kubernetes API in memory: objects are what their field managers have applied, key by key.
  *
- * Enough to see what the program writes and deletes; it knows no conflicts, no defaults, no rights,
- * and every DaemonSet is ready.
+ * Enough to see what the program writes and deletes; it knows conflicts of annotations only, no
+ * defaults, no rights, and every DaemonSet is ready.
  */
 export class FakeApi {
   private readonly objects = new Map<string, Stored>();
@@ -91,6 +91,12 @@ export class FakeApi {
     this.objects.get(path("configmaps", name))?.applied.set("kubectl-patch", { data });
   }
 
+  /** As `kubectl annotate NAME KEY-` does. */
+  removeAnnotation(name: string, key: string): void {
+    const applied = this.objects.get(path("configmaps", name))?.applied ?? new Map<string, Json>();
+    for (const object of applied.values()) delete annotationsOf(object)[key];
+  }
+
   /** Names of all objects, as "configmaps/haproxy-backends". */
   names(): string[] {
     return [...this.objects.keys()].map((key) => key.split("/").slice(-2).join("/")).sort();
@@ -118,6 +124,11 @@ export class FakeApi {
       const next: Stored = stored
         ? { ...stored, generation: stored.generation + 1, applied: new Map(stored.applied) }
         : { uid: `uid-${this.objects.size}-${short}`, generation: 1, applied: new Map() };
+      const conflict =
+        url.searchParams.get("force") === "true" ? undefined : conflictOf(next, manager, body);
+      if (conflict !== undefined) {
+        return [409, { kind: "Status", reason: "Conflict", message: conflict }];
+      }
       next.applied.delete(manager);
       next.applied.set(manager, body);
       if (!url.searchParams.has("dryRun")) {
@@ -139,6 +150,24 @@ export class FakeApi {
 
 function path(plural: string, name: string): string {
   return `/api/v1/namespaces/kube-system/${plural}/${name}`;
+}
+
+/** As the API server says it: another manager has given an annotation another value. */
+function conflictOf(stored: Stored, manager: string, body: Json): string | undefined {
+  for (const [other, applied] of stored.applied) {
+    if (other === manager) continue;
+    const theirs = annotationsOf(applied);
+    for (const [key, value] of Object.entries(annotationsOf(body))) {
+      if (theirs[key] === undefined || theirs[key] === value) continue;
+      const where = `conflict with ${JSON.stringify(other)}: .metadata.annotations.${key}`;
+      return `Apply failed with 1 conflict: ${where}`;
+    }
+  }
+  return undefined;
+}
+
+function annotationsOf(object: Json): Json {
+  return (((object["metadata"] ?? {}) as Json)["annotations"] ?? {}) as Json;
 }
 
 function merged({ uid, generation, applied }: Stored): Json {

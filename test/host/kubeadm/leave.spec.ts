@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import type { BootstrapOptions } from "../../../host/kubeadm/bootstrap-script";
 import { PrivateRoot } from "../support/private-root";
-import { bootstrap, INIT, member, OTHER, OWN, STARTED, THIRD } from "./control-plane-node";
+import {
+  bootstrap,
+  INIT,
+  member,
+  OTHER,
+  OWN,
+  STARTED,
+  THIRD,
+  untilTrue,
+} from "./control-plane-node";
 
 const RESET =
   "kubeadm reset --force --kubeconfig /run/control-plane-lb-kubeadm/none --cert-dir /etc/kubernetes/pki";
