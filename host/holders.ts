@@ -80,7 +80,7 @@ part_claim() {
 export function releaseFunctions(name: string): string {
   return `part_folder=${PARTS_DIR}/${name}
 part_leaves() {
-  # by hand: whoever holds it
+  # by hand: any holder's
   [ -n "$holder_node" ] && [ -e "$part_folder/holders" ] || return 0
   if ! grep -qxF -- "$holder_stack $holder_node" "$part_folder/holders"; then
     say "${name} stays: it belongs to $(part_holders), not to $holder_stack $holder_node"

@@ -95,15 +95,14 @@ export function hostScript(
 /** The script that takes a part away; operators start it without arguments. */
 function removalScript(name: string, remove: string, options: HostScriptOptions): string {
   const { part, lock = true } = options;
-  return frame(name, "remove STACK NODE, or nothing: whoever holds it", options, [
+  return frame(name, "remove STACK NODE, or nothing for any holder", options, [
     lock ? LOCK : "take_lock() { :; }",
     releaseFunctions(part?.name ?? name),
     functionOf("do_remove", remove),
     `main() {
   begin "$@"
   take_lock remove
-  if part_leaves; then part_gone=yes; else part_gone=no; fi
-  [ "$part_gone" = yes ] || return 0
+  part_leaves || return 0
   do_remove
   part_forget
 }`,

@@ -8,10 +8,11 @@ const HOST_MS = 40_000;
 
 /** Reads the status of every load-balancer host that is not marked as lost, in parallel. */
 export function askHosts(settings: Settings): Promise<HostStatus[]> {
-  const { ports, topology, loadBalancers } = settings;
+  const { ports, topology, nodes, loadBalancers } = settings;
   const expected = {
     forward: topology === "daemonset",
     apiServer: topology === "daemonset" || loadBalancers.length === 0,
+    nodes: nodes.filter(({ lost }) => !lost).map(({ address }) => address),
     checksByToken: settings.haproxy.checks.authentication === "token",
   };
   const updater = topology === "external" || settings.daemonset.variant === "sidecar";

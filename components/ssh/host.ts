@@ -65,7 +65,7 @@ export class Host extends pulumi.ComponentResource {
       { ...args, target: this.target, node: this.name, lost: this.lost },
       {
         parent: owner,
-        dependsOn: [...dependsOn, ...(args.removes === true ? [this.leftovers()] : [])],
+        dependsOn: [...dependsOn, ...(args.removes === true ? [this.leftovers(dependsOn)] : [])],
         aliases: aliases.map((name) => ({ name })),
       },
     );
@@ -75,7 +75,7 @@ export class Host extends pulumi.ComponentResource {
    * What comes before every part of this machine, and is deleted after them: it removes those that
    * an `up` has begun and not finished. They are in no state.
    */
-  private leftovers(): remote.Command {
+  private leftovers(dependsOn: readonly pulumi.Resource[]): remote.Command {
     this.cleanUp ??= remoteScript(
       `${this.name}-clean-up`,
       {
@@ -86,7 +86,8 @@ export class Host extends pulumi.ComponentResource {
         node: this.name,
         lost: this.lost,
       },
-      { parent: this },
+      // with the first part: a host that is only checked is never contacted again
+      { parent: this, dependsOn: [...dependsOn] },
     );
     return this.cleanUp;
   }

@@ -40,7 +40,7 @@ describe("on the real engine, a load-balancer host", function () {
     inOrder(journal, "lb1 updater-service-6444 remove", "lb1 clean-up remove");
   });
 
-  it("is told for which stack and node its scripts run", async () => {
+  it("gets its scripts with the stack and the node that they run for", async () => {
     takeHolders();
     await engine.up();
     for (const line of takeHolders()) assert.match(line, / apply organization\S+test lb1$/);
@@ -105,9 +105,7 @@ describe("on the real engine, a second stack on the same cluster", function () {
   });
 
   it("takes the cluster over once the first has been made to give it up", async () => {
-    for (const key of ["control-plane-lb/stack", "pulumi.com/patchFieldManager"]) {
-      bench.api.removeAnnotation("haproxy-backends", key);
-    }
+    bench.api.handOver();
     await second.up();
     await first.destroy();
     await second.up({ refresh: true });

@@ -138,7 +138,7 @@ describe("on the real engine, a cluster that kubeadm makes", function () {
     assert.equal(controlPlaneNodes, '["m1","m2","m4"]');
     assert.deepEqual(
       journal.filter((line) => line.endsWith(" remove")),
-      ["m3 m3-bootstrap remove", "m3 forward remove"],
+      ["m3 m3-bootstrap remove", "m3 forward remove", "m3 clean-up remove"],
     );
   });
 
@@ -225,7 +225,7 @@ describe("on the real engine, a cluster that exists", function () {
         .takeJournal()
         .filter((line) => /^m\d /.test(line))
         .sort(),
-      ["m1 forward remove", "m2 forward remove"],
+      ["m1 clean-up remove", "m1 forward remove", "m2 clean-up remove", "m2 forward remove"],
     );
   });
 });

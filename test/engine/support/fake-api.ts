@@ -91,10 +91,14 @@ export class FakeApi {
     this.objects.get(path("configmaps", name))?.applied.set("kubectl-patch", { data });
   }
 
-  /** As `kubectl annotate NAME KEY-` does. */
-  removeAnnotation(name: string, key: string): void {
-    const applied = this.objects.get(path("configmaps", name))?.applied ?? new Map<string, Json>();
-    for (const object of applied.values()) delete annotationsOf(object)[key];
+  /** Removes what says whose cluster it is, as the documented `kubectl annotate` does. */
+  handOver(): void {
+    const stored = this.objects.get(path("configmaps", "haproxy-backends"));
+    for (const object of stored?.applied.values() ?? []) {
+      for (const key of ["control-plane-lb/stack", "pulumi.com/patchFieldManager"]) {
+        delete annotationsOf(object)[key];
+      }
+    }
   }
 
   /** Names of all objects, as "configmaps/haproxy-backends". */

@@ -94,6 +94,13 @@ describe("scripts of a host", () => {
     for (const [name, text] of Object.entries(scripts)) assert.ok(!text.includes(TOKEN), name);
   });
 
+  it("leave no token in the removal that stays on the host", () => {
+    const token = Buffer.from(TOKEN).toString("base64").slice(0, 40);
+    for (const [name, text] of Object.entries(withRemovals(scripts))) {
+      if (name.endsWith("its removal")) assert.ok(!text.replaceAll("\n", "").includes(token), name);
+    }
+  });
+
   it("refuse a text that is not a token, without showing it", () => {
     assert.throws(() => tokenPart(tokenSettings({ token: "a b" })), {
       message: "the token of the updater's ServiceAccount is empty or not a token",
