@@ -30,6 +30,12 @@ export const CONTROL_PLANE_NODES_ANNOTATION = `${PRODUCT}/control-plane-nodes`;
  */
 export const IN_USE_ANNOTATION = `${PRODUCT}/in-use`;
 
+/**
+ * Annotation of the backends ConfigMap: the stack whose load balancer the cluster has, as
+ * ORGANIZATION/PROJECT/STACK. A second stack cannot write its own value: see `Backends`.
+ */
+export const STACK_ANNOTATION = `${PRODUCT}/stack`;
+
 /** The EndpointSlice that lists the API servers; its Service has the same name. */
 export const API_SERVERS_SLICE = { namespace: "default", name: "kubernetes" } as const;
 
@@ -107,23 +113,45 @@ export const PRE_STOP_HANDOVER = {
   forwardSeconds: 5,
 } as const;
 
-/** systemd unit of HAProxy on a load-balancer host (topology `external`). */
-export const HAPROXY_UNIT = `${PRODUCT}-haproxy.service`;
-
-/** systemd unit of the updater on a load-balancer host. */
-export const UPDATER_UNIT = `${PRODUCT}-updater.service`;
-
 /** User and group of the updater on a load-balancer host; HAProxy's user is in this group. */
 export const UPDATER_USER = PRODUCT;
 
-/** Settings, CA certificate and first backends on a load-balancer host; only root writes there. */
-export const HOST_CONFIG_DIR = `/etc/${PRODUCT}`;
-
-/** Sockets and server state on a load-balancer host; a reboot empties it. */
-export const HOST_RUN_DIR = `/run/${PRODUCT}`;
-
 /** The host's own address as its services read it; only root writes there. A reboot empties it. */
-export const HOST_ADDRESS_DIR = `/run/${PRODUCT}-address`;
+const HOST_ADDRESS_DIR = `/run/${PRODUCT}-address`;
 
-/** haproxy.cfg and the last good backends on a load-balancer host. */
+/** The updater's state on load-balancer hosts: a folder per instance. */
 export const HOST_UPDATER_DIR = `/var/lib/${PRODUCT}-updater`;
+
+/**
+ * HAProxy and its updater as services of a load-balancer host (topology `external`). The LB port
+ * names the instance: stacks with different ports can share a host.
+ */
+export interface ServiceInstance {
+  /** systemd unit of HAProxy. */
+  readonly haproxyUnit: string;
+  /** systemd unit of the updater. */
+  readonly updaterUnit: string;
+  /** Settings, CA certificate and first backends; only root writes there. */
+  readonly configDir: string;
+  /** Scripts that its units run. */
+  readonly libDir: string;
+  /** The host's own address as services and systemd read it; only root writes there. */
+  readonly addressDir: string;
+  /** Sockets and server state; a reboot empties it. */
+  readonly runDir: string;
+  /** haproxy.cfg and the last good backends. */
+  readonly updaterDir: string;
+}
+
+/** Names of the instance with this LB port. */
+export function serviceInstance(lbPort: number): ServiceInstance {
+  return {
+    haproxyUnit: `${PRODUCT}-haproxy-${lbPort}.service`,
+    updaterUnit: `${PRODUCT}-updater-${lbPort}.service`,
+    configDir: `/etc/${PRODUCT}/${lbPort}`,
+    libDir: `${HOST_LIB_DIR}/${lbPort}`,
+    addressDir: `${HOST_ADDRESS_DIR}/${lbPort}`,
+    runDir: `/run/${PRODUCT}/${lbPort}`,
+    updaterDir: `${HOST_UPDATER_DIR}/${lbPort}`,
+  };
+}

@@ -14,6 +14,8 @@ export interface Advice {
   readonly ports: Readonly<Record<"lb" | "health" | "api", string>>;
   /** The other topology holds the port. */
   readonly otherTopology: string;
+  /** A former version of the program, which knew one instance a host, holds the port. */
+  readonly formerVersion: string;
   /** The kernel refuses the forward's rules, even with their modules. */
   readonly forwardKind: string;
   /** The API servers' certificates are not signed by the known CA. */
@@ -33,6 +35,7 @@ export const DEFAULT_ADVICE: Advice = {
     api: "choose another API port",
   },
   otherTopology: "remove that one first (the cluster stays), then run this again",
+  formerVersion: "remove it with that version first, then run this again",
   forwardKind: "choose another kind of forward",
   caCert: "provide the CA of this cluster",
 };

@@ -139,6 +139,7 @@ files_take_away() { # removes our file $1 or puts the foreign one back; its back
   fi
 }
 files_begin() { # owner $1, desired manifest on stdin
+  # shellcheck disable=SC2034 # a removal does not report it
   changed=no
   changed_files=" "
   files_manifest=$files_state/manifests/$1

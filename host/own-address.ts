@@ -1,4 +1,3 @@
-import { HOST_ADDRESS_DIR, HOST_LIB_DIR } from "../names";
 import { PROGRAM_HEADER, quote } from "./shell";
 
 /**
@@ -17,15 +16,6 @@ export type OwnAddress = (
   | { readonly from: "subnet"; readonly subnet: string }
 ) & { readonly not?: readonly string[] };
 
-/**
- * `HOST_IP=...` of this host: ADDRESS_PROGRAM writes it when a service starts, services and probes
- * read it, systemd as root among them.
- */
-export const ADDRESS_FILE = `${HOST_ADDRESS_DIR}/address.env`;
-
-/** Writes ADDRESS_FILE, as root; see `addressProgram`. */
-export const ADDRESS_PROGRAM = `${HOST_LIB_DIR}/own-address`;
-
 /** Which address `own` selects, in words for messages. */
 export function describeOwnAddress(own: OwnAddress): string {
   switch (own.from) {
@@ -39,10 +29,10 @@ export function describeOwnAddress(own: OwnAddress): string {
 }
 
 /**
- * Finds the host's own address and writes ADDRESS_FILE. Fails after 10 s without an address;
- * systemd restarts the service.
+ * Finds the host's own address and writes `HOST_IP=...` into `target`. Fails after 10 s without an
+ * address; systemd restarts the service.
  */
-export function addressProgram(own: OwnAddress): string {
+export function addressProgram(own: OwnAddress, target: string): string {
   return `${PROGRAM_HEADER}
 ${ownAddressFunctions(own)}
 until=$(($(date +%s) + 10))
@@ -55,26 +45,28 @@ while [ -z "$address" ]; do
   sleep 0.2
   address=$(own_address)
 done
-file=$(mktemp ${HOST_ADDRESS_DIR}/.address.XXXXXX)
+file=$(mktemp ${target.slice(0, target.lastIndexOf("/"))}/.address.XXXXXX)
 printf 'HOST_IP=%s\\n' "$address" >"$file"
 chmod 0644 "$file"
-mv -f "$file" ${ADDRESS_FILE}
+mv -f "$file" ${target}
 `;
 }
 
 /**
- * Sh function; `own_host_port PORT` prints ADDRESS:PORT of this host from ADDRESS_FILE, and fails
- * while there is none. Then nothing is requested: curl takes the path of a URL without a host for
- * its host.
+ * Sh function; `own_host_port PORT` prints ADDRESS:PORT of this host from the file that
+ * `addressProgram` writes, and fails while there is none. Then nothing is requested: curl takes the
+ * path of a URL without a host for its host.
  */
-export const OWN_HOST_PORT = `own_host_port() { # port
-  [ -r ${ADDRESS_FILE} ] && read -r own_line <${ADDRESS_FILE} || return 1
+export function ownHostPort(addressFile: string): string {
+  return `own_host_port() { # port
+  [ -r ${addressFile} ] && read -r own_line <${addressFile} || return 1
   case \${own_line#HOST_IP=} in
     '') return 1 ;;
     *:*) printf '[%s]:%s' "\${own_line#HOST_IP=}" "$1" ;;
     *) printf '%s:%s' "\${own_line#HOST_IP=}" "$1" ;;
   esac
 }`;
+}
 
 /** Sh functions; `own_address` prints the host's own address, or nothing while there is none. */
 export function ownAddressFunctions(own: OwnAddress): string {

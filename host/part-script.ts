@@ -1,4 +1,5 @@
-import { UNIT_DIR } from "../names";
+import { posix } from "node:path";
+import { PRODUCT, UNIT_DIR } from "../names";
 import { checkPart } from "./check-part";
 import { installFiles, removeFiles, TIDY_STATE } from "./files";
 import { checkPackages, installPackages, PACKAGE_FUNCTIONS, removePackages } from "./packages";
@@ -19,7 +20,9 @@ import { createUsers, deleteUsers } from "./users";
  */
 export function partScript(part: HostPart, options: HostScriptOptions = {}): string {
   checkPart(part);
-  return hostScript(part.owner, { apply: applyPart(part), remove: removePart(part) }, options);
+  const { owner, ports = [] } = part;
+  const script = { apply: applyPart(part), remove: removePart(part) };
+  return hostScript(owner, script, { ...options, part: { name: owner, ports } });
 }
 
 /** Sh that installs the part: checks first, then changes. */
@@ -30,6 +33,7 @@ function applyPart(part: HostPart): Sh {
     functionsOf(part),
     checkPackages(packages, "refuse"),
     steps.check,
+    "part_claim",
     steps.prepare,
     installPackages(owner, packages),
     createUsers(owner, users),
@@ -56,7 +60,7 @@ function removePart(part: HostPart): Sh {
     `unit_retire ${[owner, ...names].join(" ")}`,
     steps.afterStop,
     restoreSysctls(owner),
-    folders.length > 0 ? `rm -rf ${folders.map(({ path }) => path).join(" ")}` : "",
+    ...removeFolders(folders.map(({ path }) => path)),
     deleteUsers(owner, users),
     packages.length > 0 ? removePackages(owner) : "",
     removeFiles(owner),
@@ -64,6 +68,18 @@ function removePart(part: HostPart): Sh {
     steps.afterRemove,
     TIDY_STATE,
   );
+}
+
+/** Sh lines; a folder of ours that held nothing else goes too. */
+function removeFolders(paths: readonly string[]): Sh[] {
+  if (paths.length === 0) return [];
+  const parents = [...new Set(paths.map((path) => posix.dirname(path)))].filter((path) =>
+    posix.basename(path).startsWith(PRODUCT),
+  );
+  return [
+    `rm -rf ${paths.join(" ")}`,
+    parents.length > 0 ? `rmdir ${parents.join(" ")} 2>/dev/null || :` : "",
+  ];
 }
 
 /** Names of all units of the part, including those that another unit starts. */

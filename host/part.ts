@@ -45,6 +45,8 @@ export interface HostUnit {
 export interface HostPart {
   /** Names the part in the host's state and in messages; lower case, digits, - and . */
   readonly owner: string;
+  /** TCP ports on which the part listens: no part of another stack may have them. */
+  readonly ports?: readonly number[];
   /** Parts may share packages and users: removal of the last one takes away what was missing. */
   readonly packages?: readonly NeededPackage[];
   readonly users?: readonly SystemUser[];

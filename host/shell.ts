@@ -1,4 +1,5 @@
 import { HOST_LOCK, PRODUCT } from "../names";
+import { claimFunctions, releaseFunctions, type RecordedPart } from "./holders";
 
 /** What a host script does; both are fragments of POSIX sh, run under `set -eu` as root. */
 export interface HostScript {
@@ -14,6 +15,11 @@ export interface HostScriptOptions {
   readonly generation?: number;
   /** Take HOST_LOCK while the script runs. Default: true. False is for scripts that only read. */
   readonly lock?: boolean;
+  /**
+   * What `apply` installs: recorded on the host with the stack and node that install it. Only they
+   * remove it. Default: no record
+   */
+  readonly part?: RecordedPart;
 }
 
 /**
@@ -46,23 +52,78 @@ export const PROGRAM_HEADER = `#!/bin/sh
 ${ENVIRONMENT}`;
 
 /**
- * One text for the stdin of `sh -s -- apply|remove [WORD...]`; the fragments see the words as $1 and
- * so on.
+ * One text for the stdin of `sh -s -- apply|remove STACK NODE [WORD]`: for whom it runs, and `$1` for
+ * the fragments.
  *
  * The fragments may use `say TEXT` (stdout), `warn TEXT` (stderr), `fail TEXT` (stderr, exit code
  * 1) and `wait_for SECONDS COMMAND...` (repeats the command quietly until it succeeds; status 1
  * after the deadline). A truncated text runs nothing: the fragments are bodies of functions, and
  * the last line calls them. Commands read from /dev/null, never from the text.
  *
+ * With a part, `apply` is refused where another stack holds it, and calls `part_claim` before its
+ * first change.
+ *
  * @param name begins all messages and names the holder of the lock, like "forward"
  */
 export function hostScript(
   name: string,
-  parts: HostScript,
+  { apply, remove = "" }: HostScript,
   options: HostScriptOptions = {},
 ): string {
-  const { generation, lock = true } = options;
-  return `# ${oneLine(name)}: usage: sh -s -- apply|remove${
+  const { part, lock = true } = options;
+  const scripts =
+    part === undefined
+      ? [functionOf("do_apply", apply), functionOf("do_remove", remove)]
+      : [
+          claimFunctions(part, removalScript(name, remove, options)),
+          functionOf("do_apply", `part_refuse_others\n${apply}`),
+          // a script of its own, which stays on the host: it takes the lock itself
+          functionOf("do_remove", 'part_removal | sh -s -- remove "$holder_stack" "$holder_node"'),
+        ];
+  const locked = part === undefined ? "take_lock" : '[ "$1" = remove ] || take_lock';
+  return frame(name, "-s -- apply|remove STACK NODE", options, [
+    lock ? LOCK : "take_lock() { :; }",
+    ...scripts,
+    `main() {
+  begin "$@"
+  case "\${1:-}" in
+    apply | remove) ;;
+    *) fail "got '\${1:-}', expected apply or remove" ;;
+  esac
+  ${locked} "$1"
+  "do_$1" "\${4:-}"
+}`,
+  ]);
+}
+
+/** The script that takes a part away; operators start it without arguments. */
+function removalScript(name: string, remove: string, options: HostScriptOptions): string {
+  const { part, lock = true } = options;
+  return frame(name, "remove STACK NODE, or nothing for any holder", options, [
+    lock ? LOCK : "take_lock() { :; }",
+    releaseFunctions(part?.name ?? name),
+    functionOf("do_remove", remove),
+    `main() {
+  begin "$@"
+  take_lock remove
+  part_leaves || return 0
+  do_remove
+  part_forget
+}`,
+  ]);
+}
+
+function functionOf(name: string, body: string): string {
+  return `${name}() {\n:\n${body}\n}`;
+}
+
+function frame(
+  name: string,
+  usage: string,
+  { generation }: HostScriptOptions,
+  functions: readonly string[],
+): string {
+  return `# ${oneLine(name)}: usage: sh ${usage}${
     generation === undefined ? "" : `\n# generation ${generation}`
   }
 # shellcheck disable=SC2317 # helpers that this script does not call
@@ -70,26 +131,7 @@ ${ENVIRONMENT}
 umask 022
 script_name=${quote(oneLine(name))}
 ${HELPERS}
-${lock ? LOCK : "take_lock() { :; }"}
-do_apply() {
-:
-${parts.apply}
-}
-do_remove() {
-:
-${parts.remove ?? ""}
-}
-main() {
-  [ "$(id -u)" -eq 0 ] || fail "must run as root: use sudo -n sh -s"
-  case "\${1:-}" in
-    apply | remove) ;;
-    *) fail "got '\${1:-}', expected apply or remove" ;;
-  esac
-  take_lock "$1"
-  verb=$1
-  shift
-  "do_$verb" "$@"
-}
+${functions.join("\n")}
 main "$@" </dev/null
 `;
 }
@@ -98,7 +140,12 @@ function oneLine(name: string): string {
   return name.replaceAll(/\s+/g, " ");
 }
 
-const HELPERS = `say() { printf '%s\\n' "$*"; }
+const HELPERS = `begin() { # the script's arguments: the verb, and for whom it runs
+  [ "$(id -u)" -eq 0 ] || fail "must run as root: use sudo -n sh -s"
+  # shellcheck disable=SC2034 # not every script needs them
+  holder_stack=\${2:-} holder_node=\${3:-}
+}
+say() { printf '%s\\n' "$*"; }
 warn() { printf '%s: %s\\n' "$script_name" "$*" >&2; }
 fail() {
   warn "$@"

@@ -122,8 +122,11 @@ function loadBalance(
   const preStopHandover =
     supportsPreStopHandover(settings.forward.kind) && (mounted || updater.checkConfig);
   const { discovery } = settings;
-  const access = mounted ? [] : new Access("access", { discovery }, inCluster).rights;
   const backends = new Backends("backends", { controlPlaneNodes: nodes, connection }, inCluster);
+  const { configMap } = backends;
+  const access = mounted
+    ? []
+    : new Access("access", { discovery, dependsOn: [configMap] }, inCluster).rights;
   markInUse(
     backends,
     controlPlaneNodes.map(({ ready }) => ready),
@@ -149,6 +152,7 @@ function loadBalance(
     {
       settings: pods,
       preStopHandover,
+      backends: configMap,
       haproxyImage: haproxy.image,
       haproxyResources: haproxy.resources,
       ...(mounted ? {} : { updater: { ...updater, script: bundleUpdater() } }),

@@ -1,3 +1,4 @@
+import type * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import {
   adminKubeconfig,
@@ -104,10 +105,10 @@ function newCluster(
   const first = bootstrapInitNode(kubeadm, joinCredentials, prepared);
   const kubeconfig = adminKubeconfig(kubeadm, [first]);
   const others = controlPlaneNodes.filter((each) => each !== initNode && !each.lost);
-  const cluster = connect(kubeconfig, loadBalancers, [first, ...serving], settings, [
-    { ...nodeOf(initNode), dependsOn: [first] },
-  ]);
-  const joined = joinMembers(kubeadm, first, [...prepared, ...cluster.tokens]);
+  const cluster = clusterOf(kubeconfig, [first, ...serving], settings);
+  const keys = [{ ...nodeOf(initNode), dependsOn: [first] }];
+  const tokens = connect(cluster, loadBalancers, [first, ...serving], settings, keys);
+  const joined = joinMembers(kubeadm, first, [...prepared, ...tokens]);
   markInUse(cluster.backends, [...joined.values()]);
   for (const host of others) {
     const dependsOn = [joined.get(host.name) as pulumi.Resource];
@@ -124,16 +125,19 @@ function existingCluster(
 ): StackOutputs {
   const kubeconfig = pulumi.secret(text);
   const ca = pulumi.output(caOfKubeconfig(text) ?? "");
+  // first: a cluster that another stack serves is refused before any host changes
+  const cluster = clusterOf(kubeconfig, checked, settings);
+  const before = [...checked, cluster.backends.configMap];
   const serving = reached(
     loadBalancers,
     loadBalancers,
-    balance(loadBalancers, ca, checked, settings),
+    balance(loadBalancers, ca, before, settings),
     settings,
   );
   const nodes = settings.nodes.filter(({ lost }) => !lost);
   const controlPlaneNodes = nodes.map(({ name, address }) => ({ name, address, dependsOn: [] }));
-  const { backends } = connect(kubeconfig, loadBalancers, serving, settings, controlPlaneNodes);
-  markInUse(backends, []);
+  connect(cluster, loadBalancers, serving, settings, controlPlaneNodes);
+  markInUse(cluster.backends, []);
   return outputsOf(settings, kubeconfig);
 }
 
@@ -181,31 +185,54 @@ function reached(
   return [...serving, ...reachability(clients, loadBalancers, { lbPort: ports.lb }, serving)];
 }
 
+interface Cluster {
+  readonly inCluster: { readonly providers: { readonly kubernetes: kubernetes.Provider } };
+  readonly backends: Backends;
+}
+
+/** The ConfigMap of the backends, which shows whose cluster it is. */
+function clusterOf(
+  kubeconfig: pulumi.Output<string>,
+  dependsOn: readonly pulumi.Resource[],
+  settings: Settings,
+): Cluster {
+  const inCluster = { providers: { kubernetes: clusterProvider(kubeconfig, dependsOn) } };
+  const controlPlaneNodes = settings.nodes.filter(({ lost }) => !lost);
+  const connection = clusterConnection(settings, kubeconfig);
+  const backends = new Backends("backends", { controlPlaneNodes, connection }, inCluster);
+  return { inCluster, backends };
+}
+
 /**
- * Rights, token and ConfigMap in the cluster, and the token on every load-balancer host.
+ * Rights, token and first keys in the cluster, and the token on every load-balancer host.
  *
+ * @param dependsOn what comes before rights and token
  * @param serving the control-plane nodes that serve by now; their keys come before the token
+ * @returns the tokens on the hosts
  */
 function connect(
-  kubeconfig: pulumi.Output<string>,
+  { inCluster, backends }: Cluster,
   loadBalancers: readonly Host[],
   dependsOn: readonly pulumi.Resource[],
   settings: Settings,
   serving: readonly ControlPlaneNode[],
-): { readonly backends: Backends; readonly tokens: pulumi.Resource[] } {
+): pulumi.Resource[] {
   const { discovery, ports, token } = settings;
-  const inCluster = { providers: { kubernetes: clusterProvider(kubeconfig, dependsOn) } };
-  const access = new Access("access", { discovery, tokenGeneration: token.generation }, inCluster);
-  const controlPlaneNodes = settings.nodes.filter(({ lost }) => !lost);
-  const connection = clusterConnection(settings, kubeconfig);
-  const backends = new Backends("backends", { controlPlaneNodes, connection }, inCluster);
+  const access = new Access(
+    "access",
+    {
+      discovery,
+      tokenGeneration: token.generation,
+      dependsOn: [backends.configMap, ...dependsOn],
+    },
+    inCluster,
+  );
   const keys = serving.map((node) => backendKey(backends, node, ports.api));
   const text = access.token as pulumi.Output<string>;
-  const delivery = { delivery: token.delivery, healthPort: ports.health };
+  const delivery = { delivery: token.delivery, ports };
   // with its token the updater reads the ConfigMap: without a key it would report NoBackends
   const before = [...dependsOn, ...access.rights, backends.list, ...keys];
-  const tokens = loadBalancers.map((host) => updaterToken(host, text, delivery, before));
-  return { backends, tokens };
+  return loadBalancers.map((host) => updaterToken(host, text, delivery, before));
 }
 
 function nodeOf({ name, address }: Host): { name: string; address: string } {

@@ -118,7 +118,10 @@ function machineRefusals(former: Former, next: Identity): string[] {
   const before = Object.entries(former.machines ?? {}).filter(([, { lost }]) => !lost);
   return before.flatMap(([path, { address }]) => {
     const now = next.machines[path];
+    const [kind] = path.split(".");
     if (now === undefined) {
+      // hosts keep their parts through a rename; a Node and its etcd member have their name for good
+      if (kind === "loadBalancers" || next.bootstrap !== "kubeadm") return [];
       const other = Object.entries(next.machines).find(([, each]) => each.address === address);
       if (other === undefined) return [];
       return [
@@ -126,10 +129,10 @@ function machineRefusals(former: Former, next: Identity): string[] {
       ];
     }
     // the nodes of a cluster that exists are its own affair
-    const ours = next.bootstrap === "kubeadm" || path.startsWith("loadBalancers.");
+    const ours = next.bootstrap === "kubeadm" || kind === "loadBalancers";
     if (now.address === address || !ours) return [];
     return [
-      `${path}.address was ${address}, and the configuration says ${now.address}; nothing was changed. The former machine would stay as it is, ${path.startsWith("nodes.") ? "a member of the cluster" : "with HAProxy"}. Set it back, or remove ${path}, run pulumi up, add it with the new address, run pulumi up (or add it under another name first)`,
+      `${path}.address was ${address}, and the configuration says ${now.address}; nothing was changed. The former machine would stay as it is, ${kind === "nodes" ? "a member of the cluster" : "with HAProxy"}. Set it back, or remove ${path}, run pulumi up, add it with the new address, run pulumi up (or add it under another name first)`,
     ];
   });
 }

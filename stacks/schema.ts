@@ -105,7 +105,7 @@ export const schema = {
     delivery: oneOf(["environment", "file"])
       .default("environment")
       .describe(
-        "`environment`: an `EnvironmentFile=` that root alone reads; a new token restarts the updater, not HAProxy. `file`: `/etc/control-plane-lb/token`, which the updater reads for each connection.",
+        "`environment`: an `EnvironmentFile=` that root alone reads; a new token restarts the updater, not HAProxy. `file`: `/etc/control-plane-lb/LB-PORT/token`, which the updater reads for each connection.",
       ),
   })
     .prefault({})

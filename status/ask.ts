@@ -45,10 +45,11 @@ async function askHost(
   hosts: readonly NodeSettings[],
   settings: Settings,
 ): Promise<Answer> {
-  const { ports, topology, loadBalancers } = settings;
+  const { ports, topology, nodes, loadBalancers } = settings;
   const expected = {
     forward: topology === "daemonset",
     apiServer: topology === "daemonset" || loadBalancers.length === 0,
+    nodes: nodes.filter(({ lost }) => !lost).map(({ address }) => address),
     checksByToken: settings.haproxy.checks.authentication === "token",
   };
   const updater = topology === "external" || settings.daemonset.variant === "sidecar";

@@ -36,6 +36,13 @@ export interface Expected {
    * @default false
    */
   readonly checksByToken?: boolean;
+  /**
+   * Addresses of the configured control-plane nodes. A backend that has left the EndpointSlice and
+   * is none of them was removed: it is no problem.
+   *
+   * @default unknown
+   */
+  readonly nodes?: readonly string[];
 }
 
 export interface Host {
@@ -108,7 +115,7 @@ export function parseAnswers(
     problems.push(`its API server ${answer} on /readyz`);
   }
   if (backends !== undefined) problems.push(...backendProblems(backends));
-  else if (haproxy) problems.push(...updaterProblems(updater));
+  else if (haproxy) problems.push(...updaterProblems(updater, expected.nodes));
   return {
     ...host,
     server,
@@ -165,7 +172,10 @@ function parseUpdater(text: string): UpdaterStatus | undefined {
   }
 }
 
-function updaterProblems(updater: UpdaterStatus | undefined): string[] {
+function updaterProblems(
+  updater: UpdaterStatus | undefined,
+  nodes: readonly string[] | undefined,
+): string[] {
   if (updater === undefined) return ["the updater does not answer"];
   // while pods roll, an older updater may answer, which reports less
   const { lastSyncSeconds, waitingForToken, backends, outOfSlice } = updater;
@@ -176,7 +186,10 @@ function updaterProblems(updater: UpdaterStatus | undefined): string[] {
   else if (lastSyncSeconds > STALE_SECONDS) {
     problems.push(`the updater's last sync was ${Math.round(lastSyncSeconds)} s ago`);
   }
-  problems.push(...stateProblems(backends, outOfSlice));
+  const removed = ({ name, address }: UpdaterStatus["backends"][number]) =>
+    nodes !== undefined && !nodes.includes(address) && outOfSlice.some((it) => it.name === name);
+  const kept = backends.filter((backend) => !removed(backend));
+  problems.push(...stateProblems(kept, outOfSlice));
   problems.push(...reported);
   return problems;
 }

@@ -1,5 +1,5 @@
 import { hostPort } from "../haproxy/address";
-import { FORWARD_UNIT, HAPROXY_UNIT, HEALTH_ADDRESS, UPDATER_UNIT } from "../names";
+import { FORWARD_UNIT, HEALTH_ADDRESS, serviceInstance } from "../names";
 import { LISTENER_PROGRAM, RULES_PROGRAM, RULES_UNIT } from "../host/forward/forward-settings";
 import type { ReachedHost } from "../host/reachability";
 import { HOST_PATH, quote } from "../host/shell";
@@ -25,6 +25,7 @@ const HTTP_SECONDS = 3;
  * VALUE...`, see `parseAnswers`.
  */
 export function statusScript({ address, ports, updater, peers = [] }: StatusQuestion): string {
+  const { haproxyUnit, updaterUnit } = serviceInstance(ports.lb);
   const url = (path: string) => quote(`http://${HEALTH_ADDRESS}:${ports.health}${path}`);
   return `set -u
 LC_ALL=C
@@ -58,8 +59,8 @@ main() {
   done
   part ${FORWARD_UNIT} ${LISTENER_PROGRAM}
   part ${RULES_UNIT} ${RULES_PROGRAM}
-  service ${HAPROXY_UNIT}
-  service ${UPDATER_UNIT}
+  service ${haproxyUnit}
+  service ${updaterUnit}
   echo "health $(code ${url("/healthz")})"
   echo "endpoint $(code ${quote(`https://${hostPort(address, ports.lb)}/livez/ping`)})"
   echo "api $(code ${quote(`https://${hostPort(address, ports.api)}/readyz`)})"

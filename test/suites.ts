@@ -52,7 +52,7 @@ async function prepareHaproxy(log: Log): Promise<void> {
 export const SUITES: readonly Suite[] = [
   {
     name: "parts",
-    files: "test/host/parts.spec.ts",
+    files: "test/host/@(parts|holders|instances).spec.ts",
     impossible: needsRoot,
     prepare: (log) => ensureCommands(log, HOST_COMMANDS),
     minutes: 20,
@@ -73,7 +73,7 @@ export const SUITES: readonly Suite[] = [
   },
   {
     name: "host",
-    files: "test/host/**/!(parts).spec.ts",
+    files: "test/host/**/!(parts|holders|instances).spec.ts",
     impossible: needsRoot,
     prepare: (log) => ensureCommands(log, HOST_COMMANDS),
     minutes: 20,

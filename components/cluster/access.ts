@@ -20,6 +20,11 @@ export interface AccessArgs {
    * @default no token: pods have an expiring one
    */
   readonly tokenGeneration?: number;
+  /**
+   * What comes before the first object.
+   * @default nothing
+   */
+  readonly dependsOn?: readonly pulumi.Resource[];
 }
 
 /**
@@ -37,7 +42,7 @@ export class Access extends pulumi.ComponentResource {
     const account = new kubernetes.core.v1.ServiceAccount(
       `${name}-service-account`,
       { metadata: metadataIn(NAMESPACE), automountServiceAccountToken: false },
-      { parent: this },
+      { parent: this, dependsOn: [...(args.dependsOn ?? [])] },
     );
     const { discovery } = args;
     const rules = discovery === "endpoints" ? [EVENTS] : [CONFIG_MAP, EVENTS];
@@ -61,7 +66,7 @@ export class Access extends pulumi.ComponentResource {
     const role = new kubernetes.rbac.v1.Role(
       `${name}-role`,
       { metadata: metadataIn(namespace), rules: [...rules] },
-      { parent: this },
+      { parent: this, dependsOn: [account] },
     );
     return new kubernetes.rbac.v1.RoleBinding(
       `${name}-role-binding`,

@@ -8,7 +8,9 @@ import {
   IN_USE_ANNOTATION,
   NAMESPACE,
   POD_LABELS,
+  STACK_ANNOTATION,
 } from "../../names";
+import { stackName } from "../stack-name";
 import { componentType } from "../types";
 import type { ClusterConnection } from "./cluster-api";
 import { refuseMissing } from "./refuse-missing";
@@ -30,6 +32,9 @@ export interface BackendsArgs {
 
 const PATH = `/api/v1/namespaces/${NAMESPACE}/configmaps/${BACKENDS_CONFIG_MAP}`;
 
+/** The API server accepts no longer name of a field manager. */
+const MAX_MANAGER = 128;
+
 const WHERE = { name: BACKENDS_CONFIG_MAP, namespace: NAMESPACE };
 
 /** Server-side apply of a patch takes a field over from any other manager. */
@@ -41,6 +46,10 @@ const FORCE = { "pulumi.com/patchForce": "true" };
  * Each key, and the list of control-plane nodes, is a patch with its own field manager; the
  * ConfigMap itself owns no data and never changes. So keys of other managers stay, and a
  * control-plane node's key goes with the control-plane node.
+ *
+ * It names its stack in an annotation, and its field manager is called like the stack. So the apply
+ * of a second stack is a conflict, which names the first. Every other object of the program comes
+ * after this one.
  */
 export class Backends extends pulumi.ComponentResource {
   /** The ConfigMap without its keys. */
@@ -61,7 +70,7 @@ export class Backends extends pulumi.ComponentResource {
     super(componentType("Backends"), name, {}, options);
     this.configMap = new kubernetes.core.v1.ConfigMap(
       `${name}-config-map`,
-      { metadata: { ...WHERE, labels: POD_LABELS } },
+      { metadata: { ...WHERE, labels: POD_LABELS, annotations: claimOf(stackName()) } },
       { parent: this, ignoreChanges: ["data"] },
     );
     const hooks =
@@ -99,6 +108,13 @@ export function markInUse(
     { metadata: { ...WHERE, annotations: { ...FORCE, [IN_USE_ANNOTATION]: "true" } } },
     { parent: backends, dependsOn: [backends.list, ...dependsOn] },
   );
+}
+
+function claimOf(stack: string): Record<string, string> {
+  return {
+    [STACK_ANNOTATION]: stack,
+    "pulumi.com/patchFieldManager": stack.slice(-MAX_MANAGER),
+  };
 }
 
 /** The key of one control-plane node: `m1: "10.77.0.11:6443"`. */

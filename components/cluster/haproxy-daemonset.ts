@@ -32,6 +32,8 @@ export interface HaproxyDaemonSetArgs extends PodArgs {
    * provider waits, which a node that is off holds up.
    */
   readonly connection: pulumi.Output<ClusterConnection | undefined> | undefined;
+  /** The ConfigMap of the backends: it comes before every other object. */
+  readonly backends: pulumi.Resource;
   /** Resources before the first pod: its rights, and the first backends. */
   readonly dependsOn: readonly pulumi.Resource[];
 }
@@ -123,7 +125,7 @@ const NO_AWAIT = { "pulumi.com/waitFor": `jsonpath={.metadata.name}=${WORKLOAD}`
  */
 function updaterConfig(
   name: string,
-  { settings }: PodArgs,
+  { settings, backends }: HaproxyDaemonSetArgs,
   { script, checkConfig }: NonNullable<HaproxyDaemonSetArgs["updater"]>,
   parent: pulumi.Resource,
 ): { readonly resource: pulumi.Resource; readonly name: string } {
@@ -141,7 +143,7 @@ function updaterConfig(
       immutable: true,
       data,
     },
-    { parent },
+    { parent, dependsOn: [backends] },
   );
   return { resource, name: configMap };
 }

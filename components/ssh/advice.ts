@@ -21,6 +21,7 @@ export function configurationAdvice(key: string): Advice {
     },
     otherTopology:
       "pulumi destroy with the former configuration first (the cluster stays), then pulumi up",
+    formerVersion: "pulumi destroy with that version first (the cluster stays), then pulumi up",
     forwardKind: "choose another forward.kind",
     caCert: "provide the kubeconfig of this cluster",
   };

@@ -1,6 +1,7 @@
 import type { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { HostPart } from "../../host/part";
+import { cleanUpScript } from "../../host/clean-up-script";
 import { partScript } from "../../host/part-script";
 import { componentType } from "../types";
 import { remoteScript, type RemoteScriptArgs } from "./remote-script";
@@ -26,6 +27,8 @@ interface RunOptions {
   readonly owner?: Host;
   /** May refuse an update of the resource. */
   readonly beforeUpdate?: pulumi.ResourceHook;
+  /** Former names of the resource. */
+  readonly aliases?: readonly string[];
 }
 
 /** A machine; its scripts are its children, named `${name}-...`. */
@@ -35,6 +38,7 @@ export class Host extends pulumi.ComponentResource {
   readonly away: boolean;
   readonly address: string;
   private readonly target: SshTarget;
+  private cleanUp: remote.Command | undefined;
 
   constructor(
     readonly name: string,
@@ -77,18 +81,42 @@ export class Host extends pulumi.ComponentResource {
   /** Runs a script on this machine. */
   run(
     what: string,
-    args: Omit<RemoteScriptArgs, "target" | "lost" | "away">,
+    args: Omit<RemoteScriptArgs, "target" | "node" | "lost" | "away">,
     options: RunOptions = {},
   ): remote.Command {
-    const { owner = this, dependsOn = [], beforeUpdate } = options;
+    const { owner = this, dependsOn = [], aliases = [], beforeUpdate } = options;
     return remoteScript(
       `${owner.name}-${what}`,
-      { ...args, target: this.target, lost: this.lost, away: this.away },
+      { ...args, ...this.machine() },
       {
         parent: owner,
-        dependsOn: [...dependsOn],
+        dependsOn: [...dependsOn, ...(args.removes === true ? [this.leftovers(dependsOn)] : [])],
+        aliases: aliases.map((name) => ({ name })),
         ...(beforeUpdate === undefined ? {} : { hooks: { beforeUpdate: [beforeUpdate] } }),
       },
     );
+  }
+
+  /**
+   * What comes before every part of this machine, and is deleted after them: it removes those that
+   * an `up` has begun and not finished. They are in no state.
+   */
+  private leftovers(dependsOn: readonly pulumi.Resource[]): remote.Command {
+    this.cleanUp ??= remoteScript(
+      `${this.name}-clean-up`,
+      {
+        script: cleanUpScript(),
+        applies: false,
+        removes: true,
+        ...this.machine(),
+      },
+      // with the first part: a host that is only checked is never contacted again
+      { parent: this, dependsOn: [...dependsOn] },
+    );
+    return this.cleanUp;
+  }
+
+  private machine() {
+    return { target: this.target, node: this.name, lost: this.lost, away: this.away };
   }
 }

@@ -188,10 +188,15 @@ function issueJoinCredentials(
   const { name, generation, address, hostKey } = joining;
   const machine = `${name} at ${address}, ${hostKey}`;
   const script = joinCredentialsScript({ for: name, generation, machine });
+  // no node's name has a slash: with one, names of two nodes make no name of another resource
   return issuer.run(
-    `join-credentials-from-${issuer.name}`,
+    `join-credentials-from/${issuer.name}`,
     { script, secret: true },
-    { dependsOn, owner: joining },
+    {
+      dependsOn,
+      owner: joining,
+      aliases: [`${joining.name}-join-credentials-from-${issuer.name}`],
+    },
   );
 }
 

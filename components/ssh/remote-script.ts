@@ -1,16 +1,22 @@
 import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { quoteWords } from "../../host/shell";
+import { stackName } from "../stack-name";
 import { connectionTo, unknownInputs } from "./connection";
 import type { SshTarget } from "./ssh-target";
 
 /** A script for one host. */
 export interface RemoteScriptArgs {
   readonly target: SshTarget;
+  /** Name of the machine for which it runs; the host records it together with the stack. */
+  readonly node: string;
   /**
    * A host script (`hostScript`): idempotent, started with `apply`, or with `remove`. It travels by
    * stdin: argv and environment are public.
    */
   readonly script: pulumi.Input<string>;
+  /** Run it with `apply`. Default: true; false contacts the host only when it is deleted. */
+  readonly applies?: boolean;
   /**
    * Run it with `remove` when the resource is deleted. Default: false, so that a dead host blocks
    * no deletion
@@ -49,17 +55,23 @@ export function remoteScript(
   args: RemoteScriptArgs,
   options: pulumi.CustomResourceOptions,
 ): remote.Command {
-  const { target, script, removes = false, again, secret = false } = args;
-  const { lost = false, away = false } = args;
+  const { target, node, script, applies = true, removes = false, again } = args;
+  const { secret = false, lost = false, away = false } = args;
   const unknown = unknownInputs(target);
   const shell = target.user === "root" ? "sh -s --" : "sudo -n sh -s --";
+  const command = (verb: string, ...words: readonly string[]) =>
+    `${shell} ${quoteWords([verb, stackName(), node, ...words])}`;
   return new remote.Command(
     name,
     {
       connection: connectionTo(target),
-      create: `${shell} apply`,
-      update: again === undefined ? `${shell} apply` : `${shell} apply ${again}`,
-      ...(removes ? { delete: `${shell} remove` } : {}),
+      ...(applies
+        ? {
+            create: command("apply"),
+            update: command("apply", ...(again === undefined ? [] : [again])),
+          }
+        : {}),
+      ...(removes ? { delete: command("remove") } : {}),
       stdin: secret ? pulumi.secret(script) : script,
       addPreviousOutputInEnv: false,
       ...(secret ? { logging: "none" } : {}),

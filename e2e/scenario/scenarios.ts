@@ -1,4 +1,4 @@
-import { HAPROXY_UNIT } from "../../names";
+import { serviceInstance } from "../../names";
 import { markDrainEnd, waitForRequests, waitInScenario, waitUntilHealthy } from "./context";
 import type { ScenarioContext } from "./context";
 import type { Expectation } from "./expectation";
@@ -83,7 +83,8 @@ function systemctl(
     name: `systemctl ${verb}`,
     expectation,
     async run(context) {
-      const command = `systemctl ${verb} ${HAPROXY_UNIT}`;
+      const { haproxyUnit } = serviceInstance(context.cluster.ports.lb);
+      const command = `systemctl ${verb} ${haproxyUnit}`;
       if (verb === "reload") await markDrainEnd(context, Date.now(), context.drains.stoppedMs);
       await context.cluster.lab.exec(machine, command, { timeoutMs: 60_000 });
       await waitUntilHealthy(context);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { gatewayOf } from "../../lab/src/network";
-import { HAPROXY_UNIT, NAMESPACE } from "../../names";
+import { DEFAULT_PORTS, NAMESPACE, serviceInstance } from "../../names";
 import { run } from "../../tools/src/index";
 import { waitForRequests, waitInScenario, type ScenarioContext } from "./context";
 import { startFlood, type FloodCounts, type FloodOptions } from "./flood";
@@ -94,7 +94,7 @@ async function failedProbes(cluster: LabCluster): Promise<string> {
   const counts = cluster.loadBalancers.map(async ({ name }) => {
     const { stdout } = await cluster.lab.exec(
       name,
-      `systemctl show -P NRestarts ${HAPROXY_UNIT}; journalctl -u control-plane-lb-haproxy-watch.service | grep -c 'does not answer' || :`,
+      `systemctl show -P NRestarts ${serviceInstance(DEFAULT_PORTS.lb).haproxyUnit}; journalctl -u control-plane-lb-haproxy-watch-${DEFAULT_PORTS.lb}.service | grep -c 'does not answer' || :`,
     );
     return `${name} ${stdout.trim()}`;
   });

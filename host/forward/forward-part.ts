@@ -1,6 +1,7 @@
 import type { HostPart } from "../part";
 import { REMOVE_RULES, listenerProgram, rulesProgram } from "./forward-programs";
 import {
+  FORWARD_PART,
   LISTENER_PROGRAM,
   LISTENER_UNIT,
   RULES_PROGRAM,
@@ -30,7 +31,8 @@ export function forwardPart(settings: ForwardSettings): HostPart {
   const withRules = needsRules(settings);
   const deadlineSeconds = FORWARD_DEADLINE_SECONDS;
   return {
-    owner: "forward",
+    owner: FORWARD_PART,
+    ports: [lbPort],
     files: [
       ...(withRules ? [{ path: RULES_PROGRAM, mode: "0755", content: rules }] : []),
       { path: LISTENER_PROGRAM, mode: "0755", content: listener },

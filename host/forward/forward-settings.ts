@@ -23,6 +23,9 @@ export interface ForwardSettings {
   readonly allow: readonly string[];
 }
 
+/** Name of the part. */
+export const FORWARD_PART = "forward";
+
 /** The unit with the fallback listener; every kind has it. */
 export const LISTENER_UNIT = FORWARD_UNIT;
 

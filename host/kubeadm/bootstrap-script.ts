@@ -1,5 +1,6 @@
 import { hostPort } from "../../haproxy/address";
 import {
+  API_SERVERS_SLICE,
   BACKENDS_CONFIG_MAP,
   CONTROL_PLANE_NODES_ANNOTATION,
   HAPROXY_UID,
@@ -15,7 +16,7 @@ import { initSettingsComment } from "./init-settings";
 import { readJoinCredentials } from "./join-credentials";
 import { DEFAULT_ADVICE, type KubeadmAdvice } from "./kubeadm-advice";
 import { criSocket, initConfig, joinConfig } from "./kubeadm-config";
-import type { ClusterNode, KubeadmSettings } from "./kubeadm-settings";
+import { BOOTSTRAP_PART, type ClusterNode, type KubeadmSettings } from "./kubeadm-settings";
 import { library, printer, variables } from "./shell-library";
 
 /** Options of {@link bootstrapScript}. */
@@ -127,6 +128,9 @@ function removeHeader(options: BootstrapOptions): string {
     BACKENDS: BACKENDS_CONFIG_MAP,
     CONTROL_PLANE_NODES_ANNOTATION,
     IN_USE_ANNOTATION,
+    OWN_ADDRESS: options.node.address,
+    SLICE_NAMESPACE: API_SERVERS_SLICE.namespace,
+    SLICE: API_SERVERS_SLICE.name,
     RESET_ON_REMOVE: options.resetOnRemove,
     DRAIN_SECONDS: drainSeconds + DRAIN_DELAY_SECONDS,
     DRAIN_DEADLINE: DRAIN_DEADLINE_SECONDS,
@@ -151,9 +155,9 @@ function removeHeader(options: BootstrapOptions): string {
  * - It lists this node and says that the cluster is in use: the host stays as it is.
  * - The ConfigMap is gone, or lists this node and does not say so: everything is being destroyed. The
  *   host stays as it is, or is reset if `resetOnRemove`.
- * - It lists other nodes only: this one leaves. It is drained, its etcd member removed, its Node
- *   deleted, the host reset. Refused where etcd would lose its quorum.
- * - A host without a cluster is left alone.
+ * - It lists other nodes only: this one leaves. It is drained, its API server stopped, its etcd
+ *   member removed, its Node deleted, the host reset. Refused where etcd would lose its quorum.
+ * - A host without a cluster is left alone. A control-plane node without admin.conf is an error.
  *
  * The host needs kubeadm, kubelet, kubectl, curl and systemd; an init node that joins again while
  * it is the endpoint also needs socat and setpriv.
@@ -179,6 +183,6 @@ export function bootstrapScript(options: BootstrapOptions): string {
         "remove_control_plane_node",
       ].join("\n"),
     },
-    { generation: options.generation },
+    { generation: options.generation, part: { name: BOOTSTRAP_PART } },
   );
 }

@@ -36,6 +36,6 @@ export function caScript(options: CaOptions): string {
         "remove_unused_ca",
       ].join("\n"),
     },
-    { generation: options.generation },
+    { generation: options.generation, part: { name: "ca" } },
   );
 }

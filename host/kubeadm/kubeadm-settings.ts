@@ -1,3 +1,6 @@
+/** Name of the part that makes a host a control-plane node. */
+export const BOOTSTRAP_PART = "bootstrap";
+
 /** A control-plane node. */
 export interface ClusterNode {
   /** Name of the Node object: kubeadm registers the host under it. */

@@ -1,4 +1,4 @@
-import { HAPROXY_UID, HAPROXY_UNIT, PRODUCT } from "../../names";
+import { HAPROXY_UID, PRODUCT, serviceInstance } from "../../names";
 import type { Advice } from "../advice";
 import { quote } from "../shell";
 import type { PreflightSettings } from "./preflight-settings";
@@ -25,17 +25,20 @@ export function portChecks(settings: PreflightSettings, advice: Advice): string 
       ? [`${ports.api} 'the API port' ${quote(advice.ports.api)} is_api_server`]
       : []),
   ];
-  return `${functions(advice)}
+  return `${functions(advice, ports.lb)}
 ${checks.map((words) => `check_holder ${words}`).join("\n")}
 ${checks.map((words) => `check_range ${words}`).join("\n")}`;
 }
 
 const functions = (
   advice: Advice,
+  lbPort: number,
 ) => `process_name() { cat "/proc/$1/comm" 2>/dev/null || echo "a process that has just ended"; }
-is_service() { grep -q '/${HAPROXY_UNIT}' "/proc/$1/cgroup" 2>/dev/null; }
+is_service() { grep -q '/${serviceInstance(lbPort).haproxyUnit}' "/proc/$1/cgroup" 2>/dev/null; }
+is_any_service() { grep -q '/${PRODUCT}-haproxy' "/proc/$1/cgroup" 2>/dev/null; }
+is_former_service() { grep -q '/${PRODUCT}-haproxy\\.service' "/proc/$1/cgroup" 2>/dev/null; }
 is_daemonset() {
-  if is_service "$1"; then return 1; fi
+  if is_any_service "$1"; then return 1; fi
   if grep -q '/${PRODUCT}-' "/proc/$1/cgroup" 2>/dev/null; then return 0; fi
   [ "$(process_name "$1")" = haproxy ] && grep -Eq '^Uid:[[:space:]]+${HAPROXY_UID}[[:space:]]' "/proc/$1/status" 2>/dev/null
 }
@@ -43,7 +46,7 @@ is_api_server() { [ "$(process_name "$1")" = kube-apiserver ]; }
 of_other_topology() { # pid, test of a good holder
   case $2 in
     is_service) is_daemonset "$1" ;;
-    is_daemonset) is_service "$1" ;;
+    is_daemonset) is_any_service "$1" ;;
     *) return 1 ;;
   esac
 }
@@ -58,6 +61,7 @@ check_holder() { # port, what it is, advice, test of a good holder
       printf '%s\\n' "a process that the host does not show, on $listener"
     elif ! "$4" "$pid"; then
       if of_other_topology "$pid" "$4"; then : >"$work/topology"; fi
+      if is_former_service "$pid"; then : >"$work/former"; fi
       printf '%s\\n' "$(process_name "$pid") (pid $pid) on $listener"
     fi
   done | sort -u >"$work/holders"
@@ -65,6 +69,8 @@ check_holder() { # port, what it is, advice, test of a good holder
   hint="stop it, or $3"
   [ ! -e "$work/topology" ] ||
     hint="it belongs to this program's other topology: "${quote(advice.otherTopology)}
+  [ ! -e "$work/former" ] ||
+    hint="a former version of this program runs it: "${quote(advice.formerVersion)}
   problem "$2 $1 is held by $(tr '\\n' ',' <"$work/holders" | sed 's/,$//; s/,/, /g')" "$hint"
 }
 is_reserved() { # port, list like 80,90-100

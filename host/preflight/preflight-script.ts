@@ -7,6 +7,7 @@ import { addressChecks } from "./address-checks";
 import { certificateChecks } from "./certificate-checks";
 import { endpointChecks } from "./endpoint-checks";
 import { KUBEADM_CHECKS } from "./kubeadm-checks";
+import { holderChecks } from "./holder-checks";
 import { portChecks } from "./port-checks";
 import { rulesCheck } from "./rule-checks";
 import { serviceChecks } from "./service-checks";
@@ -34,6 +35,7 @@ export function preflightScript(
         `[ -d /run/systemd/system ] || problem "systemd does not run this host" "use a host with systemd"`,
         ...tools(settings).map(needTool),
         addressChecks(settings, advice),
+        holderChecks(settings, advice),
         ...(settings.endpoint === undefined ? [] : [endpointChecks(settings.endpoint, advice)]),
         portChecks(settings, advice),
         rulesCheck(settings, advice),

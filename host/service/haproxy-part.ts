@@ -1,22 +1,12 @@
-import { HAPROXY_UNIT, HEALTH_ADDRESS, HOST_RUN_DIR } from "../../names";
+import { HEALTH_ADDRESS } from "../../names";
 import { DEFAULT_ADVICE, type Advice } from "../advice";
-import { OWN_HOST_PORT } from "../own-address";
+import { ownHostPort } from "../own-address";
 import { packageNames, type NeededPackage } from "../packages";
 import { unitPath, type HostPart } from "../part";
 import { quote } from "../shell";
-import { UPDATER_SCRIPT_FILE, UPDATER_SETTINGS_FILE } from "./host-updater-settings";
 import { haproxyProgram, watchProgram } from "./haproxy-programs";
-import {
-  HAPROXY,
-  HAPROXY_PROGRAM,
-  RELOAD_PATH_UNIT,
-  RELOAD_UNIT,
-  CHECK_TOKEN_FILE,
-  STATE_FILE,
-  WATCH_PROGRAM,
-  WATCH_UNIT,
-} from "./haproxy-paths";
-import { FOREIGN_CONFIGURATION, FOREIGN_FUNCTIONS, TAKEOVER_FUNCTIONS } from "./takeover";
+import { HAPROXY, servicePaths, type ServicePaths } from "./haproxy-paths";
+import { FOREIGN_CONFIGURATION, FOREIGN_FUNCTIONS, takeoverFunctions } from "./takeover";
 import { haproxyUnit, reloadPathUnit, reloadUnit, watchUnit } from "./haproxy-units";
 
 /** HAProxy as a service of a host, outside the cluster. */
@@ -25,6 +15,9 @@ export interface HaproxyServiceSettings {
   /** True: a foreign haproxy.cfg is set aside, and restored on removal. False: it is refused. */
   readonly takeOver: boolean;
 }
+
+/** Name of the part, without its instance. */
+export const HAPROXY_PART = "haproxy-service";
 
 /** Packages of HAProxy as a service. */
 export const HAPROXY_PACKAGES: readonly NeededPackage[] = [
@@ -47,28 +40,36 @@ export function haproxyPart(
   { takeOver: advice }: Pick<Advice, "takeOver"> = DEFAULT_ADVICE,
 ): HostPart {
   const { ports, takeOver } = settings;
-  const program = haproxyProgram({ script: UPDATER_SCRIPT_FILE, settings: UPDATER_SETTINGS_FILE });
-  const watch = watchProgram(ports.health);
+  const paths = servicePaths(ports.lb);
+  const part = paths.part(HAPROXY_PART);
+  const program = haproxyProgram(paths);
+  const watch = watchProgram(paths, ports.health);
   return {
-    owner: "haproxy-service",
+    owner: part,
+    ports: [ports.lb, ports.health],
     packages: HAPROXY_PACKAGES,
     files: [
-      { path: HAPROXY_PROGRAM, mode: "0755", content: program },
-      { path: WATCH_PROGRAM, mode: "0755", content: watch },
-      // RELOAD_PATH_UNIT starts it
-      { path: unitPath(RELOAD_UNIT), mode: "0644", content: reloadUnit() },
+      { path: paths.haproxyProgram, mode: "0755", content: program },
+      { path: paths.watchProgram, mode: "0755", content: watch },
+      // the path unit starts it
+      { path: unitPath(paths.reloadUnit), mode: "0644", content: reloadUnit(paths) },
     ],
     units: [
-      { name: RELOAD_PATH_UNIT, text: reloadPathUnit() },
+      { name: paths.reloadPathUnit, text: reloadPathUnit(paths) },
       {
-        name: HAPROXY_UNIT,
-        text: haproxyUnit([program], [ports.lb, ports.health]),
+        name: paths.haproxyUnit,
+        text: haproxyUnit(paths, [program], [ports.lb, ports.health]),
         ready: ["haproxy_healthy"],
       },
-      { name: WATCH_UNIT, text: watchUnit(watch), ready: ["haproxy_healthy"] },
+      { name: paths.watchUnit, text: watchUnit(paths, watch), ready: ["haproxy_healthy"] },
     ],
     steps: {
-      functions: [FOREIGN_FUNCTIONS, TAKEOVER_FUNCTIONS, USABLE, probes(ports)].join("\n"),
+      functions: [
+        FOREIGN_FUNCTIONS,
+        takeoverFunctions(paths, part),
+        USABLE,
+        probes(paths, ports),
+      ].join("\n"),
       check: [
         ...(takeOver
           ? []
@@ -82,10 +83,10 @@ package_put_aside`,
       beforeStart: `haproxy_usable
 configuration_put_aside`,
       afterStart: `if [ "$serves_before" = yes ] && ! wait_for 60 endpoint_serves; then
-  unit_log ${HAPROXY_UNIT}
+  unit_log ${paths.haproxyUnit}
   fail "HAProxy runs, but the endpoint's port ${ports.lb}, which served before, has not served again within 60 s"
 fi`,
-      afterStop: `rm -f ${STATE_FILE} ${CHECK_TOKEN_FILE} ${HOST_RUN_DIR}/*.sock
+      afterStop: `rm -f ${paths.stateFile} ${paths.checkTokenFile} ${paths.runDir}/*.sock
 configuration_restore`,
       afterRemove: "package_restore",
     },
@@ -99,14 +100,17 @@ const USABLE = `haproxy_usable() {
 }`;
 
 /** `haproxy_healthy`, and `endpoint_serves`: an API server answers through the LB port. */
-const probes = (ports: HaproxyServiceSettings["ports"]) => `${OWN_HOST_PORT}
+const probes = (
+  { addressFile }: ServicePaths,
+  ports: HaproxyServiceSettings["ports"],
+) => `${ownHostPort(addressFile)}
 haproxy_healthy() {
   curl --silent --fail --noproxy '*' --max-time 3 --output /dev/null http://${HEALTH_ADDRESS}:${ports.health}/healthz
 }
 ${endpointServes(ports.lb)}`;
 
 /**
- * Sh function `endpoint_serves` (after OWN_HOST_PORT): does an API server answer through the LB
+ * Sh function `endpoint_serves` (after `ownHostPort`): does an API server answer through the LB
  * port?
  */
 export function endpointServes(lbPort: number): string {

@@ -1,22 +1,7 @@
-import {
-  FIRST_UNPRIVILEGED_PORT,
-  HAPROXY_UNIT,
-  HOST_RUN_DIR,
-  HOST_UPDATER_DIR,
-  UPDATER_USER,
-} from "../../names";
+import { FIRST_UNPRIVILEGED_PORT, UPDATER_USER, type ServiceInstance } from "../../names";
 import { hardening } from "../hardening";
-import { ADDRESS_FILE, ADDRESS_PROGRAM } from "../own-address";
 import { AT_BOOT, serviceText, unitText, type UnitSection } from "../unit-text";
-import {
-  CONFIG_LINK,
-  HAPROXY,
-  HAPROXY_PROGRAM,
-  MASTER_SOCKET,
-  RELOAD_REQUEST,
-  RELOAD_UNIT,
-  WATCH_PROGRAM,
-} from "./haproxy-paths";
+import { HAPROXY, type ServicePaths } from "./haproxy-paths";
 
 /**
  * HAProxy's unit. It replaces the package's, which is masked: a drop-in would have to undo its root
@@ -27,7 +12,12 @@ import {
  * configuration.
  * @param ports that it listens on: those below 1024 need a capability
  */
-export function haproxyUnit(programs: readonly string[], ports: readonly number[]): string {
+export function haproxyUnit(
+  paths: ServicePaths,
+  programs: readonly string[],
+  ports: readonly number[],
+): string {
+  const { configFile, haproxyProgram, masterSocket } = paths;
   const privileged = ports.some((port) => port < FIRST_UNPRIVILEGED_PORT);
   return serviceText(
     {
@@ -42,12 +32,12 @@ export function haproxyUnit(programs: readonly string[], ports: readonly number[
         Type: "notify",
         User: "haproxy",
         Group: UPDATER_USER,
-        EnvironmentFile: `-${ADDRESS_FILE}`,
+        EnvironmentFile: `-${paths.addressFile}`,
         // the first one as root, whose folder the address is in
-        ExecStartPre: [`+${ADDRESS_PROGRAM}`, `${HAPROXY_PROGRAM} prepare`],
-        ExecStart: `${HAPROXY} -Ws -S ${MASTER_SOCKET},mode,660 -f ${CONFIG_LINK}`,
-        ExecReload: [`${HAPROXY} -c -q -f ${CONFIG_LINK}`, "/bin/kill -USR2 $MAINPID"],
-        ExecStopPost: `${HAPROXY_PROGRAM} stopped`,
+        ExecStartPre: [`+${paths.addressProgram}`, `${haproxyProgram} prepare`],
+        ExecStart: `${HAPROXY} -Ws -S ${masterSocket},mode,660 -f ${configFile}`,
+        ExecReload: [`${HAPROXY} -c -q -f ${configFile}`, "/bin/kill -USR2 $MAINPID"],
+        ExecStopPost: `${haproxyProgram} stopped`,
         KillMode: "mixed",
         KillSignal: "SIGUSR1",
         SuccessExitStatus: 143,
@@ -59,7 +49,7 @@ export function haproxyUnit(programs: readonly string[], ports: readonly number[
         TimeoutStopSec: "2s",
         CPUWeight: 1000,
         OOMScoreAdjust: -900,
-        ...unprivileged(privileged ? ["CAP_NET_BIND_SERVICE"] : []),
+        ...unprivileged(paths, privileged ? ["CAP_NET_BIND_SERVICE"] : []),
       },
       Install: AT_BOOT,
     },
@@ -68,9 +58,12 @@ export function haproxyUnit(programs: readonly string[], ports: readonly number[
 }
 
 /** Settings of our services without root. */
-export function unprivileged(capabilities: readonly string[] = []): UnitSection {
+export function unprivileged(
+  { runDir, updaterDir }: ServiceInstance,
+  capabilities: readonly string[] = [],
+): UnitSection {
   return {
-    ReadWritePaths: `${HOST_RUN_DIR} ${HOST_UPDATER_DIR}`,
+    ReadWritePaths: `${runDir} ${updaterDir}`,
     AmbientCapabilities: capabilities.join(" "),
     RemoveIPC: "yes",
     // the group reads the files too
@@ -80,10 +73,11 @@ export function unprivileged(capabilities: readonly string[] = []): UnitSection 
 }
 
 /** Waits for the updater's request. */
-export function reloadPathUnit(): string {
+export function reloadPathUnit(paths: ServicePaths): string {
+  const { haproxyUnit, reloadRequest, reloadUnit } = paths;
   return unitText({
-    Unit: { Description: `Request for a reload of ${HAPROXY_UNIT}`, StartLimitIntervalSec: 0 },
-    Path: { PathChanged: RELOAD_REQUEST, Unit: RELOAD_UNIT },
+    Unit: { Description: `Request for a reload of ${haproxyUnit}`, StartLimitIntervalSec: 0 },
+    Path: { PathChanged: reloadRequest, Unit: reloadUnit },
     Install: AT_BOOT,
   });
 }
@@ -92,12 +86,12 @@ export function reloadPathUnit(): string {
  * Root, because the updater may not reload HAProxy; without capabilities, because PID 1 trusts
  * root's UID. It does nothing else.
  */
-export function reloadUnit(): string {
+export function reloadUnit({ haproxyUnit }: ServicePaths): string {
   return unitText({
-    Unit: { Description: `Reload of ${HAPROXY_UNIT}`, StartLimitIntervalSec: 0 },
+    Unit: { Description: `Reload of ${haproxyUnit}`, StartLimitIntervalSec: 0 },
     Service: {
       Type: "oneshot",
-      ExecStart: `/usr/bin/systemctl reload ${HAPROXY_UNIT}`,
+      ExecStart: `/usr/bin/systemctl reload ${haproxyUnit}`,
       PrivateNetwork: "yes",
       MemoryDenyWriteExecute: "yes",
       UMask: "0077",
@@ -110,16 +104,17 @@ export function reloadUnit(): string {
  * Root, because only root may kill HAProxy's unit; without capabilities, because PID 1 trusts
  * root's UID.
  */
-export function watchUnit(program: string): string {
+export function watchUnit(paths: ServicePaths, program: string): string {
+  const { haproxyUnit, watchProgram } = paths;
   return serviceText(
     {
       Unit: {
-        Description: `Watchdog of ${HAPROXY_UNIT}`,
-        After: HAPROXY_UNIT,
+        Description: `Watchdog of ${haproxyUnit}`,
+        After: haproxyUnit,
         StartLimitIntervalSec: 0,
       },
       Service: {
-        ExecStart: WATCH_PROGRAM,
+        ExecStart: watchProgram,
         Restart: "always",
         RestartSec: "1s",
         CPUWeight: 1000,

@@ -1,43 +1,37 @@
-import { HAPROXY_UNIT, UPDATER_USER } from "../../names";
+import { UPDATER_USER } from "../../names";
 import { updaterArguments } from "../../updater/command";
-import { ADDRESS_FILE, ADDRESS_PROGRAM } from "../own-address";
 import { AT_BOOT, serviceText, unitText } from "../unit-text";
+import type { ServicePaths } from "./haproxy-paths";
 import { unprivileged } from "./haproxy-units";
-import {
-  TOKEN_ENV_FILE,
-  UPDATER_SCRIPT_FILE,
-  UPDATER_SETTINGS_FILE,
-} from "./host-updater-settings";
-
-const COMMAND = updaterArguments(UPDATER_SCRIPT_FILE, "run", UPDATER_SETTINGS_FILE);
 
 /**
  * The updater's unit. It starts without a token too: then it keeps HAProxy as its files say, and
  * logs that it waits for a token.
  * @param runs texts that it runs and reads; a changed text restarts it
  */
-export function updaterUnit(runs: readonly string[]): string {
+export function updaterUnit(paths: ServicePaths, runs: readonly string[]): string {
+  const command = updaterArguments(paths.updaterScript, "run", paths.updaterSettings);
   return serviceText(
     {
       Unit: {
         Description: "Updater of the control-plane endpoint's HAProxy",
         Wants: "network-online.target",
-        After: `network-online.target ${HAPROXY_UNIT}`,
+        After: `network-online.target ${paths.haproxyUnit}`,
         StartLimitIntervalSec: 0,
       },
       Service: {
         User: UPDATER_USER,
         Group: UPDATER_USER,
-        EnvironmentFile: [`-${ADDRESS_FILE}`, `-${TOKEN_ENV_FILE}`],
+        EnvironmentFile: [`-${paths.addressFile}`, `-${paths.tokenEnvFile}`],
         // as root, whose folder it is
-        ExecStartPre: `+${ADDRESS_PROGRAM}`,
-        ExecStart: `/usr/bin/env node ${COMMAND.join(" ")}`,
+        ExecStartPre: `+${paths.addressProgram}`,
+        ExecStart: `/usr/bin/env node ${command.join(" ")}`,
         SyslogIdentifier: `${UPDATER_USER}-updater`,
         Restart: "always",
         RestartSec: "1s",
         TimeoutStopSec: "5s",
         OOMScoreAdjust: -500,
-        ...unprivileged(),
+        ...unprivileged(paths),
       },
       Install: AT_BOOT,
     },

@@ -16,14 +16,22 @@ describe("resources on hosts", () => {
         .map(({ name }) => name)
         .sort(),
       [
-        ...["m1-bootstrap", "m1-forward"],
-        ...["m1-join-credentials-from-m2", "m1-join-credentials-from-m3"],
+        ...["m1-bootstrap", "m1-clean-up", "m1-forward"],
+        ...["m1-join-credentials-from/m2", "m1-join-credentials-from/m3"],
         ...["m1-kubeconfig", "m1-kubeconfig-renewed", "m1-preflight", "m1-reachability"],
-        ...["m2-bootstrap", "m2-forward", "m2-join-credentials-from-m1", "m2-preflight"],
-        ...["m2-reachability", "m3-bootstrap", "m3-forward", "m3-join-credentials-from-m1"],
+        ...["m2-bootstrap", "m2-clean-up", "m2-forward", "m2-join-credentials-from/m1"],
+        ...["m2-preflight", "m2-reachability"],
+        ...["m3-bootstrap", "m3-clean-up", "m3-forward", "m3-join-credentials-from/m1"],
         ...["m3-preflight", "m3-reachability"],
       ],
     );
+  });
+
+  it("have names of their own, whatever nodes are called", async () => {
+    const names = ["m1", "m2-forward", "m1-join-credentials-from-m2"];
+    const nodes = Object.fromEntries(names.map((name, index) => [name, node(11 + index)]));
+    const all = (await recordStack({ nodes })).all(COMMAND).map(({ name }) => name);
+    assert.deepEqual(all.sort(), [...new Set(all)].sort());
   });
 
   it("are children of the host that their name begins with", async () => {
@@ -37,7 +45,9 @@ describe("resources on hosts", () => {
   it("change no host before all hosts have passed the preflight", async () => {
     const recording = await recordStack();
     const checks = ["m1-preflight", "m2-preflight", "m3-preflight"];
-    const changing = recording.all(COMMAND).filter(({ name }) => !checks.includes(name));
+    const changing = recording
+      .all(COMMAND)
+      .filter(({ name, inputs }) => !checks.includes(name) && inputs["create"] !== undefined);
     for (const { name } of changing) assertBefore(recording, name, checks);
     for (const check of checks) {
       assert.deepEqual(recording.dependencies(recording.find(COMMAND, check)), []);
@@ -61,12 +71,12 @@ describe("resources on hosts", () => {
   it("issue join credentials for a node after the node before it has joined", async () => {
     const recording = await recordStack();
     const order = [
-      "m1-join-credentials-from-m2",
-      "m1-join-credentials-from-m3",
+      "m1-join-credentials-from/m2",
+      "m1-join-credentials-from/m3",
       "m1-bootstrap",
-      "m2-join-credentials-from-m1",
+      "m2-join-credentials-from/m1",
       "m2-bootstrap",
-      "m3-join-credentials-from-m1",
+      "m3-join-credentials-from/m1",
       "m3-bootstrap",
       "m1-kubeconfig",
     ];
@@ -77,18 +87,31 @@ describe("resources on hosts", () => {
     const recording = await recordStack();
     for (const { name, inputs } of recording.all(COMMAND)) {
       for (const key of ["triggers", "environment"]) assert.equal(inputs[key], undefined, name);
-      assert.match(String(inputs["create"]), /^sudo -n sh -s -- apply$/, name);
-      assert.match(String(inputs["update"]), /^sudo -n sh -s -- apply( again)?$/, name);
+      const [host] = name.split("-");
+      const runs = /-from\//.test(name) ? name.replace(/.*-from\//, "") : host;
+      const apply = `sudo -n sh -s -- apply organization/control-plane-lb/dev ${runs}`;
+      const expected = name.endsWith("-clean-up") ? undefined : apply;
+      assert.equal(inputs["create"], expected, name);
+      assert.ok([expected, `${apply} again`].includes(inputs["update"] as string), name);
       assert.equal(inputs["addPreviousOutputInEnv"], false, name);
       assert.match(String(inputs["stdin"]), /^main "\$@" <\/dev\/null$/m, name);
     }
   });
 
-  it("have a remove command for forwards and control-plane nodes only", async () => {
+  it("have a remove command for forwards, control-plane nodes and what is left of them only", async () => {
     const recording = await recordStack();
     for (const { name, inputs } of recording.all(COMMAND)) {
-      const removes = /-(forward|bootstrap)$/.test(name);
-      assert.equal(inputs["delete"], removes ? "sudo -n sh -s -- remove" : undefined, name);
+      const removes = /-(forward|bootstrap|clean-up)$/.test(name);
+      const remove = `sudo -n sh -s -- remove organization/control-plane-lb/dev ${name.split("-")[0]}`;
+      assert.equal(inputs["delete"], removes ? remove : undefined, name);
+    }
+  });
+
+  it("remove what is left of a failed installation after everything else of their host", async () => {
+    const recording = await recordStack();
+    for (const { name, inputs } of recording.all(COMMAND)) {
+      if (inputs["delete"] === undefined || name.endsWith("-clean-up")) continue;
+      assertBefore(recording, name, [`${name.split("-")[0]}-clean-up`]);
     }
   });
 
@@ -105,7 +128,10 @@ describe("resources on hosts", () => {
 
   it("need no sudo as root", async () => {
     const recording = await recordStack({ ssh: { ...ssh, user: "root" } });
-    assert.equal(recording.find(COMMAND, "m1-forward").inputs["create"], "sh -s -- apply");
+    assert.equal(
+      recording.find(COMMAND, "m1-forward").inputs["create"],
+      "sh -s -- apply organization/control-plane-lb/dev m1",
+    );
   });
 
   it("keep keys, join credentials and kubeconfig secret", async () => {
@@ -158,7 +184,7 @@ describe("the script of a node", () => {
       [...first.keys()].filter((name) => first.get(name) !== second.get(name)).sort(),
       [
         ...["m1-kubeconfig", "m1-kubeconfig-renewed"],
-        ...["m2-bootstrap", "m2-forward", "m2-join-credentials-from-m1", "m2-preflight"],
+        ...["m2-bootstrap", "m2-forward", "m2-join-credentials-from/m1", "m2-preflight"],
         "m2-reachability",
       ],
     );
@@ -207,6 +233,7 @@ describe("a lost node", () => {
     const own = recording.all(COMMAND).filter(({ name }) => name.startsWith("m1-"));
     assert.deepEqual(own.map(({ name }) => name).sort(), [
       "m1-bootstrap",
+      "m1-clean-up",
       "m1-forward",
       "m1-preflight",
     ]);
@@ -229,8 +256,8 @@ describe("a lost node", () => {
     const recording = await recordStack({ nodes });
     const names = recording.resources.map(({ name }) => name);
     assert.ok(names.includes("m2-kubeconfig"));
-    assert.ok(names.includes("m2-join-credentials-from-m3"));
-    assert.ok(!names.some((name) => name.endsWith("-from-m1") || name === "backends-key-m1"));
+    assert.ok(names.includes("m2-join-credentials-from/m3"));
+    assert.ok(!names.some((name) => name.endsWith("-from/m1") || name === "backends-key-m1"));
     for (const { name, inputs } of recording.all(COMMAND)) {
       const connection = inputs["connection"] as { host: string };
       assert.equal(connection.host === "10.0.0.11", name.startsWith("m1-"), name);

@@ -14,7 +14,7 @@ const SECRET = "kubernetes:core/v1:Secret";
 function outputs(type: string, name: string, kubeconfig: string): Record<string, unknown> {
   if (type === SECRET) return { data: { token: Buffer.from(TOKEN).toString("base64") } };
   if (type !== COMMAND) return {};
-  if (name.includes("-join-credentials-from-")) return { stdout: "absent 1700000000" };
+  if (name.includes("-join-credentials-from/")) return { stdout: "absent 1700000000" };
   if (name.endsWith("-kubeconfig")) return { stdout: kubeconfig };
   if (name.endsWith("-kubeconfig-renewed")) return { stdout: "" };
   if (name.endsWith("-ca")) return { stdout: CA };

@@ -45,14 +45,14 @@ describe("on the real engine, HAProxy outside the cluster", function () {
       bench.takeJournal(),
       "m2 join-credentials-for-m1 apply",
       "m1 m1-ca apply",
-      "lb1 updater-service apply",
-      "lb1 haproxy-service apply",
-      "lb2 updater-service apply",
-      "lb2 haproxy-service apply",
+      "lb1 updater-service-6444 apply",
+      "lb1 haproxy-service-6444 apply",
+      "lb2 updater-service-6444 apply",
+      "lb2 haproxy-service-6444 apply",
       "m1 m1-bootstrap apply",
       "m1 kubeconfig apply",
       "PATCH secrets/control-plane-lb-token-1",
-      "lb1 updater-token apply",
+      "lb1 updater-token-6444 apply",
       "m1 join-credentials-for-m2 apply",
       "m2 m2-bootstrap apply",
     );
@@ -78,7 +78,7 @@ describe("on the real engine, HAProxy outside the cluster", function () {
 
   it("changes one host at a time, and stops at a host that does not become healthy", async () => {
     engine.setConfig(config({ haproxy: { checks: { rise: 3 } } }));
-    bench.answers.set("updater-service", { stderr: "it does not serve again\n", code: 1 });
+    bench.answers.set("updater-service-6444", { stderr: "it does not serve again\n", code: 1 });
     await assert.rejects(engine.up(), (error) => {
       assert.ok(error instanceof EngineError);
       assert.match(error.diagnostics.join("\n"), /lb1-updater[^]*it does not serve again/);
@@ -88,24 +88,32 @@ describe("on the real engine, HAProxy outside the cluster", function () {
       bench.takeJournal().filter((line) => line.startsWith("lb2 ")),
       [],
     );
-    bench.answers.delete("updater-service");
+    bench.answers.delete("updater-service-6444");
     const { steps } = await engine.up();
     assert.deepEqual(changesOf(steps), ["update lb1-updater", "update lb2-updater"]);
-    inOrder(bench.takeJournal(), "lb1 updater-service apply", "lb2 updater-service apply");
+    inOrder(
+      bench.takeJournal(),
+      "lb1 updater-service-6444 apply",
+      "lb2 updater-service-6444 apply",
+    );
   });
 
   it("deletes the former token only after every host has used the new one", async () => {
     const rotated = { haproxy: { checks: { rise: 3 } }, token: { generation: 2 } };
     engine.setConfig(config(rotated));
-    bench.answers.set("updater-token", { stderr: "has not synced\n", code: 1 });
+    bench.answers.set("updater-token-6444", { stderr: "has not synced\n", code: 1 });
     await assert.rejects(engine.up());
     assert.ok(bench.api.names().includes("secrets/control-plane-lb-token-1"));
-    bench.answers.delete("updater-token");
+    bench.answers.delete("updater-token-6444");
     bench.takeJournal();
     await engine.up();
     const journal = bench.takeJournal();
     for (const host of ["lb1", "lb2"]) {
-      inOrder(journal, `${host} updater-token apply`, "DELETE secrets/control-plane-lb-token-1");
+      inOrder(
+        journal,
+        `${host} updater-token-6444 apply`,
+        "DELETE secrets/control-plane-lb-token-1",
+      );
     }
     assert.ok(bench.api.names().includes("secrets/control-plane-lb-token-2"));
   });
@@ -135,10 +143,10 @@ describe("on the real engine, HAProxy outside the cluster", function () {
     inOrder(
       journal,
       "m2 m2-bootstrap remove",
-      "lb2 updater-token remove",
+      "lb2 updater-token-6444 remove",
       "m1 m1-bootstrap remove",
-      "lb2 haproxy-service remove",
-      "lb2 updater-service remove",
+      "lb2 haproxy-service-6444 remove",
+      "lb2 updater-service-6444 remove",
       "m1 m1-ca remove",
     );
     assert.deepEqual(bench.api.names(), []);
@@ -178,9 +186,23 @@ describe("on the real engine, HAProxy outside a cluster that exists", function (
   it("comes up without kubeadm: HAProxy with the CA, then rights, ConfigMap and token", async () => {
     await engine.up();
     const journal = bench.takeJournal();
-    inOrder(journal, "lb1 lb1 apply", "lb1 updater-service apply", "lb1 haproxy-service apply");
-    for (const object of EXTERNAL_OBJECTS) {
-      inOrder(journal, "lb1 haproxy-service apply", `PATCH ${object}`, "lb1 updater-token apply");
+    inOrder(
+      journal,
+      "lb1 lb1 apply",
+      "lb1 updater-service-6444 apply",
+      "lb1 haproxy-service-6444 apply",
+    );
+    // whose cluster it is comes before any change of a host
+    inOrder(journal, "PATCH configmaps/haproxy-backends", "lb1 updater-service-6444 apply");
+    for (const object of EXTERNAL_OBJECTS.filter(
+      (each) => each !== "configmaps/haproxy-backends",
+    )) {
+      inOrder(
+        journal,
+        "lb1 haproxy-service-6444 apply",
+        `PATCH ${object}`,
+        "lb1 updater-token-6444 apply",
+      );
     }
     assert.deepEqual(bench.api.names(), EXTERNAL_OBJECTS);
     assert.deepEqual(bench.api.configMap("haproxy-backends"), {
@@ -195,7 +217,11 @@ describe("on the real engine, HAProxy outside a cluster that exists", function (
 
   it("is destroyed, and leaves the cluster as it was", async () => {
     await engine.destroy();
-    inOrder(bench.takeJournal(), "lb1 haproxy-service remove", "lb1 updater-service remove");
+    inOrder(
+      bench.takeJournal(),
+      "lb1 haproxy-service-6444 remove",
+      "lb1 updater-service-6444 remove",
+    );
     assert.deepEqual(bench.api.names(), []);
   });
 });

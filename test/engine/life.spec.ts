@@ -27,7 +27,7 @@ describe("on the real engine, a cluster that kubeadm makes", function () {
     for (const name of [
       "m1-preflight",
       "m3-forward",
-      "m2-join-credentials-from-m1",
+      "m2-join-credentials-from/m1",
       "m3-bootstrap",
     ]) {
       assert.ok(names.includes(name), name);
@@ -116,10 +116,11 @@ describe("on the real engine, a cluster that kubeadm makes", function () {
       changesOf(steps).filter((line) => line.startsWith("create ")),
       [
         "create backends-key-m4",
-        "create m1-join-credentials-from-m4",
+        "create m1-join-credentials-from/m4",
         "create m4-bootstrap",
+        "create m4-clean-up",
         "create m4-forward",
-        "create m4-join-credentials-from-m1",
+        "create m4-join-credentials-from/m1",
         "create m4-preflight",
         "create m4-reachability",
       ],
@@ -159,7 +160,7 @@ describe("on the real engine, a cluster that kubeadm makes", function () {
     assert.equal(controlPlaneNodes, '["m1","m2","m4"]');
     assert.deepEqual(
       journal.filter((line) => line.endsWith(" remove")),
-      ["m3 m3-bootstrap remove", "m3 forward remove"],
+      ["m3 m3-bootstrap remove", "m3 forward remove", "m3 clean-up remove"],
     );
   });
 
@@ -257,7 +258,7 @@ describe("on the real engine, a cluster that exists", function () {
         .takeJournal()
         .filter((line) => /^m\d /.test(line))
         .sort(),
-      ["m1 forward remove", "m2 forward remove"],
+      ["m1 clean-up remove", "m1 forward remove", "m2 clean-up remove", "m2 forward remove"],
     );
   });
 });

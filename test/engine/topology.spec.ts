@@ -79,15 +79,19 @@ describe("on the real engine, a change of the topology", function () {
     bench.takeJournal();
   });
 
-  it("works without a gap by a second stack on other hosts, which restores the objects that the first one deletes", async () => {
+  it("works without a gap by a second stack on other hosts, which takes the cluster over and restores the objects that the first one deletes", async () => {
     const first = await bench.engine(daemonset());
     await first.up();
-    const second = await bench.engine({
-      ...bench.existing([bench.node("m1", 11), bench.node("m2", 12)]),
-      ...dedicated(),
-      topology: { value: "external" },
-    });
+    const second = await bench.engine(
+      {
+        ...bench.existing([bench.node("m1", 11), bench.node("m2", 12)]),
+        ...dedicated(),
+        topology: { value: "external" },
+      },
+      "second",
+    );
     bench.takeJournal();
+    bench.api.handOver();
 
     await second.up();
     assert.deepEqual(

@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { describeSpec, fingerprintCa } from "../../haproxy/config";
 import { openFiles } from "../../haproxy/spec";
 import { forwardPart } from "../../host/forward/forward-part";
 import { filesOf, type HostPart, type HostUnit } from "../../host/part";
 import { partScript } from "../../host/part-script";
 import { haproxyPart } from "../../host/service/haproxy-part";
-import { hostUpdaterSettings } from "../../host/service/host-updater-settings";
 import { tokenPart } from "../../host/service/token-part";
 import { updaterPart } from "../../host/service/updater-part";
 import { tokenFingerprint } from "../../updater/sources/token";
@@ -18,31 +16,13 @@ import {
   updaterSettings,
 } from "../unit/host/example-parts";
 import { HAPROXY_DEFAULTS } from "../support/haproxy-defaults";
+import { HOLDER } from "./support/machine-root";
 import { PartRoot } from "./support/part-root";
+import { standInUpdater } from "./support/stand-in-updater";
 
 const ownAddress = { from: "subnet", subnet: "10.99.0.0/24" } as const;
 
-const described = describeSpec({
-  ...hostUpdaterSettings(updaterSettings()).haproxy,
-  caFingerprint: fingerprintCa(updaterSettings().caCert),
-});
-
-/** An updater that answers on both sockets and does nothing else. */
-const UPDATER = `const { rmSync, writeFileSync } = require("node:fs");
-if (process.argv.includes("prepare")) {
-  writeFileSync("/var/lib/control-plane-lb-updater/haproxy.cfg", "# first\\n");
-  process.exit();
-}
-const answers = {
-  "updater.sock": '{"backends":[]}',
-  "admin.sock": "Description: ${described}\\n",
-};
-for (const [name, text] of Object.entries(answers)) {
-  const path = "/run/control-plane-lb/" + name;
-  rmSync(path, { force: true });
-  require("node:net").createServer((socket) => socket.end(text)).listen(path);
-}
-`;
+const UPDATER = standInUpdater();
 
 const updater = updaterPart(updaterSettings({ ownAddress, script: UPDATER }));
 const haproxy = haproxyPart(haproxySettings({ takeOver: true }));
@@ -98,7 +78,9 @@ describe("parts of a host, in a root of their own", function () {
         (await machine.snapshot()).filter(
           (line) =>
             after.length === 0 ||
-            !/ var\/lib\/control-plane-lb(\/backup|\/folders|-updater\/haproxy\.cfg) /.test(line),
+            !/ var\/lib\/control-plane-lb(\/backup|\/folders|-updater\/6444\/haproxy\.cfg) /.test(
+              line,
+            ),
         );
 
       it("changes and restarts nothing the second time", async () => {
@@ -305,7 +287,7 @@ systemctl enable --now haproxy.service`);
     await machine.apply(updater, haproxy);
     assert.equal(
       await machine.must("readlink /etc/haproxy/haproxy.cfg"),
-      "/var/lib/control-plane-lb-updater/haproxy.cfg\n",
+      "/var/lib/control-plane-lb-updater/6444/haproxy.cfg\n",
     );
     assert.equal(
       (await machine.must("systemctl is-active haproxy.service || :")).trim(),
@@ -357,7 +339,7 @@ systemctl enable --now haproxy.service`);
     machine.write("dpkg-status", "iU ");
     await machine.must("userdel haproxy");
     await machine.apply(haproxy);
-    assert.match(await machine.processes(), /control-plane-lb-haproxy\.service/);
+    assert.match(await machine.processes(), /control-plane-lb-haproxy-6444\.service/);
   });
 
   it("refuse a package that is too old before anything changes", async () => {
@@ -388,7 +370,7 @@ systemctl enable --now haproxy.service`);
         "wait_for 1 endpoint_serves",
       );
       const release = await machine.hold();
-      const { done } = machine.begin(script, "apply");
+      const { done } = machine.begin(script, "apply", ...HOLDER);
       await machine.held();
       machine.remove("serves");
       release();
@@ -429,7 +411,7 @@ systemctl enable --now haproxy.service`);
       assert.match(stderr, /has not synced with its token .* status: \{"token":"another"\}/);
       assert.equal(
         machine.read("calls"),
-        delivery === "file" ? "" : "restart control-plane-lb-updater.service\n",
+        delivery === "file" ? "" : "restart control-plane-lb-updater-6444.service\n",
       );
     });
   }
@@ -439,7 +421,7 @@ systemctl enable --now haproxy.service`);
     beforeEach(async () => {
       await machine.apply(updater, haproxy);
       await machine.must(
-        '/usr/bin/prlimit --pid "$(cat /fake/units/control-plane-lb-haproxy.service)" --nofile=99:99',
+        '/usr/bin/prlimit --pid "$(cat /fake/units/control-plane-lb-haproxy-6444.service)" --nofile=99:99',
       );
       machine.write("calls", "");
     });
@@ -452,7 +434,7 @@ systemctl enable --now haproxy.service`);
     it("restart HAProxy where the host forbids that", async () => {
       machine.write("limits-fixed", "");
       await machine.apply(updater);
-      assert.match(machine.read("calls"), /\nrestart control-plane-lb-haproxy\.service\n$/);
+      assert.match(machine.read("calls"), /\nrestart control-plane-lb-haproxy-6444\.service\n$/);
     });
 
     it("leave HAProxy alone where systemd has no higher limit to give", async () => {
@@ -467,9 +449,9 @@ mount --bind /fake/limits /proc/1/limits`);
   it("make a second run on the host wait for the first, and name it", async () => {
     const release = await machine.hold();
     const part = forwardPart(forwardSettings({ ownAddress, kind: "socat" }));
-    const first = machine.begin(partScript(part), "apply");
+    const first = machine.begin(partScript(part), "apply", ...HOLDER);
     await machine.held();
-    const second = machine.begin(partScript(example), "apply");
+    const second = machine.begin(partScript(example), "apply", ...HOLDER);
     const said = await new Promise<string>((resolve) => {
       second.child.stderr?.once("data", (chunk: Buffer) => resolve(chunk.toString()));
     });

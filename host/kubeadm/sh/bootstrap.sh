@@ -33,6 +33,7 @@ init_or_join() {
     fi
   fi
   check_serves
+  part_claim
   rm -rf "$USER_FILES"
   unmark "$KUBEADM_DONE" "$KUBEADM_STARTED"
 }
@@ -79,7 +80,10 @@ check_serves() {
 
 # An earlier removal was interrupted after the host had left the cluster: clears the host first.
 finish_leaving() {
-  [ -e "$KUBEADM_LEAVING" ] || return 0
+  if [ ! -e "$KUBEADM_LEAVING" ]; then
+    restore_api_server
+    return
+  fi
   warn "finishes an interrupted removal"
   reset_host
   rm -rf "$USER_FILES"

@@ -24,6 +24,7 @@ print_ca() {
 create_ca() {
   check_may_create
   write_init_config
+  part_claim
   mark "$CA_CREATED" created
   kubeadm init phase certs ca --config "$RUN/init.yaml" >"$RUN/log" 2>&1 || {
     tail -n 10 "$RUN/log" >&2

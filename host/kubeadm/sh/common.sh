@@ -89,6 +89,13 @@ unmark() {
   rmdir "$STATE" 2>/dev/null || true
 }
 
+# An interrupted removal has stopped the API server, and the node is still a member.
+restore_api_server() {
+  if [ -e "$STOPPED_API_SERVER" ] && [ ! -e "$MANIFESTS/kube-apiserver.yaml" ]; then
+    mv "$STOPPED_API_SERVER" "$MANIFESTS/kube-apiserver.yaml"
+  fi
+}
+
 # Prints the first API server on stdin (HOST:PORT a line) that answers the administrator.
 first_serving() {
   while read -r candidate; do

@@ -58,9 +58,10 @@ healthy_other_etcd() {
 
 # remove_own_member HOST:PORT: asks that member to remove ours; succeeds when there is none.
 remove_own_member() {
-  own_id=$(etcd_members "$1" | while read -r id peer _; do
+  etcd_members "$1" >"$RUN/own-member" || return 1
+  own_id=$(while read -r id peer _; do
     [ "$peer" != "$OWN_PEER" ] || echo "$id"
-  done)
+  done <"$RUN/own-member")
   if [ -n "$own_id" ]; then
     etcd "$1" /v3/cluster/member/remove "{\"ID\":\"$own_id\"}" >/dev/null
   fi

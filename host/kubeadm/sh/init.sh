@@ -52,6 +52,7 @@ init_in_unit() {
 run_init() {
   write_init_config
   save_user_files
+  part_claim
   mark "$KUBEADM_STARTED" init
   init_in_unit || {
     show_log

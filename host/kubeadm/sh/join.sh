@@ -86,6 +86,7 @@ run_join() {
   open_endpoint
   (umask 077 && write_join_config)
   save_user_files
+  part_claim
   attempt=1
   while :; do
     mark "$KUBEADM_STARTED" join

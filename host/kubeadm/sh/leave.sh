@@ -6,7 +6,7 @@ remove_control_plane_node() {
     trap 'rm -rf "$RUN"' EXIT
     decide_and_remove
     end_tunnel
-    rm -rf "$LOG" "$USER_FILES"
+    rm -rf "$LOG" "$USER_FILES" "$STOPPED_API_SERVER"
     unmark "$KUBEADM_STARTED" "$KUBEADM_DONE" "$KUBEADM_LEAVING"
   )
 }
@@ -32,7 +32,8 @@ decide_and_remove() {
     return
   fi
   if [ ! -e "$ADMIN" ]; then
-    return
+    is_control_plane_node || return 0
+    fail "$ADMIN is missing, so it is unknown whether $NODE is to leave its cluster; nothing was changed. Copy the file from another control-plane node, then run this again. Only if $NODE has left its cluster already: kubeadm reset -f on this host, then run this again"
   fi
   server=$(serving_api) || fail_without_api
   listed=$(kube "$server" --namespace "$NAMESPACE" get configmap "$BACKENDS" --ignore-not-found \
@@ -43,6 +44,10 @@ decide_and_remove() {
     'found ['*) leave ;;
     *) fail "ConfigMap $NAMESPACE/$BACKENDS has no annotation $CONTROL_PLANE_NODES_ANNOTATION, so it is unknown whether $NODE is to leave; nothing was changed. To restore it: $ADVICE_RESTORE_BACKENDS. Then repeat the removal" ;;
   esac
+}
+
+is_control_plane_node() {
+  [ -e "$MANIFESTS/kube-apiserver.yaml" ] || [ -e "$MANIFESTS/etcd.yaml" ] || [ -e "$ETCD_DATA/member" ]
 }
 
 fail_without_api() {
@@ -121,20 +126,46 @@ leave() {
   warn "leaves the cluster: waits $DRAIN_SECONDS s for clients, then drains"
   sleep "$DRAIN_SECONDS"
   kube "$server" drain "$NODE" --ignore-daemonsets --delete-emptydir-data --force --timeout "${DRAIN_DEADLINE}s" >"$RUN/drain" 2>&1 || {
-    if kube "$server" get node "$NODE" --ignore-not-found --output name | grep -q .; then
-      tail -n 15 "$RUN/drain" >&2
+    tail -n 15 "$RUN/drain" >&2
+    # only an answer shows that the Node is gone
+    found=$(kube "$server" get node "$NODE" --ignore-not-found --output name) ||
+      fail "kubectl drain $NODE failed, see above, and the API server at $server does not say whether there is such a Node; nothing else was changed. Run this again"
+    [ -z "$found" ] ||
       fail "kubectl drain $NODE has not ended within $DRAIN_DEADLINE s: the pods above stay (a PodDisruptionBudget?). Make room for them, then run this again; $NODE is cordoned, nothing else was changed"
-    fi
   }
   # From here on the own API server has no etcd: ask another control-plane node.
   survivor=$(serving_other_api) || fail "no API server of another control-plane node answers: start one, then run this again; $NODE is cordoned, nothing else was changed"
-  wait_for 60 remove_own_member "$other" ||
+  stop_api_server
+  wait_for 60 remove_own_member "$other" || {
+    restore_api_server
     fail "etcd did not remove its member on $NODE: $(remove_own_member "$other" 2>&1 | tail -n 1); run this again"
+  }
   mark "$KUBEADM_LEAVING" leave
   systemctl stop kubelet.service || true
   wait_for 60 kube "$survivor" delete node "$NODE" --ignore-not-found --wait=false ||
     warn "the Node $NODE could not be deleted: kubectl delete node $NODE"
   clear_host
+}
+
+# While etcd still serves it: requests in flight end, new connections go to another API server, and
+# it takes itself out of the EndpointSlice, which other load balancers may follow.
+stop_api_server() {
+  if [ -e "$MANIFESTS/kube-apiserver.yaml" ]; then
+    mv "$MANIFESTS/kube-apiserver.yaml" "$STOPPED_API_SERVER"
+  fi
+  wait_for 90 api_server_is_closed || warn "the API server at $OWN_API has not stopped within 90 s"
+  wait_for 30 is_out_of_slice || warn "$OWN_API is still in EndpointSlice $SLICE_NAMESPACE/$SLICE after 30 s"
+}
+
+api_server_is_closed() {
+  [ "$(probe "$OWN_API")" = closed ]
+}
+
+is_out_of_slice() {
+  slice=$(kube "$survivor" --namespace "$SLICE_NAMESPACE" get endpointslice "$SLICE" --output 'jsonpath={.endpoints[*].addresses[*]}') || return 1
+  case " $slice " in
+    *" $OWN_ADDRESS "*) return 1 ;;
+  esac
 }
 
 clear_host() {

@@ -14,6 +14,8 @@
   KUBEADM_DONE="$STATE/kubeadm-done"
   # The host has left its cluster: its files are to be cleared.
   KUBEADM_LEAVING="$STATE/kubeadm-leaving"
+  # The API server's manifest while its node leaves: kubelet has stopped it.
+  STOPPED_API_SERVER="$STATE/kube-apiserver.yaml"
   # Copies of what users placed for kubeadm before it ran.
   USER_FILES="$STATE/user-files"
   # Hash of a CA that exists before its cluster.

@@ -75,7 +75,7 @@ export async function recordResources<T>(
   });
   const result = await collectRejections(() =>
     withLocalStorage(async () => {
-      await pulumi.runtime.setMocks(monitor.mocks, project, stack, preview);
+      await pulumi.runtime.setMocks(monitor.mocks, project, stack, preview, ORGANIZATION);
       getStore().settings.monitor = monitor;
       pulumi.runtime.setAllConfig({ ...options.config }, [...(options.secretKeys ?? [])]);
       try {
@@ -100,6 +100,9 @@ export async function valueOf<T>(output: pulumi.Input<T>): Promise<pulumi.Unwrap
   if (!(await all.isKnown)) throw new Error("valueOf: the output is not known (in a preview)");
   return all.promise();
 }
+
+/** What the engine says for a backend without organizations. */
+const ORGANIZATION = "organization";
 
 class Result<T> implements Recording<T> {
   constructor(

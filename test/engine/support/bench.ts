@@ -23,6 +23,8 @@ function publicKey(pair: KeyPair): string {
 export class Bench {
   /** All changes, in order: "m1 forward apply", "DELETE configmaps/haproxy-backends". */
   readonly journal: string[] = [];
+  /** Each script with its arguments: "forward apply organization/control-plane-lb/test m1". */
+  readonly holders: string[] = [];
   readonly userKey = keyPair();
   /** Another operator's, whom the hosts know too. */
   readonly colleagueKey = keyPair();
@@ -66,8 +68,9 @@ export class Bench {
   }
 
   private answer(run: Run): Answer {
-    const word = / -- (\w+)/.exec(run.command)?.[1] ?? "";
+    const word = /-- (\S+) /.exec(run.command)?.[1] ?? "";
     this.journal.push(`${run.host} ${run.script} ${word}`);
+    this.holders.push(`${run.script} ${/-- (.*)$/.exec(run.command)?.[1]}`);
     const given = this.answers.get(run.script);
     if (given !== undefined) return typeof given === "function" ? given() : given;
     if (run.script === "kubeconfig") return { stdout: this.api.kubeconfig() };
@@ -108,11 +111,11 @@ export class Bench {
     return this.config(nodes, { bootstrap: "none", kubeconfig });
   }
 
-  async engine(config: Record<string, ConfigValue>): Promise<Engine> {
+  async engine(config: Record<string, ConfigValue>, stack = "test"): Promise<Engine> {
     const engine = await Engine.create({
       program,
       projectFile: PROJECT_FILE,
-      stack: "test",
+      stack,
       config,
     });
     this.engines.push(engine);

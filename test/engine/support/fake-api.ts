@@ -27,8 +27,8 @@ interface Stored {
  * A Kubernetes API in memory, with TLS and client certificates: objects are what their field
  * managers have applied, key by key.
  *
- * Enough to see what the program writes and deletes; it knows no conflicts, no defaults and no
- * rights. The nodes are those that the ConfigMap of the backends names.
+ * Enough to see what the program writes and deletes; it knows conflicts of annotations only, no
+ * defaults and no rights. The nodes are those that the ConfigMap of the backends names.
  */
 export class FakeApi {
   readonly pods = new FakePods();
@@ -91,6 +91,16 @@ export class FakeApi {
     this.objects.get(path("configmaps", name))?.applied.set("kubectl-patch", { data });
   }
 
+  /** Removes what says whose cluster it is, as the documented `kubectl annotate` does. */
+  handOver(): void {
+    const stored = this.objects.get(path("configmaps", "haproxy-backends"));
+    for (const object of stored?.applied.values() ?? []) {
+      for (const key of ["control-plane-lb/stack", "pulumi.com/patchFieldManager"]) {
+        delete annotationsOf(object)[key];
+      }
+    }
+  }
+
   /** Names of all objects, as "configmaps/haproxy-backends"; hashes at their ends are left out. */
   names(): string[] {
     return [...this.objects.keys()].map(shortName).sort();
@@ -146,6 +156,11 @@ export class FakeApi {
       const next: Stored = stored
         ? { ...stored, generation: stored.generation + 1, applied: new Map(stored.applied) }
         : { uid: `uid-${this.objects.size}-${short}`, generation: 1, applied: new Map() };
+      const conflict =
+        url.searchParams.get("force") === "true" ? undefined : conflictOf(next, manager, body);
+      if (conflict !== undefined) {
+        return [409, { kind: "Status", reason: "Conflict", message: conflict }];
+      }
       next.applied.delete(manager);
       next.applied.set(manager, body);
       if (!url.searchParams.has("dryRun")) {
@@ -185,6 +200,24 @@ function tls(): https.ServerOptions {
 
 function path(plural: string, name: string): string {
   return `/api/v1/namespaces/kube-system/${plural}/${name}`;
+}
+
+/** As the API server says it: another manager has given an annotation another value. */
+function conflictOf(stored: Stored, manager: string, body: Json): string | undefined {
+  for (const [other, applied] of stored.applied) {
+    if (other === manager) continue;
+    const theirs = annotationsOf(applied);
+    for (const [key, value] of Object.entries(annotationsOf(body))) {
+      if (theirs[key] === undefined || theirs[key] === value) continue;
+      const where = `conflict with ${JSON.stringify(other)}: .metadata.annotations.${key}`;
+      return `Apply failed with 1 conflict: ${where}`;
+    }
+  }
+  return undefined;
+}
+
+function annotationsOf(object: Json): Json {
+  return (((object["metadata"] ?? {}) as Json)["annotations"] ?? {}) as Json;
 }
 
 function merged({ uid, generation, applied }: Stored): Json {

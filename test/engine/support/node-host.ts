@@ -92,7 +92,13 @@ function runHost(
 ): Promise<{ code: number | null; output: string }> {
   const host = path.join(ROOT, "node_modules/@pulumi/pulumi/cmd/run");
   const names = { project: "control-plane-lb", stack: "test", pwd: ROOT };
-  const flags = { monitor: address, engine: address, "dry-run": "true", ...names };
+  const flags = {
+    monitor: address,
+    engine: address,
+    "dry-run": "true",
+    organization: "organization",
+    ...names,
+  };
   const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [host, ...args, "."], {

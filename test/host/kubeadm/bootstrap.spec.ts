@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { HOLDER } from "../support/machine-root";
 import { killGroup, PrivateRoot } from "../support/private-root";
 import {
   absent,
@@ -33,13 +34,13 @@ describe("bootstrap of a control-plane node, with stub binaries", function () {
   }
 
   async function succeed(script = bootstrap(), ...words: string[]): Promise<void> {
-    const outcome = await machine.run(script, "apply", ...words);
+    const outcome = await machine.run(script, "apply", HOLDER, ...words);
     assert.equal(outcome.code, 0, outcome.stderr);
   }
 
   /** Runs a script that must fail; resolves with its stderr. */
   async function refuse(script = bootstrap(), ...words: string[]): Promise<string> {
-    const outcome = await machine.run(script, "apply", ...words);
+    const outcome = await machine.run(script, "apply", HOLDER, ...words);
     assert.equal(outcome.code, 1, outcome.stderr);
     return outcome.stderr;
   }
@@ -203,11 +204,11 @@ describe("bootstrap of a control-plane node, with stub binaries", function () {
 
     it("waits for a kubeadm that outlives its script", async () => {
       machine.write("script/init", "until [ -e /fake/go ]; do sleep 0.1; done\n");
-      const first = machine.begin(bootstrap(), "apply");
+      const first = machine.begin(bootstrap(), "apply", ...HOLDER);
       await untilTrue(() => called("kubeadm init --config"));
       killGroup(first.child.pid ?? 0);
       await first.done;
-      const second = machine.begin(bootstrap(), "apply");
+      const second = machine.begin(bootstrap(), "apply", ...HOLDER);
       machine.write("go", "");
       const outcome = await second.done;
       assert.equal(outcome.code, 0, outcome.stderr);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { caScript } from "../../../host/kubeadm/ca-script";
+import { HOLDER } from "../support/machine-root";
 import { PrivateRoot } from "../support/private-root";
 import {
   absent,
@@ -26,7 +27,7 @@ describe("the cluster's CA before the cluster, with stub binaries", function () 
   afterEach(() => machine.dispose());
 
   const run = (verb: "apply" | "remove", lines = [absent()], ...words: string[]) =>
-    machine.run(caScript(bootstrapOptions({ joinCredentials: lines })), verb, ...words);
+    machine.run(caScript(bootstrapOptions({ joinCredentials: lines })), verb, HOLDER, ...words);
 
   const ca = () => readFileSync(path.join(machine.fake, "pki/ca.crt"), "utf8");
 

@@ -31,7 +31,14 @@ const read = (name: string) => readFileSync(path.join(folder, name));
 const members = () => JSON.parse(read("members.json").toString()) as Member[];
 const note = (line: string) => appendFileSync(path.join(folder, "calls"), `${line}\n`);
 
+/** FOLDER/etcd-refuses holds the last word of a path that etcd answers with an error. */
+function refuses(url: string): boolean {
+  const file = path.join(folder, "etcd-refuses");
+  return existsSync(file) && url.endsWith(`/${readFileSync(file, "utf8").trim()}`);
+}
+
 function etcd(own: string, url: string, body: string): unknown {
+  if (refuses(url)) return undefined;
   const me = members().find((member) => member.clientURLs?.[0] === `https://${own}`);
   switch (url) {
     case "/health":

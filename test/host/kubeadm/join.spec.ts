@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { BootstrapOptions } from "../../../host/kubeadm/bootstrap-script";
 import { KUBEADM_UNIT } from "../../../names";
+import { HOLDER } from "../support/machine-root";
 import { killGroup, PrivateRoot } from "../support/private-root";
 import {
   absent,
@@ -118,6 +119,7 @@ describe("join of a control-plane node, with stub binaries", function () {
     const interrupted = machine.begin(
       bootstrap({ initNode: false, joinCredentials: [joinCredentials(machine)] }),
       "apply",
+      ...HOLDER,
     );
     await untilTrue(() => machine.has(`fake/up/${OWN}:6443`));
     killGroup(interrupted.child.pid ?? 0);

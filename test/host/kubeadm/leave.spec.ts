@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import type { BootstrapOptions } from "../../../host/kubeadm/bootstrap-script";
 import { PrivateRoot } from "../support/private-root";
-import { bootstrap, INIT, member, OTHER, OWN, STARTED, THIRD } from "./control-plane-node";
+import {
+  bootstrap,
+  INIT,
+  member,
+  OTHER,
+  OWN,
+  STARTED,
+  THIRD,
+  untilTrue,
+} from "./control-plane-node";
 
 const RESET =
   "kubeadm reset --force --kubeconfig /run/control-plane-lb-kubeadm/none --cert-dir /etc/kubernetes/pki";
@@ -12,6 +21,11 @@ const OTHERS = [
   { name: "m2", address: OTHER },
   { name: "m3", address: THIRD },
 ];
+
+/** Stops the API server as kubelet does when its manifest is gone, and keeps the calls so far. */
+const KUBELET = `while [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ]; do sleep 0.1; done
+cp /fake/calls /fake/calls-at-stop
+rm -f /fake/up/${OWN}:6443`;
 
 describe("removal of a control-plane node, with stub binaries", function () {
   this.timeout(240_000);
@@ -42,6 +56,7 @@ describe("removal of a control-plane node, with stub binaries", function () {
         member("33", THIRD, "m3"),
       ]),
     );
+    machine.begin(KUBELET);
     if (listed !== undefined) machine.write("control-plane-nodes", JSON.stringify(listed));
     machine.write("calls", "");
   }
@@ -61,6 +76,68 @@ describe("removal of a control-plane node, with stub binaries", function () {
         DELETE_NODE,
         RESET,
       ]);
+    });
+
+    it("stops its API server before its member goes, and waits until it is out of the EndpointSlice", async () => {
+      await cluster(["m2", "m3"]);
+      const outcome = await remove();
+      assert.equal(outcome.code, 0, outcome.stderr);
+      assert.doesNotMatch(outcome.stderr, /has not stopped|is still in/);
+      assert.match(machine.read("calls-at-stop"), /: drain m1/);
+      assert.doesNotMatch(machine.read("calls-at-stop"), /: remove 11/);
+      assert.match(machine.read("calls"), /: get endpointslice kubernetes[^]*: remove 11/);
+    });
+
+    it("starts its API server again when its member cannot be removed", async () => {
+      await cluster(["m2", "m3"]);
+      machine.write("etcd-refuses", "remove");
+      const outcome = await machine.run(
+        bootstrap({ others: OTHERS }).replace(
+          "wait_for 60 remove_own_member",
+          "wait_for 1 remove_own_member",
+        ),
+        "remove",
+      );
+      assert.equal(outcome.code, 1);
+      assert.match(outcome.stderr, /etcd did not remove its member on m1/);
+      assert.ok(isControlPlaneNode());
+    });
+
+    it("is no success while etcd does not list its members", async () => {
+      await cluster(["m2", "m3"]);
+      const script = bootstrap({ others: OTHERS }).replace(
+        "wait_for 60 remove_own_member",
+        "echo list >/fake/etcd-refuses; wait_for 1 remove_own_member",
+      );
+      const outcome = await machine.run(script, "remove");
+      assert.equal(outcome.code, 1);
+      assert.match(outcome.stderr, /etcd did not remove its member on m1/);
+      assert.ok(isControlPlaneNode());
+      assert.deepEqual(
+        machine.changes().filter((line) => /reset|delete node/.test(line)),
+        [],
+      );
+    });
+
+    it("is no success while a drain fails and the API server does not say whether there is a Node", async () => {
+      await cluster(["m2", "m3"]);
+      machine.write("kubectl-refuses", "^drain\n^get node\n");
+      const outcome = await remove();
+      assert.equal(outcome.code, 1);
+      assert.match(
+        outcome.stderr,
+        /kubectl drain m1 failed.*does not say whether there is such a Node/s,
+      );
+      assert.ok(isControlPlaneNode());
+    });
+
+    it("goes on after a failed drain where the Node is gone", async () => {
+      await cluster(["m2", "m3"]);
+      machine.write("kubectl-refuses", "^drain\n");
+      machine.remove("nodes/m1");
+      const outcome = await remove();
+      assert.equal(outcome.code, 0, outcome.stderr);
+      assert.ok(!isControlPlaneNode());
     });
 
     it("transfers etcd's leadership first", async () => {
@@ -154,6 +231,28 @@ describe("removal of a control-plane node, with stub binaries", function () {
     const outcome = await remove();
     assert.equal(outcome.code, 0, outcome.stderr);
     assert.ok(machine.changes().includes(RESET));
+  });
+
+  it("is refused on a control-plane node without admin.conf, and changes nothing", async () => {
+    await cluster(["m2", "m3"]);
+    await machine.begin("rm /etc/kubernetes/admin.conf").done;
+    const outcome = await remove();
+    assert.equal(outcome.code, 1);
+    assert.match(outcome.stderr, /admin\.conf is missing.*nothing was changed\. Copy the file/);
+    assert.deepEqual(machine.changes(), []);
+    assert.ok(isControlPlaneNode());
+  });
+
+  it("is taken back by the next apply where it was interrupted after its API server", async () => {
+    await cluster(["m2", "m3"]);
+    await machine.begin(
+      "mv /etc/kubernetes/manifests/kube-apiserver.yaml /var/lib/control-plane-lb/",
+    ).done;
+    await untilTrue(() => machine.has("fake/calls-at-stop") && !machine.has(`fake/up/${OWN}:6443`));
+    await machine.serve(`${OWN}:6443`);
+    const outcome = await machine.run(bootstrap({ others: OTHERS }), "apply");
+    assert.equal(outcome.code, 0, outcome.stderr);
+    assert.ok(isControlPlaneNode());
   });
 
   it("does nothing on a blank host", async () => {

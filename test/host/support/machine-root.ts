@@ -20,6 +20,12 @@ export interface Outcome {
   readonly stderr: string;
 }
 
+/** A stack, and its name for the machine. */
+export type Holder = readonly [stack: string, node: string];
+
+/** Who applies and removes, unless a test says otherwise. */
+export const HOLDER: Holder = ["organization/control-plane-lb/test", "m1"];
+
 /** What a root is made of. */
 export interface RootSettings {
   /** Addresses of its loopback interface. */
@@ -119,8 +125,17 @@ export class MachineRoot {
     return { child, done };
   }
 
-  run(script: string, verb: "apply" | "remove", ...words: string[]): Promise<Outcome> {
-    return this.begin(script, verb, ...words).done;
+  /**
+   * @param holder for whom it runs: stack and node
+   * @param words of the fragment
+   */
+  run(
+    script: string,
+    verb: "apply" | "remove",
+    holder: Holder = HOLDER,
+    ...words: string[]
+  ): Promise<Outcome> {
+    return this.begin(script, verb, ...holder, ...words).done;
   }
 
   /** A file that stubs read. */

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import type { HostPart } from "../../../host/part";
 import { partScript } from "../../../host/part-script";
-import { MachineRoot, type Outcome } from "./machine-root";
+import { MachineRoot, type Holder, type Outcome } from "./machine-root";
 import { waitFor } from "./wait";
 
 /** The address of the host. */
@@ -53,6 +53,16 @@ chmod 0640 /etc/shadow /etc/gshadow`);
       assert.equal(last.code, 0, `${verb} ${part.owner}: ${last.stdout}${last.stderr}`);
     }
     return last;
+  }
+
+  /** Applies a part for a stack and a node. */
+  applyAs(holder: Holder, part: HostPart): Promise<Outcome> {
+    return this.run(partScript(part), "apply", holder);
+  }
+
+  /** Removes a part for a stack and a node. */
+  removeAs(holder: Holder, part: HostPart): Promise<Outcome> {
+    return this.run(partScript(part), "remove", holder);
   }
 
   /** Runs a part's script and kills it at a step. False: it ended before that step. */

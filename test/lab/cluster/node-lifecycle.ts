@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
 import { waitUntilHealthy } from "../../../e2e/scenario/context";
 import { clusterConfig } from "../../../e2e/scenario/lab-stack";
+import { exitCode } from "../../../status/report";
 import { waitUntil } from "../../../tools/src/index";
 import { traces } from "../support";
 import { assertNothingFailed, CONTROL_PLANE_NODES, type ControlPlane } from "./control-plane";
 
 const BACKENDS = "-n kube-system get configmap haproxy-backends -o jsonpath={.data}";
+
+/** kubelet stops a static pod within this after its manifest has gone. */
+const KUBELET_MS = 3000;
 
 /**
  * Control-plane nodes join, leave and are reprovisioned; then the load balancer is destroyed and
@@ -57,6 +61,30 @@ export function nodeLifecycle(plane: () => ControlPlane): void {
     });
     assert.doesNotMatch(await plane().kubectl("m1", BACKENDS), /m4/);
     assert.equal(await traces(plane().lab, "m4"), "");
+  });
+
+  it("removes a node that the load balancers know from the EndpointSlice without a failed request", async () => {
+    const bySlice = { discovery: "endpoints" } as const;
+    plane().configure([...CONTROL_PLANE_NODES, "m4"], bySlice);
+    await plane().engine.up();
+    await waitUntil("HAProxy on m4", { seconds: 120 }, () => plane().haproxyListens("m4"));
+    plane().configure(CONTROL_PLANE_NODES, bySlice);
+    const report = await plane().underLoad("shrink by the slice", async () => {
+      const removal = plane().engine.up();
+      let stopped = 0;
+      await waitUntil("the manifest of m4's API server to go", { seconds: 300 }, async () => {
+        await plane().lab.exec("m4", "test ! -e /etc/kubernetes/manifests/kube-apiserver.yaml");
+        stopped = Date.now();
+        return true;
+      });
+      await removal;
+      // what an API server that stops in order cuts: connections that it had
+      const openedBefore = stopped + KUBELET_MS;
+      await plane().load.markKill({ from: stopped, to: Date.now(), openedBefore });
+    });
+    assertNothingFailed(report);
+    const hosts = await plane().status();
+    assert.equal(exitCode(hosts), 0, JSON.stringify(hosts));
   });
 
   it("joins a wiped init node to the same cluster again", async () => {

@@ -27,7 +27,7 @@ export function bringUp(plane: () => ControlPlane, bare: Map<string, Snapshot>):
     bare.set("w1", await snapshot(lab, "w1"));
     const first = refuses(engine.up(), /w2-(updater|haproxy)/);
     await waitUntil("the first up to change w2", { seconds: 120 }, async () => {
-      await lab.exec("w2", "test -e /etc/control-plane-lb/settings.json");
+      await lab.exec("w2", "test -e /etc/control-plane-lb/6444/settings.json");
       return true;
     });
     await lab.cut("w2");
@@ -65,7 +65,7 @@ export function bringUp(plane: () => ControlPlane, bare: Map<string, Snapshot>):
     for (const machine of LOAD_BALANCERS) {
       const { stdout: processes } = await plane().lab.exec(
         machine,
-        `for pid in $(pidof haproxy) $(systemctl show --property=MainPID --value control-plane-lb-updater); do
+        `for pid in $(pidof haproxy) $(systemctl show --property=MainPID --value control-plane-lb-updater-6444); do
           echo "$(stat --format=%U /proc/$pid) $(sed -n 's/^CapEff:\\s*//p' /proc/$pid/status)"
         done | sort -u`,
       );

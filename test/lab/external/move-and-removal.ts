@@ -15,9 +15,13 @@ import {
   CONTROL_PLANE_NODES,
   type ControlPlane,
 } from "../cluster/control-plane";
-import { traces } from "../support";
+import { refuses, traces } from "../support";
 import { getFromForeignHaproxy, difference, snapshot, type Snapshot } from "./load-balancer-hosts";
 import { cutAndRestorePower } from "./power-cuts";
+
+/** The first stack gives the cluster up: its ConfigMap no longer says whose it is. */
+const GIVE_UP =
+  "-n kube-system annotate configmap haproxy-backends control-plane-lb/stack- pulumi.com/patchFieldManager-";
 
 /**
  * A load-balancer host dies; HAProxy on the control-plane nodes replaces the other one; then this
@@ -47,7 +51,7 @@ export function moveAndRemoval(plane: () => ControlPlane, bare: Map<string, Snap
     assert.deepEqual([hosts.map(({ name }) => name), exitCode(hosts)], [["w1"], 0]);
   });
 
-  it("moves to a second stack with HAProxy on the control-plane nodes without a failed request", async () => {
+  it("refuses a second stack by the name of the first, then moves to it, with HAProxy on the control-plane nodes without a failed request", async () => {
     const { lab, engine } = plane();
     const { stdout: admin } = await lab.exec("m1", "cat /etc/kubernetes/admin.conf");
     next = await Engine.create({
@@ -68,6 +72,8 @@ export function moveAndRemoval(plane: () => ControlPlane, bare: Map<string, Snap
       },
     });
     const second = next;
+    await refuses(second.up(), /annotations\.control-plane-lb\/stack/);
+    await plane().kubectl("m1", GIVE_UP);
     for (const name of CONTROL_PLANE_NODES) bare.set(name, await snapshot(lab, name));
     assertNothingFailed(await plane().underLoad("two stacks", () => second.up()));
     await waitUntilHealthy(onControlPlaneNodes());

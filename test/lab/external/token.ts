@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { tokenFingerprint } from "../../../updater/sources/token";
 import { Identity, sendRequest } from "../../../e2e/load/request";
 import { waitUntil } from "../../../tools/src/index";
-import { BACKENDS_CONFIG_MAP, NAMESPACE, UPDATER_UNIT } from "../../../names";
+import { BACKENDS_CONFIG_MAP, DEFAULT_PORTS, NAMESPACE, serviceInstance } from "../../../names";
 import {
   assertNothingFailed,
   CONTROL_PLANE_NODES,
@@ -12,7 +12,8 @@ import { commandLinesDuring, findTexts } from "./secret-search";
 import { LOAD_BALANCERS } from "./load-balancer-hosts";
 
 /** The only file that holds the token, on load-balancer hosts only. */
-const TOKEN_FILE = "/etc/control-plane-lb/token.env";
+const { updaterUnit } = serviceInstance(DEFAULT_PORTS.lb);
+const TOKEN_FILE = "/etc/control-plane-lb/6444/token.env";
 
 /** Rotation of the updater's token, and where tokens can be seen. */
 export function tokenTests(plane: () => ControlPlane): void {
@@ -38,7 +39,7 @@ export function tokenTests(plane: () => ControlPlane): void {
       const { token, lastSyncSeconds } = await context.cluster.updater(name);
       assert.equal(token, tokenFingerprint(fresh), name);
       assert.ok(lastSyncSeconds !== null);
-      const journal = `journalctl --no-pager --quiet --output=cat --unit=${UPDATER_UNIT} --since=@${since}`;
+      const journal = `journalctl --no-pager --quiet --output=cat --unit=${updaterUnit} --since=@${since}`;
       const { stdout } = await lab.exec(name, journal);
       assert.match(stdout, /"started"/);
       assert.doesNotMatch(stdout, /"level":"warn"/, name);

@@ -45,7 +45,7 @@ export function updaterSettings(
 }
 
 export function tokenSettings(changes: Partial<TokenSettings> = {}): TokenSettings {
-  return { token: TOKEN, delivery: "environment", healthPort: 6445, ...changes };
+  return { token: TOKEN, delivery: "environment", ports: { lb: 6444, health: 6445 }, ...changes };
 }
 
 /** Every part in its variants, by what they are. */

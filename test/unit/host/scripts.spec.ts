@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { DEFAULT_ADVICE } from "../../../host/advice";
+import { cleanUpScript } from "../../../host/clean-up-script";
 import { filesOf, type HostPart } from "../../../host/part";
 import { partScript } from "../../../host/part-script";
 import { preflightScript } from "../../../host/preflight/preflight-script";
@@ -9,6 +10,7 @@ import { haproxyPart } from "../../../host/service/haproxy-part";
 import { tokenPart } from "../../../host/service/token-part";
 import { updaterPart } from "../../../host/service/updater-part";
 import { assertSoundSh } from "../shell";
+import { withRemovals } from "./removal";
 import { CA, haproxySettings, PARTS, TOKEN, tokenSettings, updaterSettings } from "./example-parts";
 
 const VIRTUAL: HostPart = {
@@ -80,9 +82,10 @@ Object.assign(scripts, {
     ...{ node: "m1", lbPort: 6444, targets, forwardTo: 6443 },
   }),
 });
+scripts["the clean-up"] = cleanUpScript();
 
 describe("scripts of a host", () => {
-  for (const [name, text] of Object.entries(scripts)) {
+  for (const [name, text] of Object.entries(withRemovals(scripts))) {
     it(`${name}: is sound POSIX sh`, () => assertSoundSh(text));
   }
 
@@ -113,6 +116,13 @@ describe("scripts of a host", () => {
     for (const [name, text] of Object.entries(scripts)) assert.ok(!text.includes(TOKEN), name);
   });
 
+  it("leave no token in the removal that stays on the host", () => {
+    const token = Buffer.from(TOKEN).toString("base64").slice(0, 40);
+    for (const [name, text] of Object.entries(withRemovals(scripts))) {
+      if (name.endsWith("its removal")) assert.ok(!text.replaceAll("\n", "").includes(token), name);
+    }
+  });
+
   it("refuse a text that is not a token, without showing it", () => {
     assert.throws(() => tokenPart(tokenSettings({ token: "a b" })), {
       message: "the token of the updater's ServiceAccount is empty or not a token",
@@ -123,7 +133,7 @@ describe("scripts of a host", () => {
     const [file] = filesOf(tokenPart(tokenSettings()));
     assert.deepEqual(
       [file?.path, file?.mode, file?.group],
-      ["/etc/control-plane-lb/token.env", "0600", undefined],
+      ["/etc/control-plane-lb/6444/token.env", "0600", undefined],
     );
   });
 
@@ -131,12 +141,12 @@ describe("scripts of a host", () => {
     const [file] = filesOf(tokenPart(tokenSettings({ delivery: "file" })));
     assert.deepEqual(
       [file?.path, file?.mode, file?.group],
-      ["/etc/control-plane-lb/token", "0640", "control-plane-lb"],
+      ["/etc/control-plane-lb/6444/token", "0640", "control-plane-lb"],
     );
   });
 
   it("restart the updater for a new token only if it is in the environment", () => {
-    const restart = /systemctl restart control-plane-lb-updater/;
+    const restart = /systemctl restart control-plane-lb-updater-6444/;
     assert.match(scripts["the updater's token in its environment"] ?? "", restart);
     assert.doesNotMatch(scripts["the updater's token in a file"] ?? "", restart);
   });

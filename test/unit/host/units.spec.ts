@@ -5,12 +5,13 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, it } from "mocha";
 import { forwardPart } from "../../../host/forward/forward-part";
-import { ADDRESS_FILE, ADDRESS_PROGRAM } from "../../../host/own-address";
 import { filesOf } from "../../../host/part";
 import { haproxyPart } from "../../../host/service/haproxy-part";
+import { servicePaths } from "../../../host/service/haproxy-paths";
 import { updaterPart } from "../../../host/service/updater-part";
 import { forwardSettings, haproxySettings, updaterSettings } from "./example-parts";
 
+const paths = servicePaths(6444);
 const files = [
   forwardPart(forwardSettings({ kind: "iptables" })),
   haproxyPart(haproxySettings()),
@@ -58,17 +59,17 @@ describe("units of a host", () => {
   });
 
   it("run HAProxy and the updater without root", () => {
-    assert.match(textOf("-haproxy.service"), /^User=haproxy$/m);
-    assert.match(textOf("-updater.service"), /^User=control-plane-lb$/m);
-    for (const unit of ["-haproxy.service", "-updater.service"]) {
+    assert.match(textOf("-haproxy-6444.service"), /^User=haproxy$/m);
+    assert.match(textOf("-updater-6444.service"), /^User=control-plane-lb$/m);
+    for (const unit of ["-haproxy-6444.service", "-updater-6444.service"]) {
       assert.match(textOf(unit), /^CapabilityBoundingSet=$/m);
       const asRoot = textOf(unit).match(/^Exec\w+=[-]?[+!].*/gm);
-      assert.deepEqual(asRoot, [`ExecStartPre=+${ADDRESS_PROGRAM}`], unit);
+      assert.deepEqual(asRoot, [`ExecStartPre=+${paths.addressProgram}`], unit);
     }
   });
 
   it("read the host's address where only root writes", () => {
-    const folder = path.dirname(ADDRESS_FILE);
+    const folder = paths.addressDir;
     const tmpfiles = files.filter(({ path }) => path.startsWith("/etc/tmpfiles.d/"));
     const lines = tmpfiles.flatMap(({ content }) => content.split("\n"));
     assert.deepEqual(
@@ -117,7 +118,7 @@ describe("units of a host", () => {
     ["start before the kubelet", "Before=kubelet.service"],
   ] as const) {
     it(`let HAProxy ${what}`, () => {
-      assert.ok(textOf("-haproxy.service").split("\n").includes(line));
+      assert.ok(textOf("-haproxy-6444.service").split("\n").includes(line));
     });
   }
 

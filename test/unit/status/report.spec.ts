@@ -120,6 +120,21 @@ describe("status of a host", () => {
     );
   });
 
+  it("is well while a backend that was removed on purpose is still known", () => {
+    const backends = [{ name: "m3", address: "10.77.0.13", port: 6443, state: "down" }];
+    const left = updater({ backends, outOfSlice: [{ name: "m3", seconds: 99 }] });
+    const problemsOf = (text: string, nodes: readonly string[]) =>
+      parseAnswers(
+        HOST,
+        { ports: { lb: 6444, health: 6445 }, updater: true },
+        answers({ updater: text }),
+        { forward: true, apiServer: true, nodes },
+      ).problems;
+    assert.deepEqual(problemsOf(left, ["10.77.0.11", "10.77.0.12"]), []);
+    assert.match(problemsOf(left, ["10.77.0.13"]).join(), /backend m3 is down and left/);
+    assert.match(problemsOf(updater({ backends }), []).join(), /backend m3 is down$/);
+  });
+
   it("reports an updater that does not answer", () => {
     assert.match(parse({ updater: "" }).problems.join(), /the updater does not answer/);
   });

@@ -5,6 +5,7 @@ import { joinCredentialsScript } from "../../../../host/kubeadm/join-credentials
 import { kubeconfigScript } from "../../../../host/kubeadm/kubeconfig-script";
 import { initNodeOptions, KEY, SETTINGS, joinCredentialsLine, TOKEN } from "./example";
 import { assertSoundSh } from "../../shell";
+import { withRemovals } from "../removal";
 
 const joinCredentials = [joinCredentialsLine()];
 
@@ -40,7 +41,7 @@ const scripts: Record<string, string> = {
 describe("kubeadm's host scripts", function () {
   this.timeout(120_000);
 
-  for (const [name, text] of Object.entries(scripts)) {
+  for (const [name, text] of Object.entries(withRemovals(scripts))) {
     it(`${name}: are sound POSIX sh`, () => assertSoundSh(text));
 
     it(`${name}: name neither Pulumi nor a key of its configuration`, () => {

@@ -4,8 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { haproxyProgram } from "../../../../host/service/haproxy-programs";
-import * as paths from "../../../../host/service/haproxy-paths";
-import { ADDRESS_FILE } from "../../../../host/own-address";
+import { HAPROXY, servicePaths } from "../../../../host/service/haproxy-paths";
+
+const paths = servicePaths(6444);
 
 describe("the program that prepares HAProxy as a service", () => {
   let folder: string;
@@ -16,16 +17,15 @@ describe("the program that prepares HAProxy as a service", () => {
    */
   const prepare = (node = `echo good >${at("haproxy.cfg")}`): ReturnType<typeof spawnSync> => {
     const places = [
-      [paths.CONFIG_LINK, "haproxy.cfg"],
-      [paths.CONFIG_FILE, "haproxy.cfg"],
-      [paths.STATE_FILE, "server-state"],
-      [paths.CHECK_TOKEN_FILE, "check-token.map"],
-      [ADDRESS_FILE, "address.env"],
-      [paths.HAPROXY, "haproxy"],
+      [paths.configFile, "haproxy.cfg"],
+      [paths.stateFile, "server-state"],
+      [paths.checkTokenFile, "check-token.map"],
+      [paths.addressFile, "address.env"],
+      [HAPROXY, "haproxy"],
     ] as const;
     const text = places.reduce(
       (program, [path, name]) => program.split(path).join(at(name)),
-      haproxyProgram({ script: "updater.js", settings: "settings.json" })
+      haproxyProgram(paths)
         .split("\n")
         .filter((line) => !line.startsWith("PATH="))
         .join("\n"),

@@ -14,9 +14,11 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
-import { CONFIG_FILE } from "../../../../host/service/haproxy-paths";
-import { FOREIGN_FUNCTIONS, TAKEOVER_FUNCTIONS } from "../../../../host/service/takeover";
+import { servicePaths } from "../../../../host/service/haproxy-paths";
+import { FOREIGN_FUNCTIONS, takeoverFunctions } from "../../../../host/service/takeover";
 import { HOST_STATE_DIR } from "../../../../names";
+
+const paths = servicePaths(6444);
 
 /** A stand-in for systemctl: records its arguments and answers as the test sets it. */
 const SYSTEMCTL = `#!/bin/sh
@@ -37,7 +39,7 @@ describe("the package's HAProxy and its configuration", () => {
 warn() { echo "$*" >&2; }
 fail() { warn "$@"; exit 1; }
 ${FOREIGN_FUNCTIONS}
-${TAKEOVER_FUNCTIONS}
+${takeoverFunctions(paths, "haproxy-service-6444")}
 ${fragment}`
       .replaceAll(HOST_STATE_DIR + "/", at("state/"))
       .replaceAll("/etc/haproxy", at("etc/haproxy"))
@@ -87,7 +89,7 @@ ${fragment}`
   it("are set aside, and restored on removal", () => {
     writeFileSync(config(), "foreign\n", { mode: 0o640 });
     assert.equal(run(putAside).status, 0);
-    assert.equal(readlinkSync(config()), CONFIG_FILE);
+    assert.equal(readlinkSync(config()), paths.configFile);
     assert.match(systemctlCalls(), /disable --now haproxy.service\n.*mask haproxy.service/);
     assert.equal(run(putAside).status, 0, "again");
     assert.equal(run(restore).status, 0);
