@@ -184,7 +184,7 @@ describe("HAProxy outside the cluster, with IPv6", () => {
     const recording = await recordStack({ ...external, endpoint });
     const script = (name: string) => String(recording.find(COMMAND, name).inputs["stdin"]);
     const files = filesIn(script("m1-updater"));
-    const settings = JSON.parse(files.get("/etc/control-plane-lb/settings.json") ?? "") as {
+    const settings = JSON.parse(files.get("/etc/control-plane-lb/6444/settings.json") ?? "") as {
       haproxy: { virtualAddresses: string[] };
     };
     assert.deepEqual(settings.haproxy.virtualAddresses, ["10.0.0.100"]);

@@ -439,7 +439,7 @@ systemctl enable --now haproxy.service`);
 
     it("leave HAProxy alone where systemd has no higher limit to give", async () => {
       machine.write("limits-fixed", "");
-      await machine.must(`cat "/proc/$(cat /fake/units/control-plane-lb-haproxy.service)/limits" >/fake/limits
+      await machine.must(`cat "/proc/$(cat /fake/units/control-plane-lb-haproxy-6444.service)/limits" >/fake/limits
 mount --bind /fake/limits /proc/1/limits`);
       await machine.apply(updater);
       assert.doesNotMatch(machine.read("calls"), /restart control-plane-lb-haproxy/);
