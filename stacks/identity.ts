@@ -120,10 +120,10 @@ function machineRefusals(former: Former, next: Identity): string[] {
     const now = next.machines[path];
     const [kind] = path.split(".");
     if (now === undefined) {
-      // hosts keep their parts through a rename; a Node and its etcd member have their name for good
-      if (kind === "loadBalancers" || next.bootstrap !== "kubeadm") return [];
       const other = Object.entries(next.machines).find(([, each]) => each.address === address);
-      if (other === undefined) return [];
+      // load-balancer hosts keep their parts through a rename; a Node has its name for good
+      const renamed = kind === "loadBalancers" && other?.[0].startsWith("loadBalancers.");
+      if (other === undefined || renamed) return [];
       return [
         `${other[0]} has the address ${address} of ${path}: one machine under another name; nothing was changed. pulumi up would set it up under the new name and then remove the old one from the same machine. Remove ${path}, run pulumi up, add ${other[0]}, run pulumi up`,
       ];

@@ -5,8 +5,8 @@ import type { Host } from "./host";
 
 /**
  * Each of these hosts opens a connection to the LB port of every other load-balancer host: a
- * firewall that lets only the API port through is found before clients meet it. Hosts that are
- * lost or away neither ask nor are asked.
+ * firewall that lets only the API port through is found before clients meet it. Lost hosts neither
+ * ask nor are asked.
  *
  * @param dependsOn what listens on the LB port
  */
@@ -17,10 +17,10 @@ export function reachability(
   dependsOn: readonly Resource[],
 ): remote.Command[] {
   const targets = loadBalancers
-    .filter(({ reachable }) => reachable)
+    .filter(({ lost }) => !lost)
     .map(({ name, address }) => ({ name, address }));
   return hosts
-    .filter(({ name, reachable }) => reachable && targets.some((target) => target.name !== name))
+    .filter(({ name, lost }) => !lost && targets.some((target) => target.name !== name))
     .map((host) => {
       const { name, generation } = host;
       const script = reachabilityScript({ ...settings, node: name, targets }, { generation });

@@ -22,7 +22,7 @@ describe("objects in the cluster", () => {
     const provider = recording.find(PROVIDER, "cluster");
     assert.deepEqual(
       parse(String(provider.inputs["kubeconfig"])),
-      parse(kubeconfig("https://10.0.0.11:6444")),
+      parse(kubeconfig("https://lb.example:6444")),
     );
     for (const { type, name, provider: used } of recording.resources) {
       if (type.startsWith("kubernetes:")) assert.ok(used?.startsWith(`${provider.urn}::`), name);

@@ -189,7 +189,7 @@ describe("HAProxy outside the cluster, with IPv6", () => {
     };
     assert.deepEqual(settings.haproxy.virtualAddresses, ["10.0.0.100"]);
     assert.match(
-      files.get("/opt/control-plane-lb/own-address") ?? "",
+      files.get("/opt/control-plane-lb/6444/own-address") ?? "",
       /grep -vE ' \(10\\\.0\\\.0\\\.100\)\/'/,
     );
     assert.match(script("m1-bootstrap"), /certSANs:\n *- "?10\.0\.0\.100/);

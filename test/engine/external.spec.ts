@@ -40,7 +40,7 @@ describe("on the real engine, HAProxy outside the cluster", function () {
 
   it("comes up in order, from bare machines to a cluster", async () => {
     const { outputs } = await engine.up();
-    assert.equal(outputs["endpoint"]?.value, `https://127.0.0.1:${bench.api.endpoint.port}`);
+    assert.equal(outputs["endpoint"]?.value, `https://localhost:${bench.api.endpoint.port}`);
     inOrder(
       bench.takeJournal(),
       "m2 join-credentials-for-m1 apply",

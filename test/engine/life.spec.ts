@@ -46,7 +46,7 @@ describe("on the real engine, a cluster that kubeadm makes", function () {
 
   it("comes up in order", async () => {
     const { outputs } = await engine.up();
-    assert.equal(outputs["endpoint"]?.value, `https://127.0.0.1:${bench.api.endpoint.port}`);
+    assert.equal(outputs["endpoint"]?.value, `https://localhost:${bench.api.endpoint.port}`);
     const { value, secret } = outputs["kubeconfig"] ?? {};
     assert.deepEqual(parse(String(value)), parse(bench.api.kubeconfig()));
     assert.equal(secret, true);

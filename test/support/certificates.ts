@@ -14,7 +14,7 @@ export interface Certificates {
 const made = new Map<number, Certificates>();
 
 /**
- * A certificate authority of the tests with a server (127.0.0.1, kubernetes) and a client.
+ * A certificate authority of the tests with a server (localhost, kubernetes) and a client.
  *
  * @param days for which all of them are valid
  */
@@ -46,7 +46,7 @@ function make(days: string): Certificates {
       ...["req", "-x509", ...key, "-keyout", file("ca.key"), "-out", file("ca.crt")],
       ...["-subj", "/CN=test-ca", "-days", days],
     );
-    issue("server", "/CN=kube-apiserver", "subjectAltName=IP:127.0.0.1,DNS:kubernetes\n");
+    issue("server", "/CN=kube-apiserver", "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:kubernetes\n");
     issue("client", "/O=system:masters/CN=load", "extendedKeyUsage=clientAuth\n");
     const read = (name: string) => readFileSync(file(name), "utf8");
     return {

@@ -60,7 +60,7 @@ export class FakeApi {
 
   /** Where it listens: the endpoint of the cluster. */
   get endpoint(): { readonly host: string; readonly port: number } {
-    return { host: "127.0.0.1", port: (this.server.address() as AddressInfo).port };
+    return { host: "localhost", port: (this.server.address() as AddressInfo).port };
   }
 
   /** As kubeadm writes it. @param user distinguishes two kubeconfigs of the same cluster */

@@ -83,7 +83,7 @@ describe("units of a host", () => {
   it("let HAProxy listen on a port below 1024 by that capability alone", () => {
     const ports = { lb: 443, health: 6445 };
     const unit = filesOf(haproxyPart(haproxySettings({ ports }))).find(({ path }) =>
-      path.endsWith("-haproxy.service"),
+      path.endsWith("-haproxy-443.service"),
     );
     for (const key of ["AmbientCapabilities", "CapabilityBoundingSet"]) {
       const line = new RegExp(`^${key}=(.*)$`, "m").exec(unit?.content ?? "");
