@@ -117,6 +117,7 @@ for (const binary of BINARIES) {
       await rig.publish(wrongPorts());
       await rig.server("m2").kill();
       await rig.server("m3").kill();
+      rig.writeSettings({ prepareWaitSeconds: 0 });
       await rig.prepare();
       await rig.startHaproxy();
       await rig.startUpdater();

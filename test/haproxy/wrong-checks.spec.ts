@@ -94,7 +94,7 @@ for (const binary of BINARIES) {
       rig = await Rig.create(binary, { caFile });
       await rig.controlPlane.add("m1", {}, undefined, undefined, { ...chain, caFile });
       rig.writeSettings({ apiCaFile: caFile, prepareWaitSeconds: 0 });
-      writeFileSync(rig.caFile, chain.root);
+      writeFileSync(rig.caFile, `${chain.intermediate}${chain.root}`);
       await rig.publish(rig.data("m1"));
       await rig.prepare();
       await rig.startHaproxy();

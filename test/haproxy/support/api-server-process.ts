@@ -1,5 +1,6 @@
 /** ApiServer's own process, which can be stopped by SIGSTOP and killed. */
 import { createServer } from "node:https";
+import type { Socket } from "node:net";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Orders, Report, StartMessage } from "./api-server";
 
@@ -13,7 +14,13 @@ const state: Required<Omit<Orders, "token">> & Pick<Orders, "token"> = {
   anonymous: true,
   listening: true,
 };
-const report: Report = { requests: [], events: [], checks: 0, lists: 0, watches: 0, tokens: [] };
+const report: Report = {
+  ...{ requests: [], events: [], tokens: [] },
+  ...{ checks: 0, lists: 0, watches: 0, open: 0 },
+};
+let connections = 0;
+/** Of watches, which stay open. */
+let longConnections = 0;
 /** With the path that each watches. */
 const watches = new Map<ServerResponse, string>();
 /** A real API server sends one a minute. */
@@ -108,6 +115,7 @@ function api(request: IncomingMessage, response: ServerResponse, url: URL): void
   response.writeHead(200, { "content-type": "application/json" });
   response.flushHeaders();
   report.watches += 1;
+  staysOpen(response);
   watches.set(response, url.pathname);
   const seconds = Number(url.searchParams.get("timeoutSeconds") ?? "60");
   const timer = setTimeout(() => response.end(), seconds * 1000);
@@ -119,6 +127,11 @@ function api(request: IncomingMessage, response: ServerResponse, url: URL): void
     sendChange(url.pathname, true);
 }
 
+function staysOpen(response: ServerResponse): void {
+  longConnections += 1;
+  response.on("close", () => (longConnections -= 1));
+}
+
 function serve(message: StartMessage): void {
   const server = createServer({ cert: message.cert, key: message.key }, (request, response) => {
     const url = new URL(request.url ?? "/", "https://kubernetes");
@@ -128,11 +141,16 @@ function serve(message: StartMessage): void {
     report.requests.push(url.pathname);
     if (/^\/apis?\//.test(url.pathname)) return api(request, response, url);
     if (url.pathname === "/silent") {
+      staysOpen(response);
       response.writeHead(200);
       response.write(`${message.name}\n`);
       return;
     }
     answer(response, state.readyz === 200 ? 200 : 503, { name: message.name });
+  });
+  server.on("connection", (socket: Socket) => {
+    connections += 1;
+    socket.on("close", () => (connections -= 1));
   });
   server.keepAliveTimeout = 600_000;
   const listen = () => server.listen(message.port, message.address);
@@ -143,7 +161,7 @@ function serve(message: StartMessage): void {
 
 process.on("message", (message: StartMessage | Orders | "report") => {
   if (message === "report") {
-    process.send?.(report);
+    process.send?.({ ...report, open: connections - longConnections });
   } else if ("cert" in message) {
     start = message;
     serve(message);

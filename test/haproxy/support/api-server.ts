@@ -1,9 +1,11 @@
 import { fork, type ChildProcess } from "node:child_process";
+import { get } from "node:https";
 import { join } from "node:path";
 import type { Backend } from "../../../haproxy/model";
 import type { Certificates } from "./certificates";
 import type { Machine } from "./machines";
 import { freePort, ownAddress } from "./network";
+import { waitFor } from "./wait";
 
 /** First message to the process. */
 export interface StartMessage {
@@ -45,6 +47,8 @@ export interface Report {
   checks: number;
   lists: number;
   watches: number;
+  /** Open connections, without those of watches. */
+  open: number;
   readonly tokens: string[];
 }
 
@@ -101,11 +105,30 @@ export class ApiServer {
     this.#child.kill("SIGCONT");
   }
 
+  /**
+   * Stops to listen, and resolves when no request is open. Call it when no client connects any
+   * more: a kernel resets connections that wait to be accepted when a listener closes.
+   */
+  async close(): Promise<void> {
+    await this.#answers();
+    await this.order({ listening: false });
+    await waitFor("all have ended", async () => (await this.report()).open === 0);
+  }
+
   async kill(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const gone = new Promise((resolve) => this.#child.once("exit", resolve));
     this.#child.kill("SIGKILL");
     await gone;
+  }
+
+  /** A connection of our own: those before it have been accepted then. */
+  #answers(): Promise<void> {
+    const { address: host, port } = this.backend;
+    const options = { host, port, path: "/livez/ping", rejectUnauthorized: false, agent: false };
+    return new Promise((resolve, reject) => {
+      get(options, (answer) => answer.resume().on("end", resolve)).on("error", reject);
+    });
   }
 
   #ask(message: StartMessage | Orders | "report"): Promise<unknown> {

@@ -51,6 +51,7 @@ export class FakeControlPlane {
     const former = this.server(name);
     await former.order({ stopping: true });
     await isOut();
+    await former.close();
     await former.kill();
     await this.add(name, {}, former.backend.port, undefined, certificates);
   }

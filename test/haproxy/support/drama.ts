@@ -189,10 +189,9 @@ export class Drama {
   async #stop(name: Name): Promise<void> {
     this.#stopped.add(name);
     const server = this.#rig.server(name);
-    // In order: a kernel resets connections that wait to be accepted when a listener closes.
     await server.order({ stopping: true });
     await this.#rig.isOut(name);
-    await server.order({ listening: false });
+    await server.close();
   }
 
   async #startServers(): Promise<void> {
