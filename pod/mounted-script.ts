@@ -50,7 +50,7 @@ refused=
 ca_refused=
 say() { printf 'control-plane-lb: %s\\n' "$*" >&2; }
 version() { readlink "$mounted/..data" || :; }
-ca_version() { if [ -s "$ca" ]; then cksum <"$ca"; fi; } # empty: HAProxy keeps what it has in memory
+ca_version() { if [ -s "$ca" ]; then sha256sum <"$ca"; fi; } # empty: HAProxy keeps what it has in memory
 same() { [ -e "$1" ] && [ -e "$2" ] && [ "$(cat "$1")" = "$(cat "$2")" ]; }
 reason() { # why this file must not be loaded; empty if it may
   if same "$1" "$unloadable"; then

@@ -141,7 +141,7 @@ export class ObjectSource<T extends object> {
         return "ended";
       } catch (error) {
         if (signal.aborted) break;
-        metrics.watchRestarts += 1;
+        if (this.#confirmed) metrics.watchRestarts += 1;
         this.#revision = undefined;
         if (error instanceof GoneError) return "gone";
         const server = formatBackend(apiServer);
