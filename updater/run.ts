@@ -234,6 +234,8 @@ class Updater {
     report.replace("NoBackends", problems);
     if (backends.length === 0) return;
     try {
+      // who sent them stands in the files before they do: they may be wrong
+      this.#controller.keepAnswered(this.#sync.answered);
       if (!(await this.#controller.apply(backends, revision))) this.#applyLater();
       report.end("BackendsNotApplied");
     } catch (error) {
