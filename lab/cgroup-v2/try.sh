@@ -1,7 +1,7 @@
 #!/bin/sh
-# Tries the lab on a host with cgroup v2 alone: Debian 12 with its own kernel in QEMU, without KVM. No part of npm test: it takes hours.
+# Tries the lab on a host with cgroup v2 alone: Debian 12 with its own kernel in QEMU, without KVM. No part of npm test: 15 minutes on an idle host, hours on a busy one.
 # Prints what inside.sh prints. Needs root, about 12 GB in FOLDER (default /var/tmp/control-plane-lab-v2) and 6 GiB of memory.
-# usage: lab/cgroup-v2/try.sh [FOLDER]        exit code: 0 passed, 1 failed, 2 cannot start
+# usage: sh lab/cgroup-v2/try.sh [FOLDER]        exit code: 0 passed, 1 failed, 2 cannot start
 set -eu
 project=$(cd "$(dirname "$0")/../.." && pwd)
 work=${1:-/var/tmp/control-plane-lab-v2}
