@@ -46,7 +46,11 @@ function make(days: string): Certificates {
       ...["req", "-x509", ...key, "-keyout", file("ca.key"), "-out", file("ca.crt")],
       ...["-subj", "/CN=test-ca", "-days", days],
     );
-    issue("server", "/CN=kube-apiserver", "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:kubernetes\n");
+    issue(
+      "server",
+      "/CN=kube-apiserver",
+      "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:kubernetes\n",
+    );
     issue("client", "/O=system:masters/CN=load", "extendedKeyUsage=clientAuth\n");
     const read = (name: string) => readFileSync(file(name), "utf8");
     return {
