@@ -29,6 +29,11 @@ interface RunOptions {
   readonly beforeUpdate?: pulumi.ResourceHook;
   /** Former names of the resource. */
   readonly aliases?: readonly string[];
+  /**
+   * The script installs a part that only the clean-up of the machine removes, so that deleting the
+   * resource contacts no machine. Default: false
+   */
+  readonly leavesPart?: boolean;
 }
 
 /** A machine; its scripts are its children, named `${name}-...`. */
@@ -85,12 +90,13 @@ export class Host extends pulumi.ComponentResource {
     options: RunOptions = {},
   ): remote.Command {
     const { owner = this, dependsOn = [], aliases = [], beforeUpdate } = options;
+    const { leavesPart = args.removes === true } = options;
     return remoteScript(
       `${owner.name}-${what}`,
       { ...args, ...this.machine() },
       {
         parent: owner,
-        dependsOn: [...dependsOn, ...(args.removes === true ? [this.leftovers(dependsOn)] : [])],
+        dependsOn: [...dependsOn, ...(leavesPart ? [this.leftovers(dependsOn)] : [])],
         aliases: aliases.map((name) => ({ name })),
         ...(beforeUpdate === undefined ? {} : { hooks: { beforeUpdate: [beforeUpdate] } }),
       },

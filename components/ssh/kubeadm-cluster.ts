@@ -86,8 +86,9 @@ export function clusterCa(
   );
   const created = initNode.run(
     "ca",
-    { script, removes: true, again: AGAIN, secret: true },
-    { dependsOn: [...dependsOn, ...joinCredentials] },
+    { script, again: AGAIN, secret: true },
+    // it goes with the role of the init node, which may be given up because the machine is gone
+    { dependsOn: [...dependsOn, ...joinCredentials], leavesPart: true },
   );
   // The certificate is public, only the script holds secrets.
   return { certificate: pulumi.unsecret(created.stdout), created };

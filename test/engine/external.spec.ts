@@ -147,10 +147,36 @@ describe("on the real engine, HAProxy outside the cluster", function () {
       "m1 m1-bootstrap remove",
       "lb2 haproxy-service-6444 remove",
       "lb2 updater-service-6444 remove",
-      "m1 m1-ca remove",
+      "m1 clean-up remove",
     );
     assert.deepEqual(bench.api.names(), []);
     assert.ok(!journal.some((line) => line.startsWith("lb1 ")));
+  });
+});
+
+describe("on the real engine, HAProxy outside the cluster", function () {
+  this.timeout(300_000);
+
+  it("outlives an init node that is gone for good", async () => {
+    const bench = await Bench.start("m1", "m2", "lb1");
+    try {
+      bench.answers.set("m1-ca", { stdout: CA });
+      bench.answers.set("m2-ca", { stdout: CA });
+      const config = (lost: boolean) => ({
+        ...bench.config([bench.node("m1", 11, lost ? { lost } : {}), bench.node("m2", 12)]),
+        topology: { value: "external" },
+        loadBalancers: { value: Object.fromEntries([bench.node("lb1", 21)]) },
+      });
+      const engine = await bench.engine(config(false));
+      await engine.up();
+      await bench.stopHost("m1");
+      engine.setConfig(config(true));
+      bench.takeJournal();
+      await engine.up();
+      assert.ok(bench.takeJournal().includes("m2 m2-ca apply"));
+    } finally {
+      await bench.stop();
+    }
   });
 });
 
