@@ -27,19 +27,6 @@ export function nodeLifecycle(plane: () => ControlPlane): void {
     assert.match(await plane().kubectl("m1", BACKENDS), /m4/);
   });
 
-  it("previews a changed address as updates of that host and its key only", async () => {
-    const elsewhere = plane().address("m4").replace(/\d+$/, "99");
-    const moved = plane().nodes([...CONTROL_PLANE_NODES, "m4"], { m4: { address: elsewhere } });
-    plane().configure(CONTROL_PLANE_NODES, { nodes: moved });
-    const { steps } = await plane().engine.preview();
-    assert.deepEqual([...new Set(steps.map(({ op }) => op))], ["update"]);
-    assert.ok(steps.some(({ name }) => name === "backends-key-m4"));
-    assert.deepEqual(
-      steps.filter(({ type }) => /DaemonSet|Provider|ConfigMap$/.test(type)),
-      [],
-    );
-  });
-
   it("removes the fourth control-plane node without a failed request", async () => {
     plane().configure(CONTROL_PLANE_NODES);
     // as an operator does for a moment: from then on Kubernetes assigns the key to the operator's
