@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
+import { changedInitSettings } from "../../host/kubeadm/init-settings";
 import type { Recording } from "../../pulumi-test-utils/src/index";
 import { CA, COMMAND, recordStack, TOKEN } from "./record-stack";
 import { ancestors, assertBefore, assertOrder } from "./support/order";
@@ -193,6 +194,17 @@ describe("HAProxy outside the cluster, with IPv6", () => {
       /grep -vE ' \(10\\\.0\\\.0\\\.100\)\/'/,
     );
     assert.match(script("m1-bootstrap"), /certSANs:\n *- "?10\.0\.0\.100/);
+  });
+
+  it("may get further addresses of the endpoint when there is a cluster", async () => {
+    const bootstrap = async (endpoint: object) => {
+      const recording = await recordStack({ ...external, endpoint });
+      return String(recording.find(COMMAND, "m1-bootstrap").inputs["stdin"]);
+    };
+    const former = await bootstrap({ host: "lb.example" });
+    const next = await bootstrap({ host: "lb.example", addresses: ["10.0.0.100"] });
+    assert.notEqual(next, former);
+    assert.deepEqual(changedInitSettings(former, next), []);
   });
 
   it("writes each address in the form that its reader expects", async () => {
