@@ -169,6 +169,18 @@ describe("HAProxy outside the cluster", () => {
       assert.equal(options.retainOnDelete === true, name.startsWith("lb1-"), name);
     }
   });
+
+  it("neither contacts a load-balancer host that is away, nor waits for its LB port", async () => {
+    const away = {
+      loadBalancers: { lb1: { address: "10.0.0.21", away: true }, lb2: { address: "10.0.0.22" } },
+    };
+    const recording = await recordStack({ ...external, ...away });
+    for (const { name, inputs } of recording.all(COMMAND)) {
+      const { host } = inputs["connection"] as { host: string };
+      if (host === "10.0.0.21") assert.equal(inputs["create"], undefined, name);
+      assert.doesNotMatch(String(inputs["stdin"]), /^reach 'lb1'/m, name);
+    }
+  });
 });
 
 describe("HAProxy outside the cluster, with IPv6", () => {
