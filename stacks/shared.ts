@@ -102,14 +102,12 @@ export function endpointOf(settings: Settings): PreflightEndpoint {
 /** What kubeadm makes of the hosts. */
 export function kubeadmArgs(settings: Settings, hosts: readonly Host[]): KubeadmClusterArgs {
   const { resetOnDestroy, ...kubeadm } = settings.kubeadm;
-  const { host, port, addresses } = settings.endpoint;
   return {
     hosts,
     settings: {
       ...kubeadm,
       ...(settings.clusterName === undefined ? {} : { clusterName: settings.clusterName }),
-      certSANs: [...new Set([...kubeadm.certSANs, ...addresses])],
-      endpoint: { host, port },
+      endpoint: settings.endpoint,
       apiPort: settings.ports.api,
     },
     resetOnDestroy,

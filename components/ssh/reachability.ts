@@ -6,7 +6,7 @@ import type { Host } from "./host";
 /**
  * Each of these hosts opens a connection to the LB port of every other load-balancer host: a
  * firewall that lets only the API port through is found before clients meet it. Lost hosts neither
- * ask nor are asked.
+ * ask nor are asked; one that is away is asked when it is back.
  *
  * @param dependsOn what listens on the LB port
  */
@@ -17,7 +17,7 @@ export function reachability(
   dependsOn: readonly Resource[],
 ): remote.Command[] {
   const targets = loadBalancers
-    .filter(({ lost }) => !lost)
+    .filter(({ reachable }) => reachable)
     .map(({ name, address }) => ({ name, address }));
   return hosts
     .filter(({ name, lost }) => !lost && targets.some((target) => target.name !== name))

@@ -34,7 +34,10 @@ export interface RemoteScriptArgs {
   readonly secret?: boolean;
   /** The host is gone for good: whatever changes, nothing runs there any more. Default: false */
   readonly lost?: boolean;
-  /** The host is off for repair: nothing runs there until it is back. Default: false */
+  /**
+   * The host is off for repair: nothing runs there until it is back, new resources included; then
+   * their update does. Default: false
+   */
   readonly away?: boolean;
 }
 
@@ -67,7 +70,8 @@ export function remoteScript(
       connection: connectionTo(target),
       ...(applies
         ? {
-            create: command("apply"),
+            // in the state a resource keeps its own; a new one must not contact the host
+            ...(lost || away ? {} : { create: command("apply") }),
             update: command("apply", ...(again === undefined ? [] : [again])),
           }
         : {}),

@@ -25,14 +25,15 @@ export const FORWARD_DEADLINE_SECONDS = 90;
  * forwarded connections survive it.
  */
 export function forwardPart(settings: ForwardSettings): HostPart {
-  const { kind, lbPort, apiPort } = settings;
+  const { kind, lbPort, apiPort, healthPort } = settings;
   const rules = rulesProgram(settings);
   const listener = listenerProgram(settings);
   const withRules = needsRules(settings);
   const deadlineSeconds = FORWARD_DEADLINE_SECONDS;
   return {
     owner: FORWARD_PART,
-    ports: [lbPort],
+    // those of HAProxy's pod, which leaves no record
+    ports: [lbPort, healthPort],
     files: [
       ...(withRules ? [{ path: RULES_PROGRAM, mode: "0755", content: rules }] : []),
       { path: LISTENER_PROGRAM, mode: "0755", content: listener },

@@ -34,12 +34,13 @@ const UNIONS: ReadonlySet<string> = new Set(["certSANs", "ignorePreflightErrors"
  * fields: see {@link withNode}.
  */
 export function initDocuments(settings: KubeadmSettings): KubeadmDocument[] {
-  const { certSANs, clusterName, endpoint, fragments, kubernetesVersion, skipPhases } = settings;
+  const { clusterName, endpoint, fragments, kubernetesVersion, skipPhases } = settings;
+  const certSANs = [...new Set([...settings.certSANs, ...(endpoint.addresses ?? [])])];
   const cluster = document(KUBEADM, "ClusterConfiguration", {
     ...(kubernetesVersion === undefined ? {} : { kubernetesVersion }),
     ...(clusterName === undefined ? {} : { clusterName }),
     controlPlaneEndpoint: hostPort(endpoint.host, endpoint.port),
-    ...(certSANs.length > 0 ? { apiServer: { certSANs: [...certSANs] } } : {}),
+    ...(certSANs.length > 0 ? { apiServer: { certSANs } } : {}),
   });
   const init = document(KUBEADM, "InitConfiguration", {
     localAPIEndpoint: { bindPort: settings.apiPort },

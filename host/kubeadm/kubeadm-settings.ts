@@ -32,8 +32,16 @@ export interface KubeadmSettings {
   readonly kubernetesVersion?: string;
   /** @default kubeadm's `kubernetes` */
   readonly clusterName?: string;
-  /** The control-plane endpoint for kubeadm: HOST:LB-PORT. */
-  readonly endpoint: { readonly host: string; readonly port: number };
+  /**
+   * The control-plane endpoint for kubeadm: HOST:LB-PORT. Its further addresses stand in the
+   * certificates of new API servers; a later change of them is the operator's.
+   */
+  readonly endpoint: {
+    readonly host: string;
+    readonly port: number;
+    /** @default none */
+    readonly addresses?: readonly string[];
+  };
   /** Port of the API servers. */
   readonly apiPort: number;
   /** Further names and addresses in the API servers' certificates. */

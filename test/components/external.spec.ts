@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
+import { changedInitSettings } from "../../host/kubeadm/init-settings";
 import type { Recording } from "../../pulumi-test-utils/src/index";
 import { CA, COMMAND, recordStack, TOKEN } from "./record-stack";
 import { ancestors, assertBefore, assertOrder } from "./support/order";
@@ -168,6 +169,18 @@ describe("HAProxy outside the cluster", () => {
       assert.equal(options.retainOnDelete === true, name.startsWith("lb1-"), name);
     }
   });
+
+  it("neither contacts a load-balancer host that is away, nor waits for its LB port", async () => {
+    const away = {
+      loadBalancers: { lb1: { address: "10.0.0.21", away: true }, lb2: { address: "10.0.0.22" } },
+    };
+    const recording = await recordStack({ ...external, ...away });
+    for (const { name, inputs } of recording.all(COMMAND)) {
+      const { host } = inputs["connection"] as { host: string };
+      if (host === "10.0.0.21") assert.equal(inputs["create"], undefined, name);
+      assert.doesNotMatch(String(inputs["stdin"]), /^reach 'lb1'/m, name);
+    }
+  });
 });
 
 describe("HAProxy outside the cluster, with IPv6", () => {
@@ -193,6 +206,17 @@ describe("HAProxy outside the cluster, with IPv6", () => {
       /grep -vE ' \(10\\\.0\\\.0\\\.100\)\/'/,
     );
     assert.match(script("m1-bootstrap"), /certSANs:\n *- "?10\.0\.0\.100/);
+  });
+
+  it("may get further addresses of the endpoint when there is a cluster", async () => {
+    const bootstrap = async (endpoint: object) => {
+      const recording = await recordStack({ ...external, endpoint });
+      return String(recording.find(COMMAND, "m1-bootstrap").inputs["stdin"]);
+    };
+    const former = await bootstrap({ host: "lb.example" });
+    const next = await bootstrap({ host: "lb.example", addresses: ["10.0.0.100"] });
+    assert.notEqual(next, former);
+    assert.deepEqual(changedInitSettings(former, next), []);
   });
 
   it("writes each address in the form that its reader expects", async () => {

@@ -308,14 +308,21 @@ describe("a node that is away", () => {
     assert.match(JSON.stringify(list.inputs), /m1.*m2.*m3/);
   });
 
-  it("changes no script of the other nodes", async () => {
+  it("changes no script of the other nodes, which only stop asking for its LB port", async () => {
     const last = { m1: node(11), m2: node(12), m3: node(13, { away: true }) };
     const [before, after] = [
       await recordStack({ nodes: { ...last, m3: node(13) } }),
       await recordStack({ nodes: last }),
     ];
     const scripts = (recording: typeof before) =>
-      new Map(recording.all(COMMAND).map(({ name, inputs }) => [name, inputs["stdin"]]));
+      new Map(
+        recording
+          .all(COMMAND)
+          .filter(({ name }) => !/^m[12]-reachability$/.test(name))
+          .map(({ name, inputs }) => [name, inputs["stdin"]]),
+      );
     assert.deepEqual(scripts(after), scripts(before));
+    const check = String(after.find(COMMAND, "m1-reachability").inputs["stdin"]);
+    assert.deepEqual(check.match(/^reach .*$/gm), ["reach 'm2' '10.0.0.12' &"]);
   });
 });

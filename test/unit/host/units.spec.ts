@@ -24,6 +24,17 @@ const textOf = (end: string) => units.find(({ path }) => path.endsWith(end))?.co
 const analyze = (...args: string[]) =>
   spawnSync("systemd-analyze", args, { encoding: "utf8", timeout: 60_000 });
 
+describe("ports of a host", () => {
+  for (const [what, part] of Object.entries({
+    "the forward, for HAProxy's pod too": forwardPart(forwardSettings()),
+    "HAProxy's service": haproxyPart(haproxySettings()),
+  })) {
+    it(`are recorded for ${what}: no other stack gets them`, () => {
+      assert.deepEqual(part.ports, [6444, 6445]);
+    });
+  }
+});
+
 describe("units of a host", () => {
   const root = mkdtempSync(path.join(tmpdir(), "control-plane-lb-units-"));
   before(() => {
