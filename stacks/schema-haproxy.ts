@@ -73,7 +73,7 @@ export const haproxy = keys({
   maxConnectionsPerSource: whole(10, 1_000_000)
     .default(2000)
     .describe(
-      "The same from one address. Load-balancer hosts and control-plane nodes [are free of it](how-it-works.md#limits).",
+      "The same from one address. The host itself and control-plane nodes [are free of it](how-it-works.md#limits).",
     ),
   hardStopAfter: duration("1ms", "1h")
     .prefault("40s")

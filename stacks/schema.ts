@@ -65,7 +65,7 @@ export const schema = {
     .prefault({})
     .describe("Ports beside the LB port, on every machine."),
   allow: list(cidr(), "CIDRs").describe(
-    "CIDRs that may use the LB port and the metrics; the control-plane nodes must be among them. Empty: all.",
+    "CIDRs that may use the LB port and the health port; the control-plane nodes must be among them. Empty: all.",
   ),
   ownAddress: keys({
     interface: text("the name of a network interface", /^[A-Za-z0-9_.@-]{1,15}$/)

@@ -49,8 +49,8 @@ esac
 
 /**
  * Kills a HAProxy that leaves three probes of its health port unanswered; systemd restarts it. The
- * probes use the listener that only this host reaches. A HAProxy that hangs still holds its port, and no forward is behind it. Only one that has answered
- * before is killed: a slow start is not a hang.
+ * probes use the listener that only this host reaches. A HAProxy that hangs still holds its port, and
+ * no forward is behind it. Only one that has answered before is killed: a slow start is not a hang.
  */
 export function watchProgram(
   { haproxyUnit }: Pick<ServicePaths, "haproxyUnit">,
