@@ -121,7 +121,7 @@ function nodeConflicts({ nodes, loadBalancers }: Known): ValidationError[] {
     errors.push({
       path: "nodes",
       message:
-        "all are lost or away: at least one must be reachable; if the whole site is gone, `pulumi stack rm --force` removes the stack (docs/operations.md)",
+        "all are lost or away: at least one must be reachable; if the whole site is gone, `pulumi stack rm --force --preserve-config` removes the stack (docs/operations.md)",
     });
   }
   for (const [path, { lost, away }] of machinesOf({ nodes, loadBalancers })) {

@@ -121,8 +121,9 @@ function machineRefusals(former: Former, next: Identity): string[] {
     const [kind] = path.split(".");
     if (now === undefined) {
       const other = Object.entries(next.machines).find(([, each]) => each.address === address);
-      // load-balancer hosts keep their parts through a rename; a Node has its name for good
-      const renamed = kind === "loadBalancers" && other?.[0].startsWith("loadBalancers.");
+      // hosts keep their parts through a rename; a Node that kubeadm made has its name for good
+      const mayRename = kind === "loadBalancers" || next.bootstrap !== "kubeadm";
+      const renamed = mayRename && other?.[0].split(".")[0] === kind;
       if (other === undefined || renamed) return [];
       return [
         `${other[0]} has the address ${address} of ${path}: one machine under another name; nothing was changed. pulumi up would set it up under the new name and then remove the old one from the same machine. Remove ${path}, run pulumi up, add ${other[0]}, run pulumi up`,

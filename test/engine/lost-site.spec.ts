@@ -29,7 +29,7 @@ describe("on the real engine, a stack whose machines are all gone", function () 
       assert.ok(error instanceof EngineError);
       assert.match(
         error.diagnostics.join("\n"),
-        /nodes: all are lost or away: at least one must be reachable; if the whole site is gone, `pulumi stack rm --force` removes the stack/,
+        /nodes: all are lost or away: at least one must be reachable; if the whole site is gone, `pulumi stack rm --force --preserve-config` removes the stack/,
       );
       return true;
     });

@@ -118,6 +118,10 @@ describe("the identity of a stack", () => {
         { ...EXISTING, topology: "external", loadBalancers: { lb1: { address: "10.0.0.21" } } },
         { ...EXISTING, topology: "external", loadBalancers: { lba: { address: "10.0.0.21" } } },
       ],
+      "the name of a node of a cluster that exists": [
+        { ...EXISTING, ...nodes({ m1: 11 }) },
+        { ...EXISTING, ...nodes({ cp1: 11 }) },
+      ],
       "nodes that come and go": [nodes(THREE), nodes({ m2: 12, m3: 13, m4: 14 })],
       "a node that is lost": [nodes(THREE), nodes(THREE, ["m2"])],
       "the address of a lost node under another name": [
