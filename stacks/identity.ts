@@ -121,12 +121,16 @@ function machineRefusals(former: Former, next: Identity): string[] {
     const [kind] = path.split(".");
     if (now === undefined) {
       const other = Object.entries(next.machines).find(([, each]) => each.address === address);
-      // hosts keep their parts through a rename; a Node that kubeadm made has its name for good
-      const mayRename = kind === "loadBalancers" || next.bootstrap !== "kubeadm";
-      const renamed = mayRename && other?.[0].split(".")[0] === kind;
-      if (other === undefined || renamed) return [];
+      // hosts keep their parts through a rename; what kubeadm has made would leave its cluster
+      const byKubeadm = [former.bootstrap, next.bootstrap].includes("kubeadm");
+      const mayChange = kind === "loadBalancers" || !byKubeadm;
+      const sameKind = other?.[0].startsWith(`${kind}.`);
+      if (other === undefined || (mayChange && sameKind)) return [];
+      const why = sameKind
+        ? "A control-plane node of kubeadm has its name for good"
+        : "Its former parts must go before it gets others";
       return [
-        `${other[0]} has the address ${address} of ${path}: one machine under another name; nothing was changed. pulumi up would set it up under the new name and then remove the old one from the same machine. Remove ${path}, run pulumi up, add ${other[0]}, run pulumi up`,
+        `${other[0]} has the address ${address} of ${path}: one machine under another name; nothing was changed. ${why}. Remove ${path}, run pulumi up, add ${other[0]}, run pulumi up`,
       ];
     }
     // the nodes of a cluster that exists are its own affair

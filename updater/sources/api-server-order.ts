@@ -19,8 +19,8 @@ export interface KnownApiServers {
  * ConfigMap can take away: this host's own, those that answered before, the configured ones. Last
  * come the backends that no check of HAProxy has proved: down, or not known yet.
  *
- * A load-balancer host has no API server of its own. First in line, it would refuse the connection
- * each time that a watch ends.
+ * A dedicated load-balancer host has no API server of its own. First in line, it would refuse a
+ * connection at each start and each time that a watch ends.
  */
 export function orderApiServers({
   backends,
@@ -33,7 +33,10 @@ export function orderApiServers({
     ...backends.filter(({ address }) => address !== here.address),
   ];
   const names = new Set(backends.map(formatBackend));
-  const others = [here, ...answered, ...initial].filter((it) => !names.has(formatBackend(it)));
+  const kept = [...answered, ...initial];
+  const isControlPlaneNode = [...backends, ...kept].some(({ address }) => address === here.address);
+  const lasting = isControlPlaneNode ? [here, ...kept] : [...kept, here];
+  const others = lasting.filter((it) => !names.has(formatBackend(it)));
   const all = [...known.filter(isProved), ...others, ...known.filter((it) => !isProved(it))];
   const first = new Map(all.map((it) => [formatBackend(it), it]));
   return [...first.values()].map(({ address, port }) => ({ address, port }));

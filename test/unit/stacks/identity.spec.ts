@@ -70,7 +70,12 @@ describe("the identity of a stack", () => {
       "a machine under another name": [
         nodes(THREE),
         nodes({ m1: 11, cp2: 12, m3: 13 }),
-        /^nodes\.cp2 has the address 10\.0\.0\.12 of nodes\.m2.*Remove nodes\.m2, run pulumi up, add nodes\.cp2, run pulumi up$/,
+        /^nodes\.cp2 has the address 10\.0\.0\.12 of nodes\.m2.*has its name for good.*Remove nodes\.m2, run pulumi up, add nodes\.cp2, run pulumi up$/,
+      ],
+      "a machine under another name that kubeadm no longer is to manage": [
+        nodes(THREE),
+        { ...EXISTING, ...nodes({ m1: 11, cp2: 12, m3: 13 }) },
+        /^nodes\.cp2 has the address 10\.0\.0\.12 of nodes\.m2/,
       ],
       "another machine under the same name": [
         nodes(THREE),
@@ -118,9 +123,9 @@ describe("the identity of a stack", () => {
         { ...EXISTING, topology: "external", loadBalancers: { lb1: { address: "10.0.0.21" } } },
         { ...EXISTING, topology: "external", loadBalancers: { lba: { address: "10.0.0.21" } } },
       ],
-      "the name of a node of a cluster that exists": [
-        { ...EXISTING, ...nodes({ m1: 11 }) },
-        { ...EXISTING, ...nodes({ cp1: 11 }) },
+      "a node of a cluster that exists under another name": [
+        { ...EXISTING, ...nodes(THREE) },
+        { ...EXISTING, ...nodes({ m1: 11, cp2: 12, m3: 13 }) },
       ],
       "nodes that come and go": [nodes(THREE), nodes({ m2: 12, m3: 13, m4: 14 })],
       "a node that is lost": [nodes(THREE), nodes(THREE, ["m2"])],

@@ -45,6 +45,16 @@ describe("orderApiServers", () => {
     ]);
   });
 
+  it("puts a host without an API server behind those that have answered and the configured ones", () => {
+    const backends = [backend("10.0.0.1", "unknown"), backend("10.0.0.2", "unknown")];
+    const known = { backends, answered: [at("10.0.0.3")], initial: [at("10.0.0.4")] };
+    assert.deepEqual(order({ here: elsewhere, ...known }).slice(0, 3), [
+      "10.0.0.3:6443",
+      "10.0.0.4:6443",
+      "10.0.0.9:6443",
+    ]);
+  });
+
   it("has the host itself when nothing is known", () => {
     assert.deepEqual(order({ here: elsewhere }), ["10.0.0.9:6443"]);
   });
