@@ -59,6 +59,34 @@ describe("on the real engine, a load-balancer host", function () {
   });
 });
 
+describe("on the real engine, a node of a cluster that exists", function () {
+  this.timeout(300_000);
+  let bench: Bench;
+
+  before(async () => {
+    bench = await Bench.start("m1", "m2");
+  });
+  after(() => bench?.stop());
+
+  it("that is renamed gets its forward and its key before the former name gives them up", async () => {
+    const config = (name: string) =>
+      bench.existing([bench.node("m1", 11), [name, bench.node("m2", 12)[1]]]);
+    const engine = await bench.engine(config("m2"));
+    await engine.up();
+    bench.holders.splice(0);
+    engine.setConfig(config("cp2"));
+    await engine.up();
+    inOrder(
+      bench.holders.splice(0),
+      `forward apply ${STACK} cp2`,
+      `forward remove ${STACK} m2`,
+      `clean-up remove ${STACK} m2`,
+    );
+    const backends = { m1: "10.0.0.11:6443", cp2: "10.0.0.12:6443" };
+    assert.deepEqual(bench.api.configMap("haproxy-backends"), backends);
+  });
+});
+
 describe("on the real engine, a second stack on the same cluster", function () {
   this.timeout(300_000);
   this.bail(true);
