@@ -17,7 +17,7 @@ export interface KnownApiServers {
 /**
  * The backends first, this host's own before the others. Then API servers that no content of a
  * ConfigMap can take away: this host's own, those that answered before, the configured ones. Last
- * come the backends that no check of HAProxy has proved: down, or not known yet.
+ * come the backends that are down, or not known yet and have never answered.
  *
  * A dedicated load-balancer host has no API server of its own. First in line, it would refuse a
  * connection at each start and each time that a watch ends.
@@ -37,14 +37,13 @@ export function orderApiServers({
   const isControlPlaneNode = [...backends, ...kept].some(({ address }) => address === here.address);
   const lasting = isControlPlaneNode ? [here, ...kept] : [...kept, here];
   const others = lasting.filter((it) => !names.has(formatBackend(it)));
+  const haveAnswered = new Set(answered.map(formatBackend));
+  // HAProxy's checks have seen a certificate of the cluster, or the updater has before its restart
+  const isProved = (it: (typeof known)[number]): boolean =>
+    it.state === "unknown" ? haveAnswered.has(formatBackend(it)) : it.state !== "down";
   const all = [...known.filter(isProved), ...others, ...known.filter((it) => !isProved(it))];
   const first = new Map(all.map((it) => [formatBackend(it), it]));
   return [...first.values()].map(({ address, port }) => ({ address, port }));
-}
-
-/** By HAProxy's checks: it has a certificate of the cluster. */
-function isProved({ state }: { readonly state: BackendState }): boolean {
-  return state !== "down" && state !== "unknown";
 }
 
 /** Every round asks so many of the best, and so many of the others in turn. */

@@ -55,6 +55,15 @@ describe("orderApiServers", () => {
     ]);
   });
 
+  it("puts a backend that has answered before first, although HAProxy has not checked it yet", () => {
+    const backends = [backend("10.0.0.1", "unknown"), backend("10.0.0.2", "unknown")];
+    assert.deepEqual(order({ here: elsewhere, backends, answered: [at("10.0.0.2")] }), [
+      "10.0.0.2:6443",
+      "10.0.0.9:6443",
+      "10.0.0.1:6443",
+    ]);
+  });
+
   it("has the host itself when nothing is known", () => {
     assert.deepEqual(order({ here: elsewhere }), ["10.0.0.9:6443"]);
   });
