@@ -34,7 +34,7 @@ export class CaBundles {
     const { name } = controlPlaneNodes[0]!;
     const { stdout: second } = await lab.exec(
       name,
-      `kubeadm init phase certs ca --cert-dir ${SECOND} >&2 && cat ${SECOND}/ca.crt`,
+      `kubeadm init phase certs ca --cert-dir ${SECOND} --kubernetes-version "$(kubeadm version -o short)" >&2 && cat ${SECOND}/ca.crt`,
       { timeoutMs: 60_000 },
     );
     const { stdout: own } = await lab.exec(name, `cat ${PKI}/ca.crt`);

@@ -18,6 +18,7 @@ const USAGE = `usage: npm run sequences [-- OPTION...]
   Makes a cluster on a lab, under load. Then an operator writes random contents into the ConfigMap of the backends, wrong
   and right, each time ended by the right one. In topology daemonset the CA certificates of the pods change in between.
   Prints what became of new connections, and how long every updater took to have the right backends again, all ready.
+  The API servers keep their certificates: SEQUENCES=50 npm test -- updater changes those too, of stand-ins.
   Removes an existing lab of that name first, and the lab at the end.
 options:
   --count N       sequences (default 50)
