@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { kubeadmCluster } from "../components/ssh/kubeadm-cluster";
 import { Access } from "../components/cluster/access";
 import { backendKey, Backends, haproxyConfigKey, markInUse } from "../components/cluster/backends";
+import { refuseForeignStack } from "../components/cluster/refuse-foreign-stack";
 import { HaproxyDaemonSet } from "../components/cluster/haproxy-daemonset";
 import { mountedConfig } from "../pod/mounted-pod";
 import { canonicalAddress } from "../haproxy/address";
@@ -11,6 +12,7 @@ import { portForward } from "../components/ssh/port-forward";
 import { preflights } from "../components/ssh/preflight";
 import { reachability } from "../components/ssh/reachability";
 import { supportsPreStopHandover } from "../host/forward/forward-settings";
+import { connectionOf } from "./cluster-connection";
 import { bundleUpdater } from "../updater/bundle";
 import {
   haproxySettings,
@@ -66,7 +68,13 @@ function prepareHosts(
       .map(canonicalAddress),
     allow,
   };
-  const kept = keepIdentity(settings, checked);
+  const { kubeconfig } = settings;
+  const connection = kubeconfig === undefined ? undefined : connectionOf(kubeconfig);
+  const kept = keepIdentity(
+    settings,
+    checked,
+    connection === undefined ? [] : [refuseForeignStack(connection)],
+  );
   return new Map(hosts.map((host) => [host.name, portForward(host, forward, [kept])]));
 }
 

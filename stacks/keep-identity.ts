@@ -8,11 +8,13 @@ import type { Settings } from "./settings";
  * ones, and both need the LB port of the same host. A destroyed stack is free again.
  *
  * @param checked the preflights: until they pass, a stack may still change all of it
+ * @param beforeCreate may refuse the first `up`
  * @returns a resource that comes before everything that changes a host
  */
 export function keepIdentity(
   settings: Settings,
   checked: readonly pulumi.Resource[],
+  beforeCreate: pulumi.ResourceHook[] = [],
 ): pulumi.Resource {
   const next = identityOf(settings);
   const refuse = new pulumi.ResourceHook(
@@ -27,6 +29,6 @@ export function keepIdentity(
     // the name of the time when it held the topology alone
     "topology",
     { input: next },
-    { dependsOn: [...checked], hooks: { beforeUpdate: [refuse] } },
+    { dependsOn: [...checked], hooks: { beforeCreate, beforeUpdate: [refuse] } },
   );
 }

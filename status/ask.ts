@@ -40,6 +40,11 @@ export async function askHosts(settings: Settings): Promise<HostStatus[]> {
   );
 }
 
+/** Names of the machines that are off for repair. */
+export function awayOf({ nodes, loadBalancers }: Settings): string[] {
+  return [...nodes, ...loadBalancers].flatMap(({ name, away }) => (away ? [name] : []));
+}
+
 async function askHost(
   { name, address, ssh }: NodeSettings,
   hosts: readonly NodeSettings[],
@@ -50,6 +55,7 @@ async function askHost(
     forward: topology === "daemonset",
     apiServer: topology === "daemonset" || loadBalancers.length === 0,
     nodes: nodes.filter(({ lost }) => !lost).map(({ address }) => address),
+    away: nodes.filter(({ away }) => away).map(({ address }) => address),
     checksByToken: settings.haproxy.checks.authentication === "token",
   };
   const updater = topology === "external" || settings.daemonset.variant === "sidecar";

@@ -1,6 +1,6 @@
 import { hostPort } from "../haproxy/address";
 import { parseArgs } from "node:util";
-import { askHosts } from "./ask";
+import { askHosts, awayOf } from "./ask";
 import { renderStatus } from "./render";
 import { exitCode, kubeconfigProblems } from "./report";
 import { readEnvFile, readStack } from "./stack";
@@ -34,6 +34,7 @@ async function main(argv: string[]): Promise<number> {
   const environment = envFile === undefined ? {} : readEnvFile(envFile);
   const { settings, kubeconfigExpires } = await readStack(values.stack, environment);
   const hosts = await askHosts(settings);
+  const away = awayOf(settings);
   const { host, port } = settings.endpoint;
   const endpoint = hostPort(host, port);
   const problems = kubeconfigProblems(kubeconfigExpires, new Date());
@@ -41,11 +42,11 @@ async function main(argv: string[]): Promise<number> {
   console.log(
     values.json
       ? JSON.stringify(
-          { endpoint, exitCode: code, kubeconfigExpires, problems, hosts },
+          { endpoint, exitCode: code, kubeconfigExpires, away, problems, hosts },
           undefined,
           2,
         )
-      : renderStatus(endpoint, hosts, { kubeconfigExpires, problems }),
+      : renderStatus(endpoint, hosts, { kubeconfigExpires, problems, away }),
   );
   return code;
 }

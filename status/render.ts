@@ -4,13 +4,15 @@ import type { HostStatus } from "./report";
 interface StackStatus {
   readonly kubeconfigExpires?: Date | undefined;
   readonly problems?: readonly string[];
+  /** Names of the machines that are off for repair. */
+  readonly away?: readonly string[];
 }
 
 /** Renders a table with one line per host, then all problems. */
 export function renderStatus(
   endpoint: string,
   hosts: readonly HostStatus[],
-  { kubeconfigExpires: expires, problems: ofStack = [] }: StackStatus = {},
+  { kubeconfigExpires: expires, problems: ofStack = [], away = [] }: StackStatus = {},
 ): string {
   const rows = hosts.map((host) => [
     host.name,
@@ -35,6 +37,7 @@ export function renderStatus(
     ...(expires === undefined
       ? []
       : [`administrator's kubeconfig valid until ${expires.toISOString().slice(0, 10)}`]),
+    ...(away.length === 0 ? [] : [`away, and not asked: ${away.join(", ")}`]),
     "",
     table([head, ...rows.map((row) => row.map(plain))]),
     "",

@@ -43,6 +43,8 @@ export interface Expected {
    * @default unknown
    */
   readonly nodes?: readonly string[];
+  /** Addresses of the nodes that are off for repair: their backends are down. @default none */
+  readonly away?: readonly string[];
 }
 
 export interface Host {
@@ -114,8 +116,8 @@ export function parseAnswers(
     const answer = status("api") === 0 ? "does not answer" : `answers ${status("api")}`;
     problems.push(`its API server ${answer} on /readyz`);
   }
-  if (backends !== undefined) problems.push(...backendProblems(backends));
-  else if (haproxy) problems.push(...updaterProblems(updater, expected.nodes));
+  if (backends !== undefined) problems.push(...backendProblems(backends, expected));
+  else if (haproxy) problems.push(...updaterProblems(updater, expected));
   return {
     ...host,
     server,
@@ -172,10 +174,7 @@ function parseUpdater(text: string): UpdaterStatus | undefined {
   }
 }
 
-function updaterProblems(
-  updater: UpdaterStatus | undefined,
-  nodes: readonly string[] | undefined,
-): string[] {
+function updaterProblems(updater: UpdaterStatus | undefined, expected: Expected): string[] {
   if (updater === undefined) return ["the updater does not answer"];
   // while pods roll, an older updater may answer, which reports less
   const { lastSyncSeconds, waitingForToken, backends, outOfSlice } = updater;
@@ -186,24 +185,32 @@ function updaterProblems(
   else if (lastSyncSeconds > STALE_SECONDS) {
     problems.push(`the updater's last sync was ${Math.round(lastSyncSeconds)} s ago`);
   }
+  const { nodes } = expected;
   const removed = ({ name, address }: UpdaterStatus["backends"][number]) =>
     nodes !== undefined && !nodes.includes(address) && outOfSlice.some((it) => it.name === name);
   const kept = backends.filter((backend) => !removed(backend));
-  problems.push(...stateProblems(kept, outOfSlice));
+  problems.push(...stateProblems(kept, expected, outOfSlice));
   problems.push(...reported);
   return problems;
 }
 
-function backendProblems(backends: readonly SeenBackend[]): string[] {
-  return backends.length === 0 ? ["HAProxy's metrics name no backend"] : stateProblems(backends);
+function backendProblems(backends: readonly SeenBackend[], expected: Expected): string[] {
+  if (backends.length === 0) return ["HAProxy's metrics name no backend"];
+  return stateProblems(backends, expected);
 }
 
 function stateProblems(
-  backends: readonly { readonly name: string; readonly state: BackendState }[],
+  backends: readonly {
+    readonly name: string;
+    readonly address: string;
+    readonly state: BackendState;
+  }[],
+  { away = [] }: Expected,
   outOfSlice: UpdaterStatus["outOfSlice"] = [],
 ): string[] {
   return backends
     .filter(({ state }) => !HEALTHY.has(state))
+    .filter(({ address, state }) => state !== "down" || !away.includes(address))
     .map(({ name, state }) => {
       const left = outOfSlice.find((it) => it.name === name);
       const since =

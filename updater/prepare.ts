@@ -25,6 +25,7 @@ import { Metrics } from "./report/metrics";
 import { Reporter } from "./report/reporter";
 import type { UpdaterSettings } from "./settings";
 import { readInitialBackends } from "./sources/initial-backends";
+import { refuseLbPort } from "./sources/lb-port";
 import { mergeSources, splitBySource } from "./sources/merge-sources";
 import { accepts, probeBackend, type ProbeResult } from "./sources/probe";
 import { TokenReader } from "./sources/token";
@@ -82,7 +83,7 @@ export function chooseStart(settings: UpdaterSettings, log: Log): LastGood {
   const { initialBackendsDir, lastGoodFile, namespace, configMap } = settings;
   const lastGood = readLastGood(lastGoodFile);
   const initial = readInitialBackends(initialBackendsDir);
-  const parsed = parseBackends(initial?.data ?? {});
+  const parsed = refuseLbPort(parseBackends(initial?.data ?? {}), settings);
   for (const { key, value, reason } of parsed.refused) {
     log.warn("refused an initial backend", { key, value, reason });
   }

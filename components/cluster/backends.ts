@@ -30,7 +30,8 @@ export interface BackendsArgs {
   readonly connection: pulumi.Output<ClusterConnection | undefined> | undefined;
 }
 
-const PATH = `/api/v1/namespaces/${NAMESPACE}/configmaps/${BACKENDS_CONFIG_MAP}`;
+/** Of the ConfigMap in the API. */
+export const BACKENDS_PATH = `/api/v1/namespaces/${NAMESPACE}/configmaps/${BACKENDS_CONFIG_MAP}`;
 
 /** The API server accepts no longer name of a field manager. */
 const MAX_MANAGER = 128;
@@ -76,7 +77,7 @@ export class Backends extends pulumi.ComponentResource {
     const hooks =
       connection === undefined
         ? {}
-        : { hooks: { beforeUpdate: [refuseMissing(name, connection, PATH)] } };
+        : { hooks: { beforeUpdate: [refuseMissing(name, connection, BACKENDS_PATH)] } };
     this.patchOptions = { parent: this, ...hooks };
     const annotation = controlPlaneNodesAnnotation(controlPlaneNodes);
     this.list = new kubernetes.core.v1.ConfigMapPatch(

@@ -8,7 +8,7 @@ export function kubeadmAdvice({ name, generation }: Host): KubeadmAdvice {
     excludeNode: "remove it from nodes in the configuration",
     restoreBackends: "run `pulumi up`",
     newCluster:
-      "run `PULUMI_K8S_DELETE_UNREACHABLE=true pulumi destroy`, then `pulumi up`, for a new cluster",
+      "run `PULUMI_K8S_DELETE_UNREACHABLE=true pulumi destroy` (where it fails, as with new host keys: `pulumi stack rm --force --preserve-config STACK`, then `pulumi stack init STACK`), then `pulumi up`, for a new cluster",
     endCluster: "run `pulumi destroy`",
   };
 }

@@ -34,6 +34,11 @@ export class HaproxyView {
     );
   }
 
+  /** `description` of the running configuration. */
+  async description(): Promise<string> {
+    return (await this.runtime.snapshot()).description;
+  }
+
   /** The API servers that new connections go to, as ADDRESS:PORT. */
   async routes(): Promise<ReadonlySet<string>> {
     const servers = await this.runtime.serversState();

@@ -145,6 +145,30 @@ describe("on the real engine, a second stack on the same cluster", function () {
   });
 });
 
+describe("on the real engine, a second stack of topology daemonset on the same cluster", function () {
+  this.timeout(300_000);
+  let bench: Bench;
+  after(() => bench?.stop());
+
+  it("is refused in preview and up, before any host changes", async () => {
+    bench = await Bench.start("m1");
+    const nodes = [bench.node("m1", 11)];
+    await (await bench.engine(bench.existing(nodes), "first")).up();
+    const second = await bench.engine(bench.existing(nodes), "second");
+    bench.takeJournal();
+    for (const run of [() => second.preview(), () => second.up()]) {
+      await assert.rejects(run(), (error) => {
+        assert.ok(error instanceof EngineError);
+        const reason = /the cluster belongs to stack organization\/control-plane-lb\/first/;
+        assert.match(error.diagnostics.join("\n"), reason);
+        return true;
+      });
+      const changed = bench.takeJournal().filter((line) => line !== "m1 m1 apply");
+      assert.deepEqual(changed, []);
+    }
+  });
+});
+
 describe("on the real engine, join credentials", function () {
   this.timeout(300_000);
   let bench: Bench;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ownAddress } from "./support/network";
 import { BINARIES, Rig } from "./support/rig";
 import { assertRecovered, waitFor } from "./support/wait";
 
@@ -57,6 +58,20 @@ for (const binary of BINARIES) {
       assert.ok(watch.open);
       watch.close();
       assert.deepEqual(await rig.master.workers(), [pid]);
+    });
+
+    it("with the LB port in place of the API servers' is refused: no connection comes back to HAProxy", async () => {
+      await rig.stop();
+      rig = await Rig.create(binary, { listen: ["${HOST_IP}", ownAddress()] });
+      for (const name of ["m1", "m2"]) await rig.addServer(name);
+      await rig.startAll("m1", "m2");
+      const load = rig.load(10);
+      await rig.setConfigMap({ m1: `${ownAddress()}:${rig.port}` });
+      await reported(/^BackendRefused: m1: ".*": .*is the LB port/);
+      await rig.setConfigMap({ m1: `${ownAddress()}:${rig.port}`, m2: rig.server("m2").address });
+      await rig.ready("m2");
+      await load.stop();
+      assert.deepEqual(load.failures, []);
     });
 
     it("with one right server beside wrong ones: the former servers drain as soon as it answers", async () => {

@@ -5,6 +5,7 @@ import type { ApiServer } from "../http";
 import { readConfigMap, watchedConfigMap, type ConfigMap } from "./config-map";
 import { readSlice, WATCHED_SLICE, type EndpointSlice } from "./endpoint-slice";
 import { errorText } from "../report/log";
+import { refuseLbPort } from "./lb-port";
 import { isOverdue, mergeSources, splitBySource, trackSlice, type Member } from "./merge-sources";
 import { ObjectSource, type ApiAccess, type Observation } from "./object-source";
 
@@ -131,7 +132,7 @@ export class Discovery {
     const refused: RefusedEntry[] = [];
     const problems: string[] = [];
     if (this.#slice !== undefined) {
-      const slice = readSlice(this.#slice.object);
+      const slice = refuseLbPort(readSlice(this.#slice.object), this.#context.settings);
       this.#members = trackSlice(this.#members, slice.backends, now, this.#retainMs);
       refused.push(...slice.refused);
       if (slice.backends.length === 0) {
@@ -140,7 +141,7 @@ export class Discovery {
       }
     }
     if (this.#configMap !== undefined) {
-      const configMap = readConfigMap(this.#configMap.object);
+      const configMap = refuseLbPort(readConfigMap(this.#configMap.object), this.#context.settings);
       this.#entries = configMap.backends;
       refused.push(...configMap.refused);
       if (configMap.backends.length === 0) {

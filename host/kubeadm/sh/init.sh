@@ -8,6 +8,8 @@ check_may_create() {
   [ "$again" != again ] ||
     fail "$NODE had a cluster before and has none now, and $asked issued no join credentials: kubeadm init would make a second cluster; nothing was changed. If $NODE was reprovisioned: $ADVICE_JOIN_CREDENTIALS. Only if the cluster is gone for good: $ADVICE_NEW_CLUSTER"
   if [ -z "$resumed" ] && [ -n "$ABSENT_SINCE" ]; then
+    [ "$ABSENT_SINCE" -ne 0 ] ||
+      fail "not all of $asked have said that they have no cluster: one that is away was never asked; nothing was changed. If one is away: $ADVICE_EXCLUDE_NODE until it is back"
     age=$(($(now) - ABSENT_SINCE))
     [ "${age#-}" -le "$ABSENT_VALID" ] ||
       fail "$asked had no cluster $age s ago: that is too long ago to create one here (or the clocks of the hosts differ); nothing was changed. To have them asked again: $ADVICE_JOIN_CREDENTIALS"

@@ -2,9 +2,17 @@
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import {
+  mixed,
+  wrongContent,
+  type Content,
+  type WrongContent,
+} from "../../../e2e/sequences/contents";
+import { Random } from "../../../e2e/sequences/random";
 import { makeCertificates, type Certificates } from "./certificates";
 import { DeadServer } from "./dead-server";
 import type { Load } from "./load";
+import { ownAddress } from "./network";
 import { Rig, type Binary } from "./rig";
 import { sleep, waitFor } from "./wait";
 
@@ -25,7 +33,7 @@ type Act = readonly [name: string, play: () => Promise<void>];
 /** The same seed gives the same acts; times differ. */
 export class Drama {
   readonly #rig: Rig;
-  readonly #random: () => number;
+  readonly #random: Random;
   readonly #acts: string[] = [];
   readonly #recoveriesMs: number[] = [];
   readonly #loads: Load[] = [];
@@ -42,7 +50,7 @@ export class Drama {
   #serving: ReadonlySet<Name> = new Set(NAMES);
   readonly #stopped = new Set<Name>();
 
-  private constructor(rig: Rig, random: () => number, stranger: DeadServer | undefined) {
+  private constructor(rig: Rig, random: Random, stranger: DeadServer | undefined) {
     this.#rig = rig;
     this.#random = random;
     this.#stranger = stranger;
@@ -52,10 +60,10 @@ export class Drama {
   }
 
   static async begin(binary: Binary, seed: number): Promise<Drama> {
-    const random = generator(seed);
-    const stranger = random() < 0.5 ? await DeadServer.start("stranger") : undefined;
+    const random = new Random(seed);
+    const stranger = random.fraction() < 0.5 ? await DeadServer.start("stranger") : undefined;
     const caFile = join(mkdtempSync(join(tmpdir(), "checks-ca-")), "ca.crt");
-    const rig = await Rig.create(binary, { caFile });
+    const rig = await Rig.create(binary, { caFile, listen: ["${HOST_IP}", ownAddress()] });
     rig.writeSettings({ apiCaFile: caFile });
     const drama = new Drama(rig, random, stranger);
     drama.#writeCa();
@@ -73,10 +81,10 @@ export class Drama {
     this.#loads.push(this.#rig.load(10), this.#rig.load(10));
     for (let act = 0; act < ACTS; act++) {
       const possible = this.#possible();
-      const [name, play] = possible[this.#below(possible.length)] as Act;
+      const [name, play] = this.#random.pick(possible);
       this.#acts.push(name);
       await play();
-      await sleep(this.#below(4) * 150);
+      await sleep(this.#random.below(4) * 150);
     }
     this.#acts.push("all is right");
     await this.#makeRight();
@@ -99,16 +107,17 @@ export class Drama {
     const spare = (this.#isCaRight ? listening : []).filter((name) =>
       [...this.#serving].some((it) => it !== name && !this.#stopped.has(it)),
     );
-    const some = this.#some(NAMES);
+    const some = this.#random.some(NAMES);
     const good = some.some((name) => !this.#stopped.has(name)) ? some : listening;
     const wrong = this.#wrong();
+    const beside = this.#wrong();
     return [
       [`the ConfigMap has ${good.join(" ")}`, () => this.#right(good)],
       [
-        `the ConfigMap has ${good.join(" ")} and wrong entries`,
-        () => this.#right(good, this.#wrong()),
+        `the ConfigMap has ${good.join(" ")} and ${beside.title}`,
+        () => this.#right(good, beside.data),
       ],
-      [`the ConfigMap has ${JSON.stringify(wrong)}`, () => this.#put(wrong)],
+      [`the ConfigMap has ${wrong.title}`, () => this.#put(wrong.data)],
       ["the ConfigMap is empty", () => this.#put({})],
       ["the ConfigMap is deleted", () => this.#put(null)],
       ...(this.#updaterRuns
@@ -124,29 +133,23 @@ export class Drama {
   }
 
   /** Entries that are no API servers. */
-  #wrong(): Record<string, string> {
-    const { address, port } = this.#rig.server("m1").backend;
-    const choices: Record<string, string>[] = [
-      { m1: `${address}:7`, m2: `${address}:8`, m3: `${address}:9` },
-      { m1: "nonsense", m2: `127.0.0.1:${port}`, M3: `${address}:${port}` },
-      { m1: `192.0.2.1:${port}`, m2: `192.0.2.2:${port}` },
-      Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`x${i}`, `${address}:${i + 1}`])),
-      ...(this.#stranger === undefined ? [] : [{ m2: this.#stranger.address }]),
-    ];
-    return choices[this.#below(choices.length)] as Record<string, string>;
+  #wrong(): WrongContent {
+    return wrongContent(this.#random, {
+      right: this.#rig.data(...NAMES),
+      nobody: ["192.0.2.1", "192.0.2.2"],
+      strangers: this.#stranger === undefined ? [] : [this.#stranger.address],
+      loadBalancers: [`${ownAddress()}:${this.#rig.port}`],
+    });
   }
 
-  async #put(data: Record<string, string> | null): Promise<void> {
+  async #put(data: Content | null): Promise<void> {
     await this.#rig.setConfigMap(data);
     this.#rig.writeInitialBackends(data ?? {});
   }
 
   /** A ConfigMap with API servers; others stop to serve only when one of these does. */
-  async #right(names: readonly Name[], more: Record<string, string> = {}): Promise<void> {
-    const apiServers = Object.values(this.#rig.data(...NAMES));
-    const entries = Object.entries(more).filter(([, value]) => !apiServers.includes(value));
-    const others = Object.fromEntries(entries.map(([key, value]) => [`x-${key}`, value]));
-    await this.#put({ ...this.#rig.data(...names), ...others });
+  async #right(names: readonly Name[], more: Content = {}): Promise<void> {
+    await this.#put(mixed(this.#rig.data(...names), more, this.#rig.data(...NAMES)));
     const began = performance.now();
     if (this.#updaterRuns && this.#isCaRight) await this.#served(names, began);
     else this.#serving = new Set([...this.#serving].filter((name) => names.includes(name)));
@@ -241,15 +244,6 @@ export class Drama {
     this.#isCaRight = true;
     this.#writeCa();
   }
-
-  #some(names: readonly Name[]): Name[] {
-    const chosen = names.filter(() => this.#random() < 0.5);
-    return chosen.length > 0 ? chosen : [names[this.#below(names.length)] as Name];
-  }
-
-  #below(limit: number): number {
-    return Math.floor(this.#random() * limit);
-  }
 }
 
 const read = new Map<string, string>();
@@ -264,15 +258,4 @@ function originals(file: string): string {
 function replaceFile(file: string, text: string): void {
   writeFileSync(`${file}.next`, text);
   renameSync(`${file}.next`, file);
-}
-
-/** mulberry32: numbers from 0 to 1, the same for the same seed. */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }

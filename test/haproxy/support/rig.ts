@@ -123,8 +123,9 @@ export class Rig {
     return this.controlPlane.events();
   }
 
-  /** The ConfigMap as a mounted volume. */
+  /** The ConfigMap as a mounted volume: without the keys that it had before. */
   writeInitialBackends(data: Record<string, string>): void {
+    rmSync(this.settings.initialBackendsDir, { recursive: true, force: true });
     mkdirSync(this.settings.initialBackendsDir, { recursive: true });
     for (const [key, value] of Object.entries(data)) {
       writeFileSync(join(this.settings.initialBackendsDir, key), value);

@@ -110,8 +110,15 @@ describe("bootstrap of a control-plane node, with stub binaries", function () {
       });
     }
 
-    it("refuses an answer without a time", async () => {
-      await refuse(bootstrap({ joinCredentials: ["absent"] }));
+    it("refuses an answer without a time, and none, and names a node that is away", async () => {
+      for (const line of ["absent", ""]) {
+        const message = await refuse(bootstrap({ joinCredentials: [absent(), line] }));
+        assert.match(
+          message,
+          /one that is away was never asked.*nothing was changed.*leave it out/,
+        );
+        assert.doesNotMatch(message, / s ago/);
+      }
       assert.ok(!called("kubeadm init"));
     });
 

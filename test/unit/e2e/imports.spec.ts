@@ -12,6 +12,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "e2e/bench": ["load", "scenario"],
   "e2e/handover": ["scenario"],
   "e2e/strangers": ["load", "scenario"],
+  "e2e/sequences": ["bench", "load", "scenario"],
   "test/lab": ["load", "scenario"],
 };
 

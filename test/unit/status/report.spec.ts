@@ -148,6 +148,55 @@ describe("status of a host", () => {
   });
 });
 
+describe("status while a machine is off for repair", () => {
+  const down = (...names: string[]) =>
+    updater({
+      backends: ["m1", "m2", "m3"].map((name, index) => ({
+        name,
+        address: `10.77.0.1${index + 1}`,
+        port: 6443,
+        state: names.includes(name) ? "down" : "ready",
+      })),
+    });
+  const ask = (text: string) =>
+    parseAnswers(HOST, { ports: PORTS, updater: true }, answers({ updater: text }), {
+      forward: true,
+      apiServer: true,
+      away: ["10.77.0.13"],
+    });
+
+  it("has no problem with its backend, which is down", () => {
+    assert.deepEqual(ask(down("m3")).problems, []);
+    assert.equal(exitCode([ask(down("m3"))]), 0);
+  });
+
+  it("has a problem with another one that is down", () => {
+    assert.deepEqual(ask(down("m2", "m3")).problems, ["backend m2 is down"]);
+  });
+
+  it("has no problem with its backend in HAProxy's metrics either", () => {
+    const metric = (pool: string, server: string, up: 0 | 1) =>
+      `haproxy_server_status{proxy="${pool}",server="${server}",state="UP"} ${up}`;
+    const metrics = [
+      metric("ready", "m1:10.77.0.11:6443", 1),
+      metric("ready", "m3:10.77.0.13:6443", 0),
+    ];
+    const { problems } = parseAnswers(
+      HOST,
+      { ports: PORTS, updater: false },
+      answers({ updater: [], metric: metrics }),
+      { forward: true, apiServer: true, away: ["10.77.0.13"] },
+    );
+    assert.deepEqual(problems, []);
+  });
+
+  it("names it", () => {
+    const text = renderStatus("x:1", [parse()], { away: ["m3"] });
+    assert.match(text, /^away, and not asked: m3$/m);
+    assert.doesNotMatch(renderStatus("x:1", [parse()]), /away/);
+  });
+});
+
 describe("status of a host without an updater", () => {
   const metric = (pool: string, server: string, up: 0 | 1) =>
     `haproxy_server_status{proxy="${pool}",server="${server}",state="UP"} ${up}`;

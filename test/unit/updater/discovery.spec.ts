@@ -11,10 +11,11 @@ import type { ApiServer } from "../../../updater/http";
 import { createLog } from "../../../updater/report/log";
 import { Metrics } from "../../../updater/report/metrics";
 import { Reporter } from "../../../updater/report/reporter";
-import type { DiscoveryMode, UpdaterSettings } from "../../../updater/settings";
+import type { DiscoveryMode } from "../../../updater/settings";
 import { SyncState } from "../../../updater/sources/sync-state";
 import { makeCertificates, type Certificates } from "../../haproxy/support/certificates";
 import { waitFor } from "../../haproxy/support/wait";
+import { exampleSettings } from "./example-settings";
 
 const CONFIG_MAPS = "/api/v1/namespaces/kube-system/configmaps";
 const SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
@@ -95,12 +96,7 @@ describe("discovery", function () {
 
   const meta = () => ({ uid: "u1", resourceVersion: String(revision) });
   const start = (discovery: DiscoveryMode): Discovery => {
-    const settings = {
-      namespace: "kube-system",
-      configMap: "haproxy-backends",
-      discovery,
-      retainSeconds: HOUR_MS / 1000,
-    } as UpdaterSettings;
+    const settings = exampleSettings(folder, { discovery, retainSeconds: HOUR_MS / 1000 });
     const log = createLog(() => undefined);
     const it = new Discovery(
       { settings, log, metrics, report, now: () => nowMs },
@@ -131,6 +127,21 @@ describe("discovery", function () {
   const bookmark = (path: string): void => send(path, "BOOKMARK", {});
   const watching = (count: number) =>
     waitFor("the watches", () => watches.length >= count && sync.seconds !== undefined);
+
+  it("refuses the LB port, in ConfigMap and slice", async () => {
+    contents = {
+      [CONFIG_MAPS]: configMap({ m1: "10.0.0.1:6444", m2: "10.0.0.2:6443" }),
+      [SLICES]: { ...slice("10.0.0.3"), ports: [{ name: "https", port: 6444 }] },
+    };
+    const discovery = start("both");
+    await watching(2);
+    const { backends, refused } = discovery.discover();
+    assert.deepEqual(backends, [M2]);
+    assert.deepEqual(
+      refused.map(({ value }) => value),
+      ["10.0.0.3:6444", "10.0.0.1:6444"],
+    );
+  });
 
   it("asks for the object of its mode alone", async () => {
     for (const [mode, paths] of [
