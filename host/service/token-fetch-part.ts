@@ -53,7 +53,7 @@ export function tokenFetchPart({ ports }: TokenFetchSettings): HostPart {
       functions: `${updaterStatus(ports.health)}
 ${tokenUsed(fingerprint)}
 token_fetched() {
-  systemctl start ${unit}.service || return 1
+  [ -s ${tokenEnvFile} ] || systemctl start ${unit}.service
   [ -s ${tokenEnvFile} ]
 }`,
       afterStart: `if ! wait_for ${DEADLINE_SECONDS - FETCH_SECONDS} token_fetched; then
