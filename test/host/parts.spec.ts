@@ -5,6 +5,7 @@ import { forwardPart } from "../../host/forward/forward-part";
 import { filesOf, type HostPart, type HostUnit } from "../../host/part";
 import { partScript } from "../../host/part-script";
 import { haproxyPart } from "../../host/service/haproxy-part";
+import { tokenFetchPart } from "../../host/service/token-fetch-part";
 import { tokenPart } from "../../host/service/token-part";
 import { updaterPart } from "../../host/service/updater-part";
 import { tokenFingerprint } from "../../updater/sources/token";
@@ -52,6 +53,10 @@ const CASES: Record<string, Case> = {
   "the updater": { part: updater },
   HAProxy: { part: haproxy, after: [updater] },
   "the token in the environment": { part: tokenPart(tokenSettings()), after: [updater, haproxy] },
+  "the token, fetched from the cluster": {
+    part: tokenFetchPart({ ports: { lb: 6444, health: 6445, api: 6443 } }),
+    after: [updater, haproxy],
+  },
   "the token in a file": {
     part: tokenPart(tokenSettings({ delivery: "file" })),
     after: [updater, haproxy],
@@ -65,6 +70,7 @@ describe("parts of a host, in a root of their own", function () {
   beforeEach(async () => {
     machine = await PartRoot.create();
     machine.write("serves", "");
+    machine.write("secrets", `control-plane-lb-token-1 ${btoa(TOKEN)}\n`);
     machine.write("status", `{"token":"${tokenFingerprint(TOKEN)}"}`);
   });
   afterEach(() => machine.dispose());

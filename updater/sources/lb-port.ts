@@ -5,7 +5,8 @@
 import { formatBackend, type Backend, type ParsedBackends } from "../../haproxy/model";
 import type { UpdaterSettings } from "../settings";
 
-type LbPortSettings = Pick<UpdaterSettings, "apiPort" | "localAddress"> & {
+/** What tells a load balancer from an API server. */
+export type LbPortSettings = Pick<UpdaterSettings, "apiPort" | "localAddress"> & {
   readonly haproxy: Pick<UpdaterSettings["haproxy"], "port" | "virtualAddresses">;
 };
 

@@ -16,16 +16,20 @@ export const OWN_ADDRESS = "10.99.0.1";
 export class PartRoot extends MachineRoot {
   static async create(): Promise<PartRoot> {
     const machine = new PartRoot();
+    await machine.begins();
+    return machine;
+  }
+
+  protected async begins(): Promise<void> {
     try {
       const stubs = [path.join(__dirname, "part-stubs")];
-      await machine.start({ addresses: [OWN_ADDRESS], stubs, replaced: ["haproxy"] });
-      await machine.must(`mkdir -p /run/systemd/system /etc/systemd/system /etc/haproxy
+      await this.start({ addresses: [OWN_ADDRESS], stubs, replaced: ["haproxy"] });
+      await this.must(`mkdir -p /run/systemd/system /etc/systemd/system /etc/haproxy
 getent passwd haproxy >/dev/null || useradd --system --user-group haproxy
 touch /etc/shadow /etc/gshadow /etc/subuid /etc/subgid
 chmod 0640 /etc/shadow /etc/gshadow`);
-      return machine;
     } catch (error) {
-      machine.dispose();
+      this.dispose();
       throw error;
     }
   }
