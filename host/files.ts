@@ -19,6 +19,11 @@ export interface HostFile {
   readonly content: string;
 }
 
+/** Name of a content in the folder that `installFiles` may take contents from. */
+export function stagedName(content: string): string {
+  return sha256(content).slice(0, 16);
+}
+
 /**
  * Sh (for `hostScript`) that makes the owner's files exactly this list.
  *
@@ -30,21 +35,24 @@ export interface HostFile {
  * Sets `changed` (yes or no) and `changed_files` (the paths written or removed, each between
  * blanks).
  *
+ * @param stage folder on the host that holds each content, as `stagedName`. Default: the text does
  * @throws Error when the owner, a path or a mode does not fit into a manifest
  */
-export function installFiles(owner: string, files: readonly HostFile[]): string {
+export function installFiles(owner: string, files: readonly HostFile[], stage?: string): string {
   checkFiles(owner, files);
   const lines = files.map((file) => `${sha256(file.content)} ${file.mode} ${file.path}`);
   return [
-    FUNCTIONS,
+    functions(stage === undefined ? "base64 -d" : "cat"),
     `files_begin ${quote(owner)} <<'END_OF_MANIFEST'`,
     ...lines,
     "END_OF_MANIFEST",
-    ...files.flatMap((file) => [
-      `files_put ${quote(file.path)} ${file.mode} ${file.group ?? "root"} ${sha256(file.content)} <<'END_OF_FILE'`,
-      ...base64Lines(file.content),
-      "END_OF_FILE",
-    ]),
+    ...files.flatMap((file) => {
+      const { path, mode, group = "root", content } = file;
+      const put = `files_put ${quote(path)} ${mode} ${group} ${sha256(content)}`;
+      return stage === undefined
+        ? [`${put} <<'END_OF_FILE'`, ...base64Lines(content), "END_OF_FILE"]
+        : [`${put} <${quote(`${stage}/${stagedName(content)}`)}`];
+    }),
     "files_end",
   ].join("\n");
 }
@@ -55,7 +63,7 @@ export function installFiles(owner: string, files: readonly HostFile[]): string 
  */
 export function removeFiles(owner: string): string {
   checkFiles(owner, []);
-  return [FUNCTIONS, `files_begin ${quote(owner)} </dev/null`, "files_end"].join("\n");
+  return [functions("base64 -d"), `files_begin ${quote(owner)} </dev/null`, "files_end"].join("\n");
 }
 
 /** Sh (after `removeFiles`) that removes empty folders that we made, HOST_STATE_DIR among them. */
@@ -96,7 +104,7 @@ function base64Lines(content: string): string[] {
 
 // Backups first, then the manifest (old and new paths), then files. So after an interruption every
 // path that we may have written is listed, and every foreign file is in its place or in the backup.
-const FUNCTIONS = `files_state=${HOST_STATE_DIR}
+const functions = (decode: "base64 -d" | "cat") => `files_state=${HOST_STATE_DIR}
 files_write() { # stdin replaces file $1
   files_temp=$(mktemp "\${1%/*}/.control-plane-lb.XXXXXX")
   cat >"$files_temp"
@@ -172,7 +180,7 @@ files_put() { # path $1, mode $2, group $3, sha256 $4, base64 of the content on 
     return 0
   fi
   files_temp=$(mktemp "\${1%/*}/.control-plane-lb.XXXXXX")
-  base64 -d >"$files_temp"
+  ${decode} >"$files_temp"
   [ "$(sha256sum <"$files_temp")" = "$4  -" ] || fail "$1: its content was damaged in transit; run this again"
   chgrp "$3" "$files_temp"
   chmod "$2" "$files_temp"

@@ -10,6 +10,12 @@ import { NEED_SYSTEMD, UNIT_FUNCTIONS } from "./unit-life-cycle";
 import { digestIn } from "./unit-text";
 import { createUsers, deleteUsers } from "./users";
 
+/** How `partScript` renders a part. */
+export interface PartScriptOptions extends HostScriptOptions {
+  /** Folder on the host that holds the files' contents (`stagedName`). Default: the script does */
+  readonly stage?: string;
+}
+
 /**
  * `hostScript` that installs a part on a host (apply) or removes it (remove).
  *
@@ -18,15 +24,15 @@ import { createUsers, deleteUsers } from "./users";
  *
  * @throws Error when the part cannot be rendered (`checkPart`)
  */
-export function partScript(part: HostPart, options: HostScriptOptions = {}): string {
+export function partScript(part: HostPart, options: PartScriptOptions = {}): string {
   checkPart(part);
   const { owner, ports = [] } = part;
-  const script = { apply: applyPart(part), remove: removePart(part) };
+  const script = { apply: applyPart(part, options.stage), remove: removePart(part) };
   return hostScript(owner, script, { ...options, part: { name: owner, ports } });
 }
 
 /** Sh that installs the part: checks first, then changes. */
-function applyPart(part: HostPart): Sh {
+function applyPart(part: HostPart, stage: string | undefined): Sh {
   const { owner, packages = [], users = [], folders = [], units = [], steps = {} } = part;
   return join(
     NEED_SYSTEMD,
@@ -39,7 +45,7 @@ function applyPart(part: HostPart): Sh {
     createUsers(owner, users),
     `unit_retire ${[owner, ...unitFiles(part)].join(" ")}`,
     steps.discard,
-    installFiles(owner, filesOf(part)),
+    installFiles(owner, filesOf(part), stage),
     folders.length > 0 ? `systemd-tmpfiles --create ${foldersFile(owner)}` : "",
     setSysctls(owner, part.sysctls ?? {}),
     "units_reload",

@@ -24,6 +24,9 @@ export interface HostFolder {
 /** Default deadline for a unit to become ready, in seconds. */
 export const READY_SECONDS = 60;
 
+/** Default of what a part may take beside its packages and units, in seconds. */
+export const STEP_SECONDS = 180;
+
 /** A systemd unit that the part starts. */
 export interface HostUnit {
   readonly name: string;
@@ -40,7 +43,7 @@ export interface HostUnit {
 
 /**
  * What we install on a host, as data, independent of the host and of the way there. What differs
- * between hosts is resolved on the host. `partScript` and `cloudConfig` render it.
+ * between hosts is resolved on the host. `partScript` renders it; `firstBoot` takes that into user data.
  */
 export interface HostPart {
   /** Names the part in the host's state and in messages; lower case, digits, - and . */
@@ -61,6 +64,11 @@ export interface HostPart {
   readonly summary: string;
   /** What data cannot say. */
   readonly steps?: HostSteps;
+  /**
+   * What the steps may take on a host to which nobody logs in, in seconds; packages and units have
+   * deadlines of their own. Default: STEP_SECONDS
+   */
+  readonly stepSeconds?: number;
 }
 
 /** Imperative steps of a part; each is idempotent. */

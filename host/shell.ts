@@ -99,7 +99,8 @@ export function hostScript(
 /** The script that takes a part away; operators start it without arguments. */
 function removalScript(name: string, remove: string, options: HostScriptOptions): string {
   const { part, lock = true } = options;
-  return frame(name, "remove STACK NODE, or nothing for any holder", options, [
+  // the same text for every generation and way of installation: it stays on the host
+  return frame(name, "remove STACK NODE, or nothing for any holder", {}, [
     lock ? LOCK : "take_lock() { :; }",
     releaseFunctions(part?.name ?? name),
     functionOf("do_remove", remove),

@@ -8,6 +8,7 @@ export interface UnitSections {
   readonly Unit?: UnitSection;
   readonly Service?: UnitSection;
   readonly Path?: UnitSection;
+  readonly Timer?: UnitSection;
   readonly Install?: UnitSection;
 }
 

@@ -10,7 +10,7 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { renderHaproxyConfig, type Pool } from "../haproxy/config";
 import { missingRoot } from "../haproxy/ca";
-import { formatBackend, parseBackends, type Backend } from "../haproxy/model";
+import { formatBackend, type Backend } from "../haproxy/model";
 import { renderServerState } from "../haproxy/server-state";
 import { firstSlots, planSlots, withLeaving } from "../haproxy/slots";
 import { removeLeftovers, writeFileAtomically } from "./apply/atomic-file";
@@ -24,7 +24,7 @@ import type { Log } from "./report/log";
 import { Metrics } from "./report/metrics";
 import { Reporter } from "./report/reporter";
 import type { UpdaterSettings } from "./settings";
-import { readInitialBackends } from "./sources/initial-backends";
+import { initialBackends } from "./sources/initial-backends";
 import { mergeSources, splitBySource } from "./sources/merge-sources";
 import { accepts, probeBackend, type ProbeResult } from "./sources/probe";
 import { TokenReader } from "./sources/token";
@@ -81,29 +81,28 @@ function contextOf(settings: UpdaterSettings, log: Log): Context {
 export function chooseStart(settings: UpdaterSettings, log: Log): LastGood {
   const { initialBackendsDir, lastGoodFile, namespace, configMap } = settings;
   const lastGood = readLastGood(lastGoodFile);
-  const initial = readInitialBackends(initialBackendsDir);
-  const parsed = parseBackends(initial?.data ?? {});
-  for (const { key, value, reason } of parsed.refused) {
+  const initial = initialBackends(settings);
+  for (const { key, value, reason } of initial.refused) {
     log.warn("refused an initial backend", { key, value, reason });
   }
   const useInitial =
-    parsed.backends.length > 0 &&
-    (lastGood === undefined || (initial?.writtenAtMs ?? 0) > lastGood.savedAtMs);
+    initial.backends.length > 0 &&
+    (lastGood === undefined || initial.writtenAtMs > lastGood.savedAtMs);
   if (useInitial) {
     const known = backendsOf(lastGood?.slots ?? []);
     const { members } = splitBySource(settings.discovery, known, lastGood?.savedAtMs ?? 0);
-    const { backends } = mergeSources(parsed.backends, members);
+    const { backends } = mergeSources(initial.backends, members);
     // The former backends serve on, until the new ones have answered.
     const { leaving = new Map(), answered = [] } = lastGood ?? {};
     const before = lastGood?.slots ?? firstSlots([]);
     const plan = planSlots(before, backends, undefined, { leaving, mayServe: () => true });
-    const savedAtMs = initial?.writtenAtMs ?? 0;
+    const savedAtMs = initial.writtenAtMs;
     return { savedAtMs, revision: "", slots: plan.slots, leaving: plan.leaving, answered };
   }
   if (lastGood !== undefined) return lastGood;
   throw new Error(
     `no backend to start with: ${initialBackendsDir} (ConfigMap ${namespace}/${configMap}) has ` +
-      `${Object.keys(initial?.data ?? {}).length} entries, none of them valid, and ${lastGoodFile} ` +
+      `${initial.entries} entries, none of them valid, and ${lastGoodFile} ` +
       `has no last good backends. Add one, e.g. kubectl -n ${namespace} patch configmap ${configMap} ` +
       `--type merge -p '{"data":{"m1":"10.0.0.11:6443"}}'`,
   );

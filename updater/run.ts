@@ -1,7 +1,7 @@
 /** `run`: follows the sources of the backends, and keeps HAProxy at what they contain. */
 import type { Server } from "node:http";
 import { MasterApi } from "../haproxy/master";
-import { parseBackends, type RefusedEntry } from "../haproxy/model";
+import type { RefusedEntry } from "../haproxy/model";
 import { RuntimeApi } from "../haproxy/runtime";
 import type { Subscription } from "../haproxy/socket";
 import { removeLeftovers } from "./apply/atomic-file";
@@ -22,7 +22,7 @@ import { serveStatus, type UpdaterStatus } from "./report/status-server";
 import type { UpdaterSettings } from "./settings";
 import { orderApiServers } from "./sources/api-server-order";
 import { Discovery } from "./sources/discovery";
-import { readInitialBackends } from "./sources/initial-backends";
+import { initialBackends } from "./sources/initial-backends";
 import type { SourceTimes } from "./sources/source-times";
 import { probeBackend } from "./sources/probe";
 import { SyncState } from "./sources/sync-state";
@@ -157,12 +157,13 @@ class Updater {
 
   #apiServers(): ApiServer[] {
     if (this.#waitingForToken) return [];
-    const { localAddress, apiPort, initialBackendsDir } = this.#context.settings;
+    const { settings } = this.#context;
+    const { localAddress, apiPort } = settings;
     return orderApiServers({
       backends: this.#controller.states(),
       here: { address: localAddress, port: apiPort },
       answered: this.#sync.answered,
-      initial: parseBackends(readInitialBackends(initialBackendsDir)?.data ?? {}).backends,
+      initial: initialBackends(settings).backends,
     });
   }
 

@@ -49,6 +49,8 @@ export interface UpdaterPlace {
   readonly lastGoodFile: string;
   /** Folder with one file per backend, e.g. the ConfigMap as mounted volume. May be missing. */
   readonly initialBackendsDir: string;
+  /** Is this host's own API server an initial backend too? @default false */
+  readonly ownBackend?: boolean;
   /** The ServiceAccount's token. Read for each connection, as it is rotated. */
   readonly tokenFile: string;
   /** Environment variable with the token, in place of tokenFile. @default tokenFile is read */
@@ -96,6 +98,10 @@ const whole: FieldType = {
   expected: "a whole number",
   isValid: (value) => Number.isInteger(value) && (value as number) >= 0,
 };
+const bool: FieldType = {
+  expected: "true or false",
+  isValid: (value) => typeof value === "boolean",
+};
 const command: FieldType = {
   expected: 'a list such as ["haproxy", "-c", "-f"]',
   isValid: (value) =>
@@ -125,6 +131,7 @@ export const UPDATER_FIELDS: Readonly<Record<keyof UpdaterSettings, FieldType>> 
   masterSocket: text,
   lastGoodFile: text,
   initialBackendsDir: text,
+  ownBackend: optional(bool),
   tokenFile: text,
   tokenVariable: optional(text),
   apiCaFile: text,

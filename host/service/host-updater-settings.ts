@@ -22,6 +22,11 @@ export interface UpdaterServiceSettings extends UpdaterChoices {
   readonly caCert: string;
   /** The initial backends, before there is a token: `ADDRESS:PORT` by name. */
   readonly backends: Readonly<Record<string, string>>;
+  /**
+   * The host's own API server is one of them: its address is found when the service starts.
+   * @default false
+   */
+  readonly ownBackend?: boolean;
   readonly token: TokenDelivery;
 }
 
@@ -54,6 +59,7 @@ export function hostUpdaterSettings(settings: UpdaterServiceSettings): UpdaterSe
       masterSocket: paths.masterSocket,
       lastGoodFile: `${paths.updaterDir}/last-good.json`,
       initialBackendsDir: paths.seedDir,
+      ...(settings.ownBackend === true ? { ownBackend: true } : {}),
       tokenFile: paths.tokenFile,
       ...(settings.token === "environment" ? { tokenVariable: TOKEN_VARIABLE } : {}),
       apiCaFile: paths.caFile,

@@ -1,17 +1,23 @@
-import { HEALTH_ADDRESS, UPDATER_USER } from "../../names";
+import { UPDATER_USER } from "../../names";
 import { tokenFingerprint } from "../../updater/sources/token";
 import type { HostFile } from "../files";
-import type { HostPart } from "../part";
+import type { HostPart, Sh } from "../part";
 import { servicePaths, type ServicePaths } from "./haproxy-paths";
 import { TOKEN_VARIABLE, type TokenDelivery } from "./host-updater-settings";
+import { awaitSync, tokenUsed, updaterStatus } from "./token-probes";
 
 /** Settings of `tokenPart`. */
 export interface TokenSettings {
-  /** SECRET. A ServiceAccount's token (a JWT). */
+  /** SECRET. A ServiceAccount's token (a JWT), or a bootstrap token. */
   readonly token: string;
   readonly delivery: TokenDelivery;
   /** The health port also serves the updater's status. */
   readonly ports: { readonly lb: number; readonly health: number };
+  /**
+   * Wait until the updater has synced with the token? False where there is no cluster yet.
+   * @default true
+   */
+  readonly awaitSync?: boolean;
 }
 
 /**
@@ -22,38 +28,44 @@ const DEADLINE_SECONDS = 120;
 
 /**
  * The updater's token, a SECRET; the same on all hosts. Only root can read it, or root and the
- * updater. apply waits until the updater has synced with this token: only then may the former token
- * be deleted.
+ * updater. apply waits until the updater has synced with this token (`awaitSync`): only then may the
+ * former token be deleted.
  *
  * @throws Error when the text is not a token; the error does not show it
  */
-export function tokenPart({ token, delivery, ports }: TokenSettings): HostPart {
+export function tokenPart(settings: TokenSettings): HostPart {
+  const { token, delivery, ports, awaitSync: waits = true } = settings;
   const paths = servicePaths(ports.lb);
   const { updaterUnit } = paths;
   if (!/^[A-Za-z0-9._~+/=-]+$/.test(token)) {
-    throw new Error("the token of the updater's ServiceAccount is empty or not a token");
+    throw new Error("the updater's token is empty or not a token");
   }
+  const inEnvironment = delivery === "environment";
   return {
     owner: paths.part("updater-token"),
     files: [tokenFile(paths, token, delivery)],
     steps: {
-      functions: `updater_status() {
-  curl --silent --fail --noproxy '*' --max-time 3 http://${HEALTH_ADDRESS}:${ports.health}/updater/status
-}
-token_used() { updater_status | grep -q '"token":"${tokenFingerprint(token)}"'; }`,
+      functions: [
+        updaterStatus(ports.health),
+        tokenUsed(tokenFingerprint(token)),
+        ...(inEnvironment ? [tokenLoaded(paths)] : []),
+      ].join("\n"),
       afterStart: [
         // a process reads its environment only when it starts; the updater rereads a file
-        ...(delivery === "environment"
-          ? [`wait_for 1 token_used || systemctl restart ${updaterUnit}`]
-          : []),
-        `if ! wait_for ${DEADLINE_SECONDS} token_used; then
-  unit_log ${updaterUnit}
-  fail "the updater has not synced with its token within ${DEADLINE_SECONDS} s: its last log lines are above; status: $(updater_status || echo "no answer on port ${ports.health}")"
-fi`,
+        ...(inEnvironment ? [`token_loaded || systemctl restart ${updaterUnit}`] : []),
+        ...(waits ? [awaitSync(DEADLINE_SECONDS, updaterUnit, ports.health)] : []),
       ].join("\n"),
     },
-    summary: "the updater syncs with its token",
+    summary: waits ? "the updater syncs with its token" : "the updater has its token",
   };
+}
+
+/** Sh function; `token_loaded`: has the updater's process been started with the file's token? */
+function tokenLoaded({ updaterUnit, tokenEnvFile }: ServicePaths): Sh {
+  return `token_loaded() {
+  updater_pid=$(unit_pid ${updaterUnit})
+  [ "\${updater_pid:-0}" != 0 ] && tr '\\0' '\\n' 2>/dev/null <"/proc/$updater_pid/environ" | grep -qxF -f ${tokenEnvFile}
+}`;
 }
 
 function tokenFile(paths: ServicePaths, token: string, delivery: TokenDelivery): HostFile {

@@ -27,12 +27,16 @@ export const UPDATER_PACKAGES: readonly NeededPackage[] = [
  * backends, shared folders; the same on all hosts. If HAProxy runs already, apply waits until it
  * runs with these settings and this CA certificate: the updater reloads it, and no connection breaks. If the endpoint
  * served before, apply waits until it serves again. Removal leaves nothing behind.
- * @throws Error when the CA certificate is an intermediate's without its root
+ * @throws Error when the CA certificate is an intermediate's without its root, or there is no first
+ *   backend
  */
 export function updaterPart(settings: UpdaterServiceSettings): HostPart {
   const { script, caCert, backends, haproxy } = settings;
   const missing = missingRoot(caCert);
   if (missing !== undefined) throw new Error(`${missing} to ca.crt of the control-plane nodes`);
+  if (Object.keys(backends).length === 0 && settings.ownBackend !== true) {
+    throw new Error("the updater has no first backend: HAProxy would not start");
+  }
   const json = `${JSON.stringify(hostUpdaterSettings(settings), undefined, 2)}\n`;
   const paths = servicePaths(haproxy.port);
   const address = addressProgram(settings.ownAddress, paths.addressFile);
@@ -76,7 +80,7 @@ if endpoint_serves; then serves_before=yes; fi`,
       beforeStart: raiseLimit(paths, limit),
       afterStart: awaitServing(paths),
     },
-    summary: `updater: ${Object.keys(backends).join(", ")}`,
+    summary: `updater: ${[...Object.keys(backends), ...(settings.ownBackend === true ? ["this host"] : [])].join(", ")}`,
   };
 }
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
-import { cloudConfig } from "../../../host/cloud-config";
 import type { HostPart } from "../../../host/part";
 import { partScript } from "../../../host/part-script";
+import { firstBoot } from "../../../host/user-data/first-boot";
 import { PARTS } from "./example-parts";
 
 const file = { path: "/etc/example", mode: "0644", content: "" };
@@ -37,7 +37,8 @@ describe("a part that cannot be rendered", () => {
     it(`is refused: ${what}`, () => {
       const part: HostPart = { owner: "example", summary: "an example", ...change };
       assert.throws(() => partScript(part), { message });
-      assert.throws(() => cloudConfig([part]), { message });
+      const beforeKubeadm = [{ name: "example", part }];
+      assert.throws(() => firstBoot({ stack: "s", beforeKubeadm, afterKubeadm: [] }), { message });
     });
   }
 

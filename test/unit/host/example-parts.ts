@@ -2,6 +2,7 @@ import { HAPROXY_DEFAULTS } from "../../support/haproxy-defaults";
 import { forwardPart, type ForwardSettings } from "../../../host/forward/forward-part";
 import type { HostPart } from "../../../host/part";
 import { haproxyPart, type HaproxyServiceSettings } from "../../../host/service/haproxy-part";
+import { tokenFetchPart } from "../../../host/service/token-fetch-part";
 import { tokenPart, type TokenSettings } from "../../../host/service/token-part";
 import { updaterPart, type UpdaterServiceSettings } from "../../../host/service/updater-part";
 
@@ -68,6 +69,11 @@ export const PARTS: Readonly<Record<string, HostPart>> = {
   ),
   "HAProxy's service with a take-over": haproxyPart(haproxySettings({ takeOver: true })),
   "the updater's service": updaterPart(updaterSettings()),
+  "the updater's service with the own API server": updaterPart(
+    updaterSettings({ backends: {}, ownBackend: true }),
+  ),
+  "the updater's token, fetched": tokenFetchPart({ ports: { lb: 6444, health: 6445, api: 6443 } }),
+  "the updater's token without a cluster": tokenPart(tokenSettings({ awaitSync: false })),
   "the updater's token in its environment": tokenPart(tokenSettings()),
   "the updater's token in a file": tokenPart(tokenSettings({ delivery: "file" })),
 };

@@ -125,7 +125,7 @@ describe("scripts of a host", () => {
 
   it("refuse a text that is not a token, without showing it", () => {
     assert.throws(() => tokenPart(tokenSettings({ token: "a b" })), {
-      message: "the token of the updater's ServiceAccount is empty or not a token",
+      message: "the updater's token is empty or not a token",
     });
   });
 

@@ -8,6 +8,7 @@ import { forwardPart } from "../../../host/forward/forward-part";
 import { filesOf } from "../../../host/part";
 import { haproxyPart } from "../../../host/service/haproxy-part";
 import { servicePaths } from "../../../host/service/haproxy-paths";
+import { tokenFetchPart } from "../../../host/service/token-fetch-part";
 import { updaterPart } from "../../../host/service/updater-part";
 import { forwardSettings, haproxySettings, updaterSettings } from "./example-parts";
 
@@ -16,6 +17,7 @@ const files = [
   forwardPart(forwardSettings({ kind: "iptables" })),
   haproxyPart(haproxySettings()),
   updaterPart(updaterSettings()),
+  tokenFetchPart({ ports: { lb: 6444, health: 6445, api: 6443 } }),
 ].flatMap(filesOf);
 const units = files.filter(({ path }) => path.startsWith("/etc/systemd/system/"));
 const services = units.filter(({ path }) => path.endsWith(".service"));
@@ -47,7 +49,7 @@ describe("units of a host", () => {
 
   it("stay below 3.0 for systemd-analyze security", function () {
     if (analyze("--version").status !== 0) this.skip();
-    assert.equal(services.length, 6);
+    assert.equal(services.length, 7);
     for (const { path: file } of services) {
       const { status, stdout, stderr } = analyze(
         ...["security", "--offline=true", "--threshold=29", "--no-pager", path.join(root, file)],

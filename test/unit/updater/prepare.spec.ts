@@ -49,6 +49,18 @@ describe("chooseStart", () => {
     assert.deepEqual(start.slots, [M2, M1]);
   });
 
+  it("takes the own API server as first backend, and the last good ones after that", () => {
+    const own = { ownBackend: true, localAddress: "10.0.0.1", discovery: "endpoints" } as const;
+    const first = chooseStart(settings(own), silent);
+    assert.deepEqual(backendsOf(first.slots), [{ ...M1, name: M1.address }]);
+    const slots = [M2];
+    saveLastGood(at("last-good.json"), {
+      ...{ savedAtMs: 50_000, revision: "7", slots },
+      ...NOTHING_ELSE,
+    });
+    assert.deepEqual(chooseStart(settings(own), silent).slots, slots);
+  });
+
   it("lets those serve on that the initial backends replace, and keeps who has answered", () => {
     saveLastGood(at("last-good.json"), {
       ...{ savedAtMs: 50_000, revision: "7", slots: [M1, undefined, undefined] },

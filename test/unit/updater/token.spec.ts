@@ -27,6 +27,16 @@ describe("the updater's token", () => {
     assert.equal(reader.changed(), false);
   });
 
+  it("may be a bootstrap token, which is no JWT", () => {
+    writeFileSync(tokenFile, "abcdef.0123456789abcdef\n");
+    const reader = new TokenReader({ tokenFile });
+    assert.equal(reader.read(), "abcdef.0123456789abcdef");
+    reader.readForSync();
+    const fingerprint = reader.syncedWith(-1);
+    assert.equal(fingerprint, tokenFingerprint("abcdef.0123456789abcdef"));
+    assert.ok(!"abcdef.0123456789abcdef".includes(fingerprint ?? ""));
+  });
+
   it("comes from the environment, and is removed there", () => {
     const environment: Record<string, string> = { TOKEN: "secret", OTHER: "kept" };
     const reader = new TokenReader({ tokenFile, tokenVariable: "TOKEN" }, environment);
