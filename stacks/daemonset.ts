@@ -10,10 +10,8 @@ import type { Host } from "../components/ssh/host";
 import { portForward } from "../components/ssh/port-forward";
 import { preflights } from "../components/ssh/preflight";
 import { reachability } from "../components/ssh/reachability";
-import { supportsPreStopHandover } from "../host/forward/forward-settings";
-import { bundleUpdater } from "../updater/bundle";
+import { daemonSetOf } from "./cluster-objects";
 import {
-  haproxySettings,
   clusterConnection,
   clusterProvider,
   endpointOf,
@@ -104,23 +102,20 @@ function loadBalance(
   kubeconfig: pulumi.Output<string>,
   settings: Settings,
 ): void {
-  const { ports, haproxy, updater } = settings;
+  const { ports } = settings;
   const provider = clusterProvider(
     kubeconfig,
     controlPlaneNodes.map(({ ready }) => ready),
   );
   const inCluster = { providers: { kubernetes: provider } };
   const connection = clusterConnection(settings, kubeconfig);
-  const pods = haproxySettings(settings);
+  const pods = daemonSetOf(settings);
   const nodes = controlPlaneNodes.map(({ host, ready }) => ({
     name: host.name,
     address: host.address,
     dependsOn: [ready],
   }));
-  const mounted = settings.daemonset.variant === "mounted";
-  // without checkConfig the image has no shell
-  const preStopHandover =
-    supportsPreStopHandover(settings.forward.kind) && (mounted || updater.checkConfig);
+  const mounted = pods.updater === undefined;
   const { discovery } = settings;
   const backends = new Backends("backends", { controlPlaneNodes: nodes, connection }, inCluster);
   const { configMap } = backends;
@@ -135,7 +130,7 @@ function loadBalance(
     ? [
         haproxyConfigKey(
           backends,
-          mountedConfig(pods, nodes),
+          mountedConfig(pods.settings, nodes),
           controlPlaneNodes.map(({ ready }) => ready),
         ),
       ]
@@ -150,13 +145,8 @@ function loadBalance(
   new HaproxyDaemonSet(
     "haproxy",
     {
-      settings: pods,
-      preStopHandover,
+      ...pods,
       backends: configMap,
-      haproxyImage: haproxy.image,
-      haproxyResources: haproxy.resources,
-      ...(mounted ? {} : { updater: { ...updater, script: bundleUpdater() } }),
-      imagePullSecrets: settings.imagePullSecrets,
       nodes,
       connection,
       dependsOn: [...access, ...keys, ...reached],

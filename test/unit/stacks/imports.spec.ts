@@ -15,6 +15,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["index.ts", "status"],
   ["stacks"],
   ["components"],
+  ["objects"],
   ["host", "pod"],
   ["updater"],
   ["haproxy"],
