@@ -20,14 +20,22 @@ const TOKEN = /^([a-z0-9]{6})\.([a-z0-9]{16})$/;
  * @throws Error when it is no bootstrap token, without showing it
  */
 export function loadBalancerAccess(token: string, discovery: DiscoveryMode): Manifest[] {
-  const group = groupSubject(LOAD_BALANCER_GROUP);
-  return [
-    bootstrapTokenSecret(token),
-    ...grantsFor(discovery).map((grant) => roleBinding(grant, group, `${WORKLOAD}-load-balancers`)),
-  ];
+  return [loadBalancerToken(token), ...loadBalancerBindings(discovery)];
 }
 
-function bootstrapTokenSecret(token: string) {
+/** The bindings of the group alone: one per grant. */
+export function loadBalancerBindings(discovery: DiscoveryMode) {
+  const group = groupSubject(LOAD_BALANCER_GROUP);
+  return grantsFor(discovery).map((grant) =>
+    roleBinding(grant, group, `${WORKLOAD}-load-balancers`),
+  );
+}
+
+/**
+ * The Secret alone.
+ * @throws Error when the text is no bootstrap token, without showing it
+ */
+export function loadBalancerToken(token: string) {
   const [, id, secret] = TOKEN.exec(token) ?? [];
   if (id === undefined || secret === undefined) {
     throw new Error(

@@ -1,9 +1,11 @@
 import { supportsPreStopHandover } from "../host/forward/forward-settings";
-import type { ClusterObjectsArgs } from "../objects/cluster-objects";
-import type { DaemonSetArgs } from "../objects/daemon-set";
+import { backendsConfigMap } from "../objects/backends";
+import { clusterObjects, type ClusterObjectsArgs } from "../objects/cluster-objects";
+import { haproxyObjects, type DaemonSetArgs } from "../objects/daemon-set";
+import type { Manifest } from "../objects/manifest";
 import { bundleUpdater } from "../updater/bundle";
 import { haproxySettings } from "./shared";
-import type { Settings } from "./settings";
+import { hasDedicatedHosts, type Settings } from "./settings";
 
 /** HAProxy's pods of topology daemonset. */
 export function daemonSetOf(settings: Settings): DaemonSetArgs {
@@ -18,6 +20,20 @@ export function daemonSetOf(settings: Settings): DaemonSetArgs {
     ...(mounted ? {} : { updater: { ...updater, script: bundleUpdater() } }),
     imagePullSecrets,
   };
+}
+
+/**
+ * All objects of a new cluster from user data but the keys of the backends, as manifests. Dedicated
+ * load-balancer hosts have a bootstrap token, and need no other.
+ */
+export function newClusterObjects(settings: Settings, known: Required<Known>): Manifest[] {
+  const { stack, loadBalancerToken } = known;
+  const { discovery } = settings;
+  if (hasDedicatedHosts(settings)) return clusterObjects({ stack, discovery, loadBalancerToken });
+  const pods = daemonSetOf(settings);
+  return settings.topology === "daemonset" && pods.updater === undefined
+    ? [backendsConfigMap(stack), haproxyObjects(pods).daemonSet]
+    : clusterObjects(clusterObjectsOf(settings, { stack }));
 }
 
 /** What only the program knows of the objects in a cluster. */

@@ -12,7 +12,7 @@ import { library, printer, variables } from "./shell-library";
 
 /** Objects, or fields of them, with the same field manager. */
 export interface ObjectsPiece {
-  /** Whoever changes them later must use it too. */
+  /** The same one changes them later: another one would conflict. */
   readonly fieldManager: string;
   /** As for `kubectl apply`: YAML, any number of documents. SECRET where an object is one. */
   readonly manifests: string;
