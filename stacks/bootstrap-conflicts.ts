@@ -1,11 +1,16 @@
 import { validateFragments } from "../host/kubeadm/validate-fragments";
-import type { ValidationError } from "./validation";
+import { FIRST_BOOT_DIR } from "../host/user-data/runner";
+import { show, type ValidationError } from "./validation";
 import type { Parsed } from "./schema";
 
 type Known = Partial<Parsed> & Pick<Parsed, "nodes" | "loadBalancers">;
 
 /** Keys that the way in which the cluster comes to be does not use, or lacks. */
 export function bootstrapConflicts(settings: Known): ValidationError[] {
+  return [...ofBootstrap(settings), ...userConfigConflicts(settings)];
+}
+
+function ofBootstrap(settings: Known): ValidationError[] {
   switch (settings.bootstrap) {
     case "none":
       return existingConflicts(settings);
@@ -90,6 +95,38 @@ function cloudInitConflicts(settings: Known): ValidationError[] {
       ),
     ),
   ];
+}
+
+/** Keys of #cloud-config whose lists we add to. */
+const LISTS = ["write_files", "runcmd"] as const;
+
+function userConfigConflicts({ bootstrap, cloudInit }: Known): ValidationError[] {
+  const config = cloudInit?.userConfig ?? {};
+  const at = (key: string, message: string) => [{ path: `cloudInit.userConfig${key}`, message }];
+  if (bootstrap !== "cloudInit") {
+    if (bootstrap === undefined || Object.keys(config).length === 0) return [];
+    return at("", `has no effect with bootstrap ${bootstrap}: leave it out`);
+  }
+  return [
+    ...("hostname" in config
+      ? at(".hostname", "is the machine's name in nodes or loadBalancers: leave it out")
+      : []),
+    ...LISTS.flatMap((key) => {
+      const list = config[key];
+      if (list === undefined || Array.isArray(list)) return [];
+      return at(`.${key}`, `got ${show("", list)}, expected a list, to which ours is added`);
+    }),
+    ...pathsOf(config["write_files"]).flatMap((file, index) =>
+      file.startsWith(`${FIRST_BOOT_DIR}/`)
+        ? at(`.write_files[${index}].path`, `${file} is in a folder of the program: choose another`)
+        : [],
+    ),
+  ];
+}
+
+function pathsOf(files: unknown): string[] {
+  if (!Array.isArray(files)) return [];
+  return files.map((file: unknown) => String((file as { path?: unknown } | null)?.path));
 }
 
 function noEffect(path: string, why: string): ValidationError {

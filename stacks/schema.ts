@@ -88,6 +88,16 @@ export const schema = {
     .prefault({})
     .describe("How the LB port leads to the host's own API server while HAProxy does not listen."),
   kubeadm,
+  cloudInit: keys({
+    userConfig: z
+      .record(z.string(), z.unknown(), { error: "an object, as in a #cloud-config document" })
+      .default({})
+      .describe(
+        "What every machine's `#cloud-config` holds beside ours: users, package sources, disks. Your `write_files` and `runcmd` come before ours; a command of yours that fails does not stop the boot.",
+      ),
+  })
+    .prefault({})
+    .describe("User data, with bootstrap `cloudInit`."),
   daemonset: keys({
     variant: oneOf(["sidecar", "mounted"])
       .default("sidecar")

@@ -78,6 +78,8 @@ export interface Settings {
     /** `pulumi destroy` runs `kubeadm reset`. */
     readonly resetOnDestroy: boolean;
   };
+  /** The user's own part of every machine's user data; of bootstrap cloudInit. */
+  readonly cloudInit: { readonly userConfig: Readonly<Record<string, unknown>> };
   /**
    * sidecar: an updater beside HAProxy; mounted: HAProxy's container reads haproxy.cfg from the
    * mounted ConfigMap.

@@ -47,7 +47,13 @@ export function userDataOf(context: UserDataContext): Record<string, string> {
     ...live(dedicated).map((host) => loadBalancerPlan(host, context)),
   ];
   return Object.fromEntries(
-    plans.map((plan) => [plan.node, cloudConfig(firstBoot(plan), { hostname: plan.node })]),
+    plans.map((plan) => [
+      plan.node,
+      cloudConfig(firstBoot(plan), {
+        hostname: plan.node,
+        userConfig: settings.cloudInit.userConfig,
+      }),
+    ]),
   );
 }
 

@@ -156,6 +156,15 @@ describe("a stack with bootstrap cloudInit", () => {
     assert.match(runner ?? "", /^stack='organization\/control-plane-lb\/dev'\nnode='m2'$/m);
   });
 
+  it("adds what the user gives every machine", async () => {
+    const userConfig = { ntp: { enabled: true }, runcmd: ["echo {{ ds.meta_data.name }}"] };
+    const { result } = await record({ cloudInit: { userConfig } });
+    const document = parse((await valueOf(result.userData))["m3"] ?? "") as typeof userConfig;
+    assert.deepEqual(document.ntp, userConfig.ntp);
+    assert.equal(document.runcmd[0], userConfig.runcmd[0]);
+    assert.equal(document.runcmd.length, 3);
+  });
+
   it("leaves out a node that is lost", async () => {
     const nodes = { m1: { address: "10.0.0.11", lost: true }, m2: { address: "10.0.0.12" } };
     const files = await filesOf({ nodes });

@@ -453,6 +453,28 @@ describe("settings of one topology", () => {
       );
     });
 
+    it("take the user's own cloud-config, without what the program sets", () => {
+      const own = { users: ["default"], runcmd: ["true"] };
+      assert.deepEqual(read({ ...userData, cloudInit: { userConfig: own } }).cloudInit, {
+        userConfig: own,
+      });
+      const path = "/var/lib/control-plane-lb/first-boot/run";
+      const wrong = { hostname: "m1", runcmd: "true", write_files: [{ path }] };
+      assert.deepEqual(
+        validationErrors({ ...userData, cloudInit: { userConfig: wrong } }).map(
+          (line) => line.split(": ")[0],
+        ),
+        [
+          "cloudInit.userConfig.hostname",
+          "cloudInit.userConfig.runcmd",
+          "cloudInit.userConfig.write_files[0].path",
+        ],
+      );
+      assert.deepEqual(validationErrors({ cloudInit: { userConfig: own } }), [
+        "cloudInit.userConfig: has no effect with bootstrap kubeadm: leave it out",
+      ]);
+    });
+
     it("refuse the fragments that the program owns", () => {
       const kubeadm = { initConfiguration: { bootstrapTokens: [] } };
       assert.match(
