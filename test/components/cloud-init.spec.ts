@@ -149,6 +149,16 @@ describe("a stack with bootstrap cloudInit", () => {
     assert.ok(holds("m2", caCert.trim()) && !holds("m2", loadBalancerToken));
   });
 
+  it("keeps user data within the limits of the field that docs/cloud-init.md names", async () => {
+    const kib = async (changes: Record<string, unknown>, machine: string) => {
+      const { result } = await record(changes);
+      return Buffer.byteLength((await valueOf(result.userData))[machine] ?? "") / 1024;
+    };
+    assert.ok((await kib({}, "m2")) < 64);
+    assert.ok((await kib(dedicated, "m1")) < 32);
+    assert.ok((await kib(dedicated, "lb1")) < 64);
+  });
+
   it("tells every part in user data that this stack and this machine hold it", async () => {
     const [runner] = ((await filesOf()).get("m2") ?? []).filter((text) =>
       text.includes("first boot"),
