@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs a TypeScript program of this project. Installs the npm packages first if they are missing or out of date.
-# The status command needs the production packages only and leaves an operator's own `npm ci --omit=dev` as it is.
+# The operator's commands need the production packages only and leave an own `npm ci --omit=dev` as it is.
 # usage: run.sh FILE [ARGUMENT...]
 set -eu
 cd "$(dirname "$0")/.."
@@ -21,8 +21,8 @@ update() { # the same, if the copy is missing or out of date
 }
 
 case $1 in
-status/*)
-  # exit code 2: the status is unknown
+status/* | render/*)
+  # exit code 2: nothing is known
   if [ -e "$all" ]; then
     update "$all" || exit 2
   elif [ -e "$production" ] || [ ! -e node_modules/.package-lock.json ]; then

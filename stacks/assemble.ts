@@ -49,7 +49,7 @@ function machines(nodes: Parsed["nodes"], targets: ReadonlyMap<string, SshTarget
     .map(([name, node]) => ({
       name,
       address: canonicalAddress(node.address),
-      ssh: targets.get(name) as SshTarget,
+      ...defined({ ssh: targets.get(name) }),
       generation: node.generation,
       lost: node.lost,
       away: node.away,

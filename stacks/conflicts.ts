@@ -1,11 +1,11 @@
 import { canonicalAddress } from "../haproxy/address";
 import { familyOf, holds } from "./networks";
 import { MAX_BACKENDS } from "../haproxy/model";
-import { validateFragments } from "../host/kubeadm/validate-fragments";
 import { FIRST_UNPRIVILEGED_PORT } from "../names";
 import { formatDuration } from "./duration";
 import { missingRoot } from "../haproxy/ca";
 import { caOfKubeconfig } from "../host/kubeadm/kubeconfig";
+import { bootstrapConflicts } from "./bootstrap-conflicts";
 import { endpointConflicts } from "./endpoint-conflicts";
 import type { ValidationError } from "./validation";
 import type { Parsed } from "./schema";
@@ -159,53 +159,6 @@ function allowConflicts({ allow, nodes }: Known): ValidationError[] {
       path: "allow",
       message: `does not hold nodes.${name}.address ${address}: its kubelet and kubeadm use the endpoint; add ${address}/${familyOf(address) === "ipv4" ? 32 : 128} or its network`,
     }));
-}
-
-function bootstrapConflicts({
-  bootstrap,
-  kubeadm,
-  kubeconfig,
-  clusterName,
-}: Known): ValidationError[] {
-  if (bootstrap === "none") {
-    const unused = Object.entries(kubeadm ?? {})
-      .filter(([, value]) => !isUnset(value))
-      .map(([key]) => `kubeadm.${key}`);
-    if (clusterName !== undefined) unused.push("clusterName");
-    return [
-      ...(kubeconfig === undefined
-        ? [
-            {
-              path: "kubeconfig",
-              message:
-                "missing: bootstrap none needs the kubeconfig of the cluster: run `pulumi config set --secret kubeconfig < FILE`",
-            },
-          ]
-        : []),
-      ...unused.map((path) => ({
-        path,
-        message: "has no effect with bootstrap none: leave it out",
-      })),
-    ];
-  }
-  return [
-    ...(kubeconfig === undefined || bootstrap === undefined
-      ? []
-      : [
-          {
-            path: "kubeconfig",
-            message:
-              "set, but bootstrap kubeadm takes the kubeconfig from the init node: leave it out, or set bootstrap to none for a cluster that exists",
-          },
-        ]),
-    ...validateFragments((kubeadm ?? {}) as Parameters<typeof validateFragments>[0]).map(
-      ({ path, message }) => ({ path: `kubeadm.${path}`, message }),
-    ),
-  ];
-}
-
-function isUnset(value: unknown): boolean {
-  return value === undefined || value === false || (Array.isArray(value) && value.length === 0);
 }
 
 function ownAddressConflicts({ ownAddress, nodes, loadBalancers }: Known): ValidationError[] {

@@ -1,25 +1,22 @@
 import * as pulumi from "@pulumi/pulumi";
-import { isIP } from "node:net";
 import { kubeadmCluster } from "../components/ssh/kubeadm-cluster";
 import { Access } from "../components/cluster/access";
 import { backendKey, Backends, haproxyConfigKey, markInUse } from "../components/cluster/backends";
 import { refuseForeignStack } from "../components/cluster/refuse-foreign-stack";
 import { HaproxyDaemonSet } from "../components/cluster/haproxy-daemonset";
 import { mountedConfig } from "../pod/mounted-pod";
-import { canonicalAddress } from "../haproxy/address";
 import type { Host } from "../components/ssh/host";
 import { portForward } from "../components/ssh/port-forward";
 import { preflights } from "../components/ssh/preflight";
 import { reachability } from "../components/ssh/reachability";
-import { supportsPreStopHandover } from "../host/forward/forward-settings";
 import { connectionOf } from "./cluster-connection";
-import { bundleUpdater } from "../updater/bundle";
+import { daemonSetOf } from "./cluster-objects";
 import {
-  haproxySettings,
   clusterConnection,
   clusterProvider,
   endpointOf,
   existingOf,
+  forwardOf,
   hostsOf,
   kubeadmArgs,
   outputsOf,
@@ -37,7 +34,19 @@ export function daemonsetStack(settings: Settings): StackOutputs {
   const hosts = hostsOf(settings.nodes);
   const forwards = prepareHosts(hosts, settings);
   const { controlPlaneNodes, kubeconfig } = connectCluster(hosts, forwards, settings);
-  loadBalance(controlPlaneNodes, kubeconfig, settings);
+  const live = controlPlaneNodes.map(({ host }) => host);
+  const reached = reachability(
+    live,
+    live,
+    { lbPort: settings.ports.lb, forwardTo: settings.ports.api },
+    controlPlaneNodes.map(({ ready }) => ready),
+  );
+  const nodes = controlPlaneNodes.map(({ host: { name, address }, ready }) => ({
+    name,
+    address,
+    dependsOn: [ready],
+  }));
+  loadBalance(nodes, reached, kubeconfig, settings);
   return outputsOf(settings, kubeconfig);
 }
 
@@ -46,7 +55,7 @@ function prepareHosts(
   hosts: readonly Host[],
   settings: Settings,
 ): ReadonlyMap<string, pulumi.Resource> {
-  const { endpoint, ports, ownAddress, allow } = settings;
+  const { ports, ownAddress, allow } = settings;
   const checked = preflights(hosts, {
     ports,
     endpoint: endpointOf(settings),
@@ -56,18 +65,7 @@ function prepareHosts(
     bootstrap: settings.bootstrap === "kubeadm",
     ...existingOf(settings),
   });
-  const forward = {
-    kind: settings.forward.kind,
-    lbPort: ports.lb,
-    apiPort: ports.api,
-    healthPort: ports.health,
-    ownAddress,
-    // a name must lead to these or to the own address
-    endpointAddresses: [endpoint.host, ...endpoint.addresses]
-      .filter((address) => isIP(address) !== 0)
-      .map(canonicalAddress),
-    allow,
-  };
+  const forward = forwardOf(settings);
   const { kubeconfig } = settings;
   const connection = kubeconfig === undefined ? undefined : connectionOf(kubeconfig);
   const kept = keepIdentity(
@@ -107,64 +105,47 @@ function connectCluster(
   };
 }
 
-function loadBalance(
-  controlPlaneNodes: readonly ControlPlaneNode[],
+/** A control-plane node whose API server is a backend, and which gets a pod. */
+export interface BackendNode {
+  readonly name: string;
+  readonly address: string;
+  /** After these the node is a control-plane node with a forward. */
+  readonly dependsOn: readonly pulumi.Resource[];
+}
+
+/**
+ * The objects in the cluster.
+ *
+ * @param reached what proves that hosts reach each other's LB port; it comes before the pods
+ */
+export function loadBalance(
+  nodes: readonly BackendNode[],
+  reached: readonly pulumi.Resource[],
   kubeconfig: pulumi.Output<string>,
   settings: Settings,
+  options: pulumi.ComponentResourceOptions = {},
 ): void {
-  const { ports, haproxy, updater } = settings;
-  const provider = clusterProvider(
-    kubeconfig,
-    controlPlaneNodes.map(({ ready }) => ready),
-  );
-  const inCluster = { providers: { kubernetes: provider } };
+  const { ports, discovery } = settings;
+  const ready = nodes.flatMap(({ dependsOn }) => dependsOn);
+  const provider = clusterProvider(kubeconfig, ready);
+  const inCluster = { ...options, providers: { kubernetes: provider } };
   const connection = clusterConnection(settings, kubeconfig);
-  const pods = haproxySettings(settings);
-  const nodes = controlPlaneNodes.map(({ host, ready }) => ({
-    name: host.name,
-    address: host.address,
-    dependsOn: [ready],
-  }));
-  const mounted = settings.daemonset.variant === "mounted";
-  // without checkConfig the image has no shell
-  const preStopHandover =
-    supportsPreStopHandover(settings.forward.kind) && (mounted || updater.checkConfig);
-  const { discovery } = settings;
+  const pods = daemonSetOf(settings);
+  const mounted = pods.updater === undefined;
   const backends = new Backends("backends", { controlPlaneNodes: nodes, connection }, inCluster);
   const { configMap } = backends;
   const access = mounted
     ? []
     : new Access("access", { discovery, dependsOn: [configMap] }, inCluster).rights;
-  markInUse(
-    backends,
-    controlPlaneNodes.map(({ ready }) => ready),
-  );
+  markInUse(backends, ready);
   const keys = mounted
-    ? [
-        haproxyConfigKey(
-          backends,
-          mountedConfig(pods, nodes),
-          controlPlaneNodes.map(({ ready }) => ready),
-        ),
-      ]
+    ? [haproxyConfigKey(backends, mountedConfig(pods.settings, nodes), ready)]
     : nodes.map((node) => backendKey(backends, node, ports.api));
-  const hosts = controlPlaneNodes.map(({ host }) => host);
-  const reached = reachability(
-    hosts,
-    hosts,
-    { lbPort: ports.lb, forwardTo: ports.api },
-    controlPlaneNodes.map(({ ready }) => ready),
-  );
   new HaproxyDaemonSet(
     "haproxy",
     {
-      settings: pods,
-      preStopHandover,
+      ...pods,
       backends: configMap,
-      haproxyImage: haproxy.image,
-      haproxyResources: haproxy.resources,
-      ...(mounted ? {} : { updater: { ...updater, script: bundleUpdater() } }),
-      imagePullSecrets: settings.imagePullSecrets,
       nodes,
       connection,
       dependsOn: [...access, ...keys, ...reached],

@@ -1,4 +1,3 @@
-import type * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import {
   adminKubeconfig,
@@ -22,15 +21,14 @@ import { reachability } from "../components/ssh/reachability";
 import { updaterService, updaterToken } from "../components/ssh/updater-service";
 import { bundleUpdater } from "../updater/bundle";
 import {
-  haproxySettings,
   clusterConnection,
   clusterProvider,
-  configuredBackends,
   endpointOf,
   existingOf,
   hostsOf,
   kubeadmArgs,
   outputsOf,
+  updaterServiceOf,
   type StackOutputs,
 } from "./shared";
 import { caOfKubeconfig } from "../host/kubeadm/kubeconfig";
@@ -151,23 +149,15 @@ function balance(
   dependsOn: readonly pulumi.Resource[],
   settings: Settings,
 ): pulumi.Resource[] {
-  const { ports, ownAddress, token } = settings;
+  const { ports } = settings;
   const { takeOver } = settings.haproxy;
   const script = bundleUpdater();
   const done: pulumi.Resource[] = [];
   for (const host of loadBalancers) {
-    const service = updaterService(
-      host,
-      {
-        ownAddress,
-        script,
-        backends: configuredBackends(settings),
-        ...haproxySettings(settings),
-        token: token.delivery,
-      },
-      caCert,
-      [...dependsOn, ...done],
-    );
+    const service = updaterService(host, updaterServiceOf(settings, script), caCert, [
+      ...dependsOn,
+      ...done,
+    ]);
     const haproxy = { ports, takeOver };
     done.push(service, haproxyService(host, haproxy, [...dependsOn, ...done, service]));
   }
@@ -185,18 +175,21 @@ function reached(
   return [...serving, ...reachability(clients, loadBalancers, { lbPort: ports.lb }, serving)];
 }
 
-interface Cluster {
-  readonly inCluster: { readonly providers: { readonly kubernetes: kubernetes.Provider } };
+export interface Cluster {
+  /** Options of every component in it. */
+  readonly inCluster: pulumi.ComponentResourceOptions;
   readonly backends: Backends;
 }
 
 /** The ConfigMap of the backends, which shows whose cluster it is. */
-function clusterOf(
+export function clusterOf(
   kubeconfig: pulumi.Output<string>,
   dependsOn: readonly pulumi.Resource[],
   settings: Settings,
+  options: pulumi.ComponentResourceOptions = {},
 ): Cluster {
-  const inCluster = { providers: { kubernetes: clusterProvider(kubeconfig, dependsOn) } };
+  const kubernetes = clusterProvider(kubeconfig, dependsOn);
+  const inCluster = { ...options, providers: { kubernetes } };
   const controlPlaneNodes = settings.nodes.filter(({ lost }) => !lost);
   const connection = clusterConnection(settings, kubeconfig);
   const backends = new Backends("backends", { controlPlaneNodes, connection }, inCluster);

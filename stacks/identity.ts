@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { hostPort } from "../haproxy/address";
+import { initSettingsHashes } from "../host/kubeadm/init-settings";
+import { kubeadmSettings } from "./shared";
 import type { NodeSettings, Settings } from "./settings";
 
 /** A machine as the stack last knew it. */
@@ -15,6 +17,13 @@ export interface Identity {
   readonly endpoint: { readonly host: string; readonly port: number };
   readonly apiPort: number;
   readonly resetOnDestroy: boolean;
+  /** Of bootstrap cloudInit only. */
+  readonly userData?: {
+    /** Does the stack have the cluster's kubeconfig? Until then nothing but user data exists. */
+    readonly knowsCluster: boolean;
+    /** What kubeadm reads only when it makes the cluster, by key: a short hash. */
+    readonly initSettings: Readonly<Record<string, string>>;
+  };
   /** By their path in the configuration, like `nodes.m1`. */
   readonly machines: Readonly<Record<string, Machine>>;
 }
@@ -30,6 +39,9 @@ const kept = z.object({
   endpoint: known(z.object({ host: z.string(), port: z.number() })),
   apiPort: known(z.number()),
   resetOnDestroy: known(z.boolean()),
+  userData: known(
+    z.object({ knowsCluster: z.boolean(), initSettings: z.record(z.string(), z.string()) }),
+  ),
   machines: known(z.record(z.string(), machine)),
 });
 
@@ -46,7 +58,15 @@ export function identityOf(settings: Settings): Identity {
     endpoint: { host: endpoint.host, port: endpoint.port },
     apiPort: ports.api,
     resetOnDestroy: bootstrap === "kubeadm" && kubeadm.resetOnDestroy,
+    ...(bootstrap === "cloudInit" ? { userData: userDataOf(settings) } : {}),
     machines: Object.fromEntries([...of("nodes", nodes), ...of("loadBalancers", loadBalancers)]),
+  };
+}
+
+function userDataOf(settings: Settings): Identity["userData"] {
+  return {
+    knowsCluster: settings.kubeconfig !== undefined,
+    initSettings: initSettingsHashes(kubeadmSettings(settings)),
   };
 }
 
@@ -59,11 +79,51 @@ export function identityOf(settings: Settings): Identity {
 export function refusals(before: unknown, next: Identity): string[] {
   const read = kept.safeParse(typeof before === "string" ? { topology: before } : before);
   const former = read.data ?? {};
+  const userData = userDataRefusals(former, next);
+  if (userData.length > 0 || former.userData?.knowsCluster === false) return userData;
   return [
     ...topologyRefusals(former, next),
     ...endpointRefusals(former, next),
     ...bootstrapRefusals(former, next),
+    ...initSettingsRefusals(former, next),
     ...machineRefusals(former, next),
+  ];
+}
+
+/**
+ * To bootstrap cloudInit, away from it before the stack knows a cluster, and back from a cluster.
+ * From a known cluster to another bootstrap is possible: user data leaves the same parts on the hosts
+ * as SSH.
+ */
+function userDataRefusals(former: Former, next: Identity): string[] {
+  const [before, now] = [former.bootstrap, next.bootstrap];
+  const knew = former.userData?.knowsCluster === true;
+  if (before === now) {
+    if (!knew || next.userData?.knowsCluster === true) return [];
+    return [
+      "kubeconfig was set, and it is not any more: the stack would remove HAProxy's objects from the cluster; nothing was changed. Set it again",
+    ];
+  }
+  if (now === "cloudInit" && before !== undefined) {
+    return [
+      `bootstrap was ${before}, and the configuration says cloudInit: the stack would remove what it has installed on the hosts; nothing was changed. Set it back. For a cluster from user data make another stack`,
+    ];
+  }
+  if (before !== "cloudInit" || knew) return [];
+  return [
+    `bootstrap was cloudInit without a kubeconfig, and the configuration says ${now}: the stack does not know whether its user data has made a cluster; nothing was changed. Give kubeconfig with bootstrap cloudInit and run pulumi up first; if no machine has used the user data, run pulumi destroy first`,
+  ];
+}
+
+function initSettingsRefusals(former: Former, next: Identity): string[] {
+  if (former.userData === undefined || next.userData === undefined) return [];
+  const [before, now] = [former.userData.initSettings, next.userData.initSettings];
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter(
+    (key) => before[key] !== now[key],
+  );
+  if (keys.length === 0) return [];
+  return [
+    `${keys.join(", ")} changed, but kubeadm reads that only when it makes the cluster: nodes from new user data would differ from the others; nothing was changed. Set it back; to change the cluster itself see "Change kubeadm's settings" in docs/operations.md`,
   ];
 }
 
@@ -83,7 +143,7 @@ function endpointRefusals(former: Former, next: Identity): string[] {
   if (former.endpoint !== undefined) {
     const [before, now] = [former.endpoint, next.endpoint];
     // a cluster that exists has its endpoint in its own files, whatever the configuration says
-    if (next.bootstrap === "kubeadm") changed.push(["endpoint.host", before.host, now.host]);
+    if (next.bootstrap !== "none") changed.push(["endpoint.host", before.host, now.host]);
     changed.push(["endpoint.port", before.port, now.port]);
   }
   if (former.apiPort !== undefined) changed.push(["ports.api", former.apiPort, next.apiPort]);
@@ -122,7 +182,9 @@ function machineRefusals(former: Former, next: Identity): string[] {
     if (now === undefined) {
       const other = Object.entries(next.machines).find(([, each]) => each.address === address);
       // hosts keep their parts through a rename; what kubeadm has made would leave its cluster
-      const byKubeadm = [former.bootstrap, next.bootstrap].includes("kubeadm");
+      const byKubeadm = [former.bootstrap, next.bootstrap].some(
+        (each) => each === "kubeadm" || each === "cloudInit",
+      );
       const mayChange = kind === "loadBalancers" || !byKubeadm;
       const sameKind = other?.[0].startsWith(`${kind}.`);
       if (other === undefined || (mayChange && sameKind)) return [];
@@ -134,7 +196,7 @@ function machineRefusals(former: Former, next: Identity): string[] {
       ];
     }
     // the nodes of a cluster that exists are its own affair
-    const ours = next.bootstrap === "kubeadm" || kind === "loadBalancers";
+    const ours = next.bootstrap !== "none" || kind === "loadBalancers";
     if (now.address === address || !ours) return [];
     return [
       `${path}.address was ${address}, and the configuration says ${now.address}; nothing was changed. The former machine would stay as it is, ${kind === "nodes" ? "a member of the cluster" : "with HAProxy"}. Set it back, or remove ${path}, run pulumi up, add it with the new address, run pulumi up (or add it under another name first)`,

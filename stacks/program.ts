@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { cloudInitStack } from "./cloud-init";
 import { daemonsetStack } from "./daemonset";
 import { externalStack } from "./external";
 import { ConfigurationError, type Settings } from "./settings";
@@ -14,6 +15,7 @@ import { OF_THIS_PROCESS } from "./ssh-targets";
 export function program(): Promise<Record<string, unknown>> {
   return Promise.resolve().then(() => {
     const settings = settingsOfStack();
+    if (settings.bootstrap === "cloudInit") return { ...cloudInitStack(settings) };
     switch (settings.topology) {
       case "daemonset":
         return { ...daemonsetStack(settings) };

@@ -29,10 +29,10 @@ export const schema = {
     .describe(
       "[Where the updater finds the backends](discovery.md). `configMap`: in the ConfigMap `haproxy-backends`, one key per control-plane node. `endpoints`: in the EndpointSlice that the API servers keep. `both`: in both.",
     ),
-  bootstrap: oneOf(["kubeadm", "none"])
+  bootstrap: oneOf(["kubeadm", "none", "cloudInit"])
     .default("kubeadm")
     .describe(
-      "`kubeadm`: make the cluster and join new control-plane nodes. `none`: the cluster exists; give its `kubeconfig`, and neither `clusterName` nor `kubeadm`.",
+      "`kubeadm`: make the cluster and join new control-plane nodes, by SSH. `none`: the cluster exists; give its `kubeconfig`, and neither `clusterName` nor `kubeadm`. `cloudInit`: the machines make the cluster themselves, from [user data](cloud-init.md) that the stack gives out; without `ssh`.",
     ),
   clusterName: text(
     "letters, digits, '-' and '.'; at most 63",
@@ -53,7 +53,8 @@ export const schema = {
       "Further addresses of the endpoint that [something else provides](operations.md#an-address-of-your-own): a virtual IP by keepalived or kube-vip, a hardware load balancer. HAProxy binds them on every load-balancer host, whether the host has them or not; they stand in the API servers' certificates.",
     ),
   }).describe("The control-plane endpoint."),
-  ssh,
+  // all but bootstrap cloudInit need it: see readSettings
+  ssh: ssh.optional(),
   ports: keys({
     api: port().default(DEFAULT_PORTS.api).describe("Port of the API servers."),
     health: port()
@@ -87,6 +88,16 @@ export const schema = {
     .prefault({})
     .describe("How the LB port leads to the host's own API server while HAProxy does not listen."),
   kubeadm,
+  cloudInit: keys({
+    userConfig: z
+      .record(z.string(), z.unknown(), { error: "an object, as in a #cloud-config document" })
+      .default({})
+      .describe(
+        "What every machine's `#cloud-config` holds beside ours: users, package sources, disks. Your `write_files` and `runcmd` come before ours; a command of yours that fails does not stop the boot.",
+      ),
+  })
+    .prefault({})
+    .describe("User data, with bootstrap `cloudInit`."),
   daemonset: keys({
     variant: oneOf(["sidecar", "mounted"])
       .default("sidecar")
@@ -116,7 +127,7 @@ export const schema = {
   ).describe("Names of Secrets in kube-system with which kubelet pulls the images."),
   kubeconfig: text("a kubeconfig (its text, or a path)").optional().meta({
     description:
-      "With bootstrap `none`: an administrator's kubeconfig, as its text or as the path of a file. Topology `external` needs the cluster's CA in it.",
+      "With bootstrap `none`: an administrator's kubeconfig, as its text or as the path of a file. Topology `external` needs the cluster's CA in it. With bootstrap `cloudInit`: the same, once the cluster is up; from then on `pulumi up` changes what is in the cluster.",
     secret: true,
   }),
 } as const;

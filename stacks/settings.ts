@@ -17,7 +17,7 @@ import {
   type ValidationError,
 } from "./validation";
 import { schema, type Parsed, type Topology } from "./schema";
-import { nodeName, nodeSchema } from "./schema-machines";
+import { nodeName, nodeSchema, ssh } from "./schema-machines";
 import { readKubeconfig } from "./kubeconfig-file";
 import { OF_THIS_PROCESS, readTargets, type Environment } from "./ssh-targets";
 
@@ -29,8 +29,8 @@ export interface NodeSettings {
   readonly name: string;
   /** Address inside the cluster, canonical. */
   readonly address: string;
-  /** How the program reaches it. SECRET in parts. */
-  readonly ssh: SshTarget;
+  /** How the program reaches it; absent with bootstrap cloudInit. SECRET in parts. */
+  readonly ssh?: SshTarget;
   /** The operator raises it after reprovisioning the host: its scripts run again. */
   readonly generation: number;
   /** Gone for good: no command runs there any more, not even on removal. */
@@ -45,9 +45,10 @@ export interface Settings {
   /** Where the updater finds the backends. */
   readonly discovery: DiscoveryMode;
   /**
-   * kubeadm: the program makes and extends the cluster; none: it exists, and `kubeconfig` is set.
+   * kubeadm: the program makes and extends the cluster; none: it exists, and `kubeconfig` is set;
+   * cloudInit: machines make it from their user data.
    */
-  readonly bootstrap: "kubeadm" | "none";
+  readonly bootstrap: "kubeadm" | "none" | "cloudInit";
   readonly clusterName?: string;
   /** The control-plane endpoint. */
   readonly endpoint: {
@@ -77,6 +78,8 @@ export interface Settings {
     /** `pulumi destroy` runs `kubeadm reset`. */
     readonly resetOnDestroy: boolean;
   };
+  /** The user's own part of every machine's user data; of bootstrap cloudInit. */
+  readonly cloudInit: { readonly userConfig: Readonly<Record<string, unknown>> };
   /**
    * sidecar: an updater beside HAProxy; mounted: HAProxy's container reads haproxy.cfg from the
    * mounted ConfigMap.
@@ -101,7 +104,7 @@ export interface Settings {
   /** The updater's token outside the cluster. */
   readonly token: { readonly generation: number; readonly delivery: TokenDelivery };
   readonly imagePullSecrets: readonly string[];
-  /** SECRET. Set with bootstrap none. */
+  /** SECRET. Set with bootstrap none; with cloudInit, once the cluster is up. */
   readonly kubeconfig?: string;
 }
 
@@ -121,18 +124,18 @@ export function readSettings(
   const errors: ValidationError[] = unknownKeys(names);
   const parsed: Partial<Record<string, unknown>> = {};
   for (const [key, part] of Object.entries(schema)) {
-    const value = emptyAsMissing(get(key));
-    const result = part.safeParse(value);
+    const withoutLogins = key === "ssh" && parsed["bootstrap"] === "cloudInit";
+    const value = withoutLogins && isEmpty(get(key)) ? undefined : emptyAsMissing(get(key));
+    const result = (key === "ssh" && !withoutLogins ? ssh : part).safeParse(value);
     if (result.success) parsed[key] = result.data;
     else errors.push(...schemaErrors(key, value, result.error));
   }
-  if (typeof parsed["kubeconfig"] === "string" && parsed["bootstrap"] === "none") {
+  if (typeof parsed["kubeconfig"] === "string" && parsed["bootstrap"] !== "kubeadm") {
     parsed["kubeconfig"] = readKubeconfig(parsed["kubeconfig"], errors, environment);
   }
   const nodes = readMachines("nodes", get("nodes"), errors);
   const given = emptyAsMissing(get("loadBalancers"));
-  const none = given === undefined || JSON.stringify(given) === "{}";
-  const loadBalancers = none ? {} : readMachines("loadBalancers", given, errors);
+  const loadBalancers = isEmpty(given) ? {} : readMachines("loadBalancers", given, errors);
   const known = { ...parsed, nodes, loadBalancers } as Partial<Parsed> & Machines;
   const targets = readTargets(known, errors, environment);
   errors.push(...conflicts(known));
@@ -153,6 +156,12 @@ function unknownKeys(names: readonly string[]): ValidationError[] {
 // an empty text is how Pulumi's own schema writes "no value"
 function emptyAsMissing(value: unknown): unknown {
   return value === "" || value === null ? undefined : value;
+}
+
+/** Without a value, or as Pulumi's own schema writes an object without one. */
+function isEmpty(value: unknown): boolean {
+  const given = emptyAsMissing(value);
+  return given === undefined || JSON.stringify(given) === "{}";
 }
 
 const EXPECTED = {
@@ -186,6 +195,16 @@ function readMachines(
   }
   if (Object.keys(value).length === 0) errors.push(expectedAt(key, {}, EXPECTED[key]));
   return machines;
+}
+
+/**
+ * How the program reaches a machine.
+ *
+ * @throws Error with bootstrap cloudInit
+ */
+export function sshOf({ name, ssh: target }: NodeSettings): SshTarget {
+  if (target === undefined) throw new Error(`${name}: no machine of this stack is logged in to`);
+  return target;
 }
 
 /** The load-balancer hosts: where HAProxy runs. */

@@ -3,14 +3,18 @@ import * as pulumi from "@pulumi/pulumi";
 import type { KubeadmClusterArgs } from "../components/ssh/kubeadm-cluster";
 import type { ClusterConnection } from "../components/cluster/cluster-api";
 import { Host } from "../components/ssh/host";
-import { hostPort } from "../haproxy/address";
+import { isIP } from "node:net";
+import { canonicalAddress, hostPort } from "../haproxy/address";
 import { formatBackend } from "../haproxy/model";
+import type { ForwardSettings } from "../host/forward/forward-settings";
+import type { KubeadmSettings } from "../host/kubeadm/kubeadm-settings";
+import type { UpdaterServiceSettings } from "../host/service/updater-part";
 import type { ExistingCluster, PreflightEndpoint } from "../host/preflight/preflight-settings";
 import { NAMESPACE, PRODUCT } from "../names";
 import type { UpdaterChoices } from "../updater/settings";
 import { caOfKubeconfig, expiryOfKubeconfig } from "../host/kubeadm/kubeconfig";
 import { connectionOf } from "./cluster-connection";
-import { loadBalancersOf, type NodeSettings, type Settings } from "./settings";
+import { loadBalancersOf, sshOf, type NodeSettings, type Settings } from "./settings";
 
 /** The control-plane endpoint, and how to use the cluster behind it. */
 export interface StackOutputs {
@@ -22,12 +26,16 @@ export interface StackOutputs {
   readonly kubeconfigExpires: pulumi.Output<string | undefined>;
 }
 
+/** URL of the control-plane endpoint. */
+export function endpointUrl({ endpoint: { host, port } }: Settings): string {
+  return `https://${hostPort(host, port)}`;
+}
+
 /** The outputs of both topologies. */
 export function outputsOf(settings: Settings, kubeconfig: pulumi.Output<string>): StackOutputs {
-  const { host, port } = settings.endpoint;
   const expires = kubeconfig.apply((text) => expiryOfKubeconfig(text)?.toISOString());
   return {
-    endpoint: `https://${hostPort(host, port)}`,
+    endpoint: endpointUrl(settings),
     kubeconfig,
     // a date is no secret
     kubeconfigExpires: pulumi.unsecret(expires),
@@ -60,9 +68,10 @@ export function haproxySettings(settings: Settings): UpdaterChoices {
 
 /** One Host per machine; a warning names those that are off for repair. */
 export function hostsOf(nodes: readonly NodeSettings[]): Host[] {
-  return nodes.map(({ name, address, ssh, generation, lost, away }) => {
+  return nodes.map((node) => {
+    const { name, address, generation, lost, away } = node;
     if (away) void pulumi.log.warn(`${name} is away: nothing runs there until the key away goes`);
-    return new Host(name, { address, target: ssh, generation, lost, away });
+    return new Host(name, { address, target: sshOf(node), generation, lost, away });
   });
 }
 
@@ -101,17 +110,60 @@ export function endpointOf(settings: Settings): PreflightEndpoint {
 
 /** What kubeadm makes of the hosts. */
 export function kubeadmArgs(settings: Settings, hosts: readonly Host[]): KubeadmClusterArgs {
-  const { resetOnDestroy, ...kubeadm } = settings.kubeadm;
   return {
     hosts,
-    settings: {
-      ...kubeadm,
-      ...(settings.clusterName === undefined ? {} : { clusterName: settings.clusterName }),
-      endpoint: settings.endpoint,
-      apiPort: settings.ports.api,
-    },
-    resetOnDestroy,
+    settings: kubeadmSettings(settings),
+    resetOnDestroy: settings.kubeadm.resetOnDestroy,
     drainSeconds: settings.updater.drainSeconds,
+  };
+}
+
+/** The cluster as kubeadm makes it. */
+export function kubeadmSettings(settings: Settings): KubeadmSettings {
+  const { kubernetesVersion, certSANs, ignorePreflightErrors, skipPhases, fragments } =
+    settings.kubeadm;
+  return {
+    ...(kubernetesVersion === undefined ? {} : { kubernetesVersion }),
+    ...{ certSANs, ignorePreflightErrors, skipPhases, fragments },
+    ...(settings.clusterName === undefined ? {} : { clusterName: settings.clusterName }),
+    endpoint: settings.endpoint,
+    apiPort: settings.ports.api,
+  };
+}
+
+/** The forward of every control-plane node. */
+export function forwardOf({
+  endpoint,
+  ports,
+  forward,
+  ownAddress,
+  allow,
+}: Settings): ForwardSettings {
+  return {
+    kind: forward.kind,
+    lbPort: ports.lb,
+    apiPort: ports.api,
+    healthPort: ports.health,
+    ownAddress,
+    // a name must lead to these or to the own address
+    endpointAddresses: [endpoint.host, ...endpoint.addresses]
+      .filter((address) => isIP(address) !== 0)
+      .map(canonicalAddress),
+    allow,
+  };
+}
+
+/** The updater as a service of every load-balancer host. */
+export function updaterServiceOf(
+  settings: Settings,
+  script: string,
+): Omit<UpdaterServiceSettings, "caCert"> {
+  return {
+    ownAddress: settings.ownAddress,
+    script,
+    backends: configuredBackends(settings),
+    ...haproxySettings(settings),
+    token: settings.token.delivery,
   };
 }
 

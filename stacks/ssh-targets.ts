@@ -82,7 +82,7 @@ export function readTargets(
 
 /** The bastion takes the nodes' credentials unless its settings name others. */
 function readBastion(
-  bastion: NonNullable<Parsed["ssh"]["bastion"]>,
+  bastion: NonNullable<NonNullable<Parsed["ssh"]>["bastion"]>,
   nodes: Authentication,
   read: Reader,
 ): SshEnd {

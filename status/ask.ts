@@ -1,6 +1,7 @@
 import {
   hasDedicatedHosts,
   loadBalancersOf,
+  sshOf,
   type NodeSettings,
   type Settings,
 } from "../stacks/settings";
@@ -22,8 +23,15 @@ interface Answer {
 /**
  * Reads the status of every load-balancer host that is neither lost nor away, in parallel. Every host
  * that SSH reaches also tries the LB port of the others.
+ *
+ * @throws Error with bootstrap cloudInit, where the stack knows no SSH
  */
 export async function askHosts(settings: Settings): Promise<HostStatus[]> {
+  if (settings.bootstrap === "cloudInit") {
+    throw new Error(
+      "the status of hosts is read by SSH, and a stack with bootstrap cloudInit has none: ask each host on its health port (docs/cloud-init.md)",
+    );
+  }
   const hosts = loadBalancersOf(settings).filter((node) => !node.lost && !node.away);
   const [answers, others] = await Promise.all([
     Promise.all(hosts.map((host) => askHost(host, hosts, settings))),
@@ -46,10 +54,11 @@ export function awayOf({ nodes, loadBalancers }: Settings): string[] {
 }
 
 async function askHost(
-  { name, address, ssh }: NodeSettings,
+  host: NodeSettings,
   hosts: readonly NodeSettings[],
   settings: Settings,
 ): Promise<Answer> {
+  const { name, address } = host;
   const { ports, topology, nodes, loadBalancers } = settings;
   const expected = {
     forward: topology === "daemonset",
@@ -63,7 +72,11 @@ async function askHost(
     ? hosts.filter((other) => other.name !== name)
     : [];
   try {
-    const ran = await runScript(ssh, statusScript({ address, ports, updater, peers }), HOST_MS);
+    const ran = await runScript(
+      sshOf(host),
+      statusScript({ address, ports, updater, peers }),
+      HOST_MS,
+    );
     if (ran.code === 0) {
       const status = parseAnswers({ name, address }, { ports, updater }, ran.stdout, expected);
       return { status, closed: closedPeers(ran.stdout) };
@@ -84,13 +97,13 @@ function clientsOf(settings: Settings): readonly NodeSettings[] {
 
 /** A client that SSH does not reach says nothing of the load balancers. */
 async function askClient(
-  { name, ssh }: NodeSettings,
+  client: NodeSettings,
   hosts: readonly NodeSettings[],
   { ports }: Settings,
 ): Promise<readonly [string, readonly string[]]> {
-  const output = await runScript(ssh, `${askPeers(ports.lb, hosts)}\n`, HOST_MS).then(
+  const output = await runScript(sshOf(client), `${askPeers(ports.lb, hosts)}\n`, HOST_MS).then(
     ({ stdout }) => stdout,
     () => "",
   );
-  return [name, closedPeers(output)];
+  return [client.name, closedPeers(output)];
 }

@@ -3,7 +3,8 @@ import { parseArgs } from "node:util";
 import { askHosts, awayOf } from "./ask";
 import { renderStatus } from "./render";
 import { exitCode, kubeconfigProblems } from "./report";
-import { readEnvFile, readStack } from "./stack";
+import { readEnvFile } from "../stacks/workspace";
+import { readStack } from "./stack";
 
 const USAGE = `usage: npm run status -- --stack NAME [--json] [--env-file FILE]
   Shows for each host that runs HAProxy which process serves the LB port (HAProxy or the forward), the state of the

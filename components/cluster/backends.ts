@@ -7,9 +7,8 @@ import {
   CONTROL_PLANE_NODES_ANNOTATION,
   IN_USE_ANNOTATION,
   NAMESPACE,
-  POD_LABELS,
-  STACK_ANNOTATION,
 } from "../../names";
+import { backendsConfigMap } from "../../objects/backends";
 import { stackName } from "../stack-name";
 import { componentType } from "../types";
 import type { ClusterConnection } from "./cluster-api";
@@ -69,11 +68,10 @@ export class Backends extends pulumi.ComponentResource {
     options?: pulumi.ComponentResourceOptions,
   ) {
     super(componentType("Backends"), name, {}, options);
-    this.configMap = new kubernetes.core.v1.ConfigMap(
-      `${name}-config-map`,
-      { metadata: { ...WHERE, labels: POD_LABELS, annotations: claimOf(stackName()) } },
-      { parent: this, ignoreChanges: ["data"] },
-    );
+    this.configMap = new kubernetes.core.v1.ConfigMap(`${name}-config-map`, claimed(stackName()), {
+      parent: this,
+      ignoreChanges: ["data"],
+    });
     const hooks =
       connection === undefined
         ? {}
@@ -111,11 +109,12 @@ export function markInUse(
   );
 }
 
-function claimOf(stack: string): Record<string, string> {
-  return {
-    [STACK_ANNOTATION]: stack,
-    "pulumi.com/patchFieldManager": stack.slice(-MAX_MANAGER),
-  };
+/** The apply of another stack, under another field manager, is a conflict. */
+function claimed(stack: string): kubernetes.core.v1.ConfigMapArgs {
+  const object = backendsConfigMap(stack);
+  const manager = { "pulumi.com/patchFieldManager": stack.slice(-MAX_MANAGER) };
+  const annotations = { ...object.metadata.annotations, ...manager };
+  return { ...object, metadata: { ...object.metadata, annotations } };
 }
 
 /** The key of one control-plane node: `m1: "10.77.0.11:6443"`. */

@@ -16,8 +16,29 @@ import { initSettingsComment } from "./init-settings";
 import { readJoinCredentials } from "./join-credentials";
 import { DEFAULT_ADVICE, type KubeadmAdvice } from "./kubeadm-advice";
 import { criSocket, initConfig, joinConfig } from "./kubeadm-config";
+import { caCertHash } from "./shared-keys";
 import { BOOTSTRAP_PART, type ClusterNode, type KubeadmSettings } from "./kubeadm-settings";
 import { library, printer, variables } from "./shell-library";
+
+/** How a host joins that has the cluster's keys. */
+export interface SharedJoin {
+  /** PEM of the cluster's CA. */
+  readonly caCert: string;
+  /** Bootstrap token, which the new cluster knows for good. SECRET */
+  readonly joinToken: string;
+}
+
+/**
+ * Seconds for which a host with the cluster's keys waits until the cluster answers: machines boot at
+ * different times, and firmware of bare ones takes a while.
+ */
+export const CLUSTER_SECONDS = 2700;
+
+/** Seconds from the API server's first answer until `kubeadm init` has published the token. */
+const SHARED_TOKEN_SECONDS = 600;
+
+/** Seconds within which a token that has just been created is published. */
+const ISSUED_TOKEN_SECONDS = 60;
 
 /** Options of {@link bootstrapScript}. */
 export interface BootstrapOptions {
@@ -32,6 +53,11 @@ export interface BootstrapOptions {
    * `absent SECONDS` says that a node had no cluster at that time.
    */
   readonly joinCredentials: readonly string[];
+  /**
+   * The host has the cluster's keys (`sharedKeysScript`), and this is how it joins: nobody issues
+   * join credentials. SECRET. Default: the lines of `joinCredentials`
+   */
+  readonly shared?: SharedJoin;
   /** Another number makes another text, which runs again: for a host that was reprovisioned. */
   readonly generation: number;
   /** Run `kubeadm reset` when the whole cluster is destroyed? */
@@ -89,7 +115,7 @@ export function header({ settings, node, others }: BootstrapOptions): string {
 
 /** Values and texts that only `apply` uses. */
 export function applyHeader(options: BootstrapOptions): string {
-  const { settings, node, advice = DEFAULT_ADVICE } = options;
+  const { settings, node, shared, advice = DEFAULT_ADVICE } = options;
   const read = readJoinCredentials(options.joinCredentials, advice);
   const credentials = "error" in read ? [] : read.credentials;
   const lines = credentials.map(
@@ -105,6 +131,11 @@ export function applyHeader(options: BootstrapOptions): string {
       LB_PORT: settings.endpoint.port,
       ENDPOINT_HOST: settings.endpoint.host,
       INIT_NODE: options.initNode,
+      SHARED_KEYS: shared !== undefined,
+      ...(shared === undefined ? {} : { CLUSTER_SECONDS }),
+      TOKEN_SECONDS: shared === undefined ? ISSUED_TOKEN_SECONDS : SHARED_TOKEN_SECONDS,
+      // with shared keys several hosts join at once, and nobody comes back to try again
+      JOIN_ATTEMPTS: shared === undefined ? 2 : 5,
       ABSENT_SINCE: absentSince ?? "",
       ABSENT_VALID: ABSENT_VALID_SECONDS,
       ADVICE_JOIN_CREDENTIALS: advice.joinCredentials,
@@ -112,11 +143,16 @@ export function applyHeader(options: BootstrapOptions): string {
       ADVICE_NEW_CLUSTER: advice.newCluster,
     }),
     `check_join_credentials() { ${"error" in read ? `fail ${quote(read.error)}` : ":"}; }\n`,
-    printer("join_credentials", lines.join("")),
-    printer("cluster_ca", ca),
-    printer("init_config", initConfig(settings, node)),
-    printer("join_config", joinConfig(settings, node)),
+    printer("join_credentials", shared === undefined ? lines.join("") : sharedLine(shared)),
+    printer("cluster_ca", shared?.caCert ?? ca),
+    printer("init_config", initConfig(settings, node, shared?.joinToken)),
+    printer("join_config", joinConfig(settings, node, shared !== undefined)),
   ].join("");
+}
+
+/** TOKEN HASH of the shared join credentials; a certificate key is not needed. */
+function sharedLine({ caCert, joinToken }: SharedJoin): string {
+  return `${joinToken} ${caCertHash(caCert)}\n`;
 }
 
 /** Values that only `remove` uses. */
@@ -149,6 +185,8 @@ function removeHeader(options: BootstrapOptions): string {
  *   answers, a node's answer that it has no cluster is older than an hour, or an earlier run has
  *   succeeded (`apply again`).
  * - Any other blank host is an error.
+ * - With `shared`, a blank host waits for the cluster and joins; the init node creates the cluster
+ *   where neither the endpoint nor another node answers.
  * - An interrupted kubeadm is finished or reset. A node on which kubeadm succeeded is never reset.
  *
  * `remove` decides by the list of control-plane nodes at the ConfigMap `haproxy-backends`.
@@ -164,6 +202,7 @@ function removeHeader(options: BootstrapOptions): string {
  */
 export function bootstrapScript(options: BootstrapOptions): string {
   const common = library("paths", "common", "unit", "etcd", "partial-reset");
+  const joinOrCreate = options.shared === undefined ? [] : (["join-or-create"] as const);
   return hostScript(
     `${options.node.name}-bootstrap`,
     {
@@ -172,7 +211,7 @@ export function bootstrapScript(options: BootstrapOptions): string {
         header(options),
         applyHeader(options),
         common,
-        library("init", "join", "bootstrap"),
+        library("init", "join", ...joinOrCreate, "bootstrap"),
         'bootstrap "$@"',
       ].join("\n"),
       remove: [

@@ -21,10 +21,19 @@ function initSettings(settings: KubeadmSettings): Readonly<Record<string, unknow
 
 const START = "# read when the cluster is made:";
 
-/** A comment line of the bootstrap: a short hash of each setting that is set. */
+/** A short hash of each setting that is set, by its key. */
+export function initSettingsHashes(settings: KubeadmSettings): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(initSettings(settings)).flatMap(([key, value]) =>
+      value === undefined ? [] : [[key, hash(value)] as const],
+    ),
+  );
+}
+
+/** The same as a comment line of the bootstrap. */
 export function initSettingsComment(settings: KubeadmSettings): string {
-  const words = Object.entries(initSettings(settings)).flatMap(([key, value]) =>
-    value === undefined ? [] : [`${key}=${hash(value)}`],
+  const words = Object.entries(initSettingsHashes(settings)).map(
+    ([key, value]) => `${key}=${value}`,
   );
   return `${[START, ...words].join(" ")}\n`;
 }

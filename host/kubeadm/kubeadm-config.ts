@@ -1,5 +1,6 @@
 import { stringify } from "yaml";
 import { hostPort } from "../../haproxy/address";
+import { PRODUCT } from "../../names";
 import type { ClusterNode, Fragment, KubeadmSettings } from "./kubeadm-settings";
 import { merge } from "./merge-fragments";
 
@@ -92,6 +93,16 @@ export function withNode(
 /** Adds how a joining node finds and trusts the cluster; the secrets are {@link PLACEHOLDERS}. */
 export function withJoinCredentials(
   documents: readonly KubeadmDocument[],
+  settings: KubeadmSettings,
+): KubeadmDocument[] {
+  return underlay(withDiscovery(documents, settings), {
+    JoinConfiguration: { controlPlane: { certificateKey: PLACEHOLDERS.certificateKey } },
+  });
+}
+
+/** The same for a node that has the cluster's keys already. */
+function withDiscovery(
+  documents: readonly KubeadmDocument[],
   { endpoint }: KubeadmSettings,
 ): KubeadmDocument[] {
   return underlay(documents, {
@@ -103,7 +114,6 @@ export function withJoinCredentials(
           caCertHashes: [PLACEHOLDERS.caCertHash],
         },
       },
-      controlPlane: { certificateKey: PLACEHOLDERS.certificateKey },
     },
   });
 }
@@ -117,15 +127,40 @@ export function kubeadmYaml(documents: readonly KubeadmDocument[]): string {
 
 /**
  * The file for `kubeadm init` on this node; without a version in the settings it is a placeholder.
+ *
+ * @param joinToken a bootstrap token that the new cluster knows for good. SECRET. Default: none, as
+ * tokens are created for each join
  */
-export function initConfig(settings: KubeadmSettings, node: ClusterNode): string {
-  const version = { ClusterConfiguration: { kubernetesVersion: PLACEHOLDERS.version } };
-  return kubeadmYaml(underlay(withNode(initDocuments(settings), node), version));
+export function initConfig(
+  settings: KubeadmSettings,
+  node: ClusterNode,
+  joinToken?: string,
+): string {
+  const token = {
+    token: joinToken,
+    ttl: "0s",
+    description: `${PRODUCT}: control-plane nodes join`,
+  };
+  return kubeadmYaml(
+    underlay(withNode(initDocuments(settings), node), {
+      ClusterConfiguration: { kubernetesVersion: PLACEHOLDERS.version },
+      ...(joinToken === undefined ? {} : { InitConfiguration: { bootstrapTokens: [token] } }),
+    }),
+  );
 }
 
-/** The file for `kubeadm join` of this node; the join credentials are placeholders. */
-export function joinConfig(settings: KubeadmSettings, node: ClusterNode): string {
-  return kubeadmYaml(withNode(withJoinCredentials(joinDocuments(settings), settings), node));
+/**
+ * The file for `kubeadm join` of this node; the join credentials are placeholders.
+ *
+ * @param sharedKeys the node has the cluster's keys: it downloads none
+ */
+export function joinConfig(
+  settings: KubeadmSettings,
+  node: ClusterNode,
+  sharedKeys = false,
+): string {
+  const add = sharedKeys ? withDiscovery : withJoinCredentials;
+  return kubeadmYaml(withNode(add(joinDocuments(settings), settings), node));
 }
 
 /** The container runtime's socket that a fragment names: `kubeadm reset` needs it as a flag. */

@@ -11,15 +11,21 @@ const RUNTIME_SOCKETS = [
   "/run/cri-dockerd.sock",
 ];
 
-/** Sh lines: this host's kubeadm reads our configuration, and a container runtime listens. */
-export const KUBEADM_CHECKS = `if has kubeadm; then
+/**
+ * Sh lines: this host's kubeadm reads our configuration, and a container runtime listens.
+ *
+ * @param runtimeSeconds that the runtime may still take to start
+ */
+export const kubeadmChecks = (runtimeSeconds: number) => `if has kubeadm; then
   kubeadm_version=$(kubeadm version --output short 2>/dev/null | sed 's/^v//')
   [ "$(printf '%s\\n' ${LEAST_KUBEADM} "\${kubeadm_version:-0}" | sort -V | head -n 1)" = ${LEAST_KUBEADM} ] ||
     problem "kubeadm is version \${kubeadm_version:-unknown}, but ${LEAST_KUBEADM} or later is needed: it reads kubeadm.k8s.io/v1beta4" \\
       "install kubeadm, kubelet and kubectl ${LEAST_KUBEADM} or later"
 fi
-runtime=''
-for socket in ${RUNTIME_SOCKETS.join(" ")}; do
-  [ ! -S "$socket" ] || runtime=$socket
-done
-[ -n "$runtime" ] || problem "no container runtime listens (looked for ${RUNTIME_SOCKETS.join(", ")})" "start one, for example systemctl enable --now containerd"`;
+runtime_listens() {
+  for socket in ${RUNTIME_SOCKETS.join(" ")}; do
+    [ ! -S "$socket" ] || return 0
+  done
+  return 1
+}
+wait_for ${runtimeSeconds} runtime_listens || problem "no container runtime listens (looked for ${RUNTIME_SOCKETS.join(", ")})" "start one, for example systemctl enable --now containerd"`;

@@ -6,7 +6,7 @@ import { hostScript, quote } from "../shell";
 import { addressChecks } from "./address-checks";
 import { certificateChecks } from "./certificate-checks";
 import { endpointChecks } from "./endpoint-checks";
-import { KUBEADM_CHECKS } from "./kubeadm-checks";
+import { kubeadmChecks } from "./kubeadm-checks";
 import { holderChecks } from "./holder-checks";
 import { portChecks } from "./port-checks";
 import { rulesCheck } from "./rule-checks";
@@ -26,7 +26,8 @@ export function preflightScript(
   settings: PreflightSettings,
   options: { readonly generation?: number } = {},
 ): string {
-  const { node, bootstrap, diskMiB = 1024, advice = DEFAULT_ADVICE } = settings;
+  const { node, bootstrap, diskMiB = 1024, runtimeSeconds = 0 } = settings;
+  const { advice = DEFAULT_ADVICE } = settings;
   return hostScript(
     node,
     {
@@ -42,7 +43,7 @@ export function preflightScript(
         ...(settings.service === undefined ? [] : [serviceChecks(settings.service, advice)]),
         ...(settings.existing === undefined ? [] : [certificateChecks(settings.existing, advice)]),
         systemChecks(diskMiB),
-        ...(bootstrap ? [KUBEADM_CHECKS] : []),
+        ...(bootstrap ? [kubeadmChecks(runtimeSeconds)] : []),
         FINISH,
       ].join("\n"),
     },

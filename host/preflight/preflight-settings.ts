@@ -46,6 +46,8 @@ export interface PreflightSettings {
   readonly allow?: readonly string[];
   /** kubeadm will run here: kubeadm, kubelet and a container runtime are needed. */
   readonly bootstrap: boolean;
+  /** Seconds that the container runtime may still take to start, as at boot. Default: 0 */
+  readonly runtimeSeconds?: number;
   /** Free space that the host needs under /var/lib, in MiB. Default: 1024 */
   readonly diskMiB?: number;
   /** What operators do about each refusal. Default: DEFAULT_ADVICE */

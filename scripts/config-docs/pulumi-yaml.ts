@@ -21,10 +21,13 @@ export function withConfigBlock(pulumiYaml: string): string {
   return `${before}${stringify({ config }, { lineWidth: 0, defaultStringType: "PLAIN" })}`;
 }
 
+/** What stands for no value, by type: the program reads it so. */
+const NO_VALUE: Readonly<Record<string, unknown>> = { string: "", object: {} };
+
 function entry(property: Property, required: boolean) {
   const type = property.type ?? "string";
   // Pulumi demands a value for each key without a default
-  const byDefault = property.default ?? (type === "string" ? "" : undefined);
+  const byDefault = property.default ?? NO_VALUE[type];
   return {
     type,
     ...(type === "array" ? { items: { type: "string" } } : {}),

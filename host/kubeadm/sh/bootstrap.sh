@@ -23,7 +23,9 @@ init_or_join() {
   fi
   if [ ! -e "$KUBEADM_DONE" ] && ! has_cluster_files; then
     systemctl --quiet is-enabled kubelet.service || systemctl --quiet enable kubelet.service
-    if [ -s "$RUN/ca.crt" ]; then
+    if [ "$SHARED_KEYS" = yes ]; then
+      join_or_create
+    elif [ -s "$RUN/ca.crt" ]; then
       run_join
     elif [ "$INIT_NODE" = yes ]; then
       check_may_create

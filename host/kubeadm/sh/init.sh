@@ -19,18 +19,31 @@ check_may_create() {
 
 # Nothing may answer at the endpoint or on another node.
 check_no_cluster_answers() {
+  found=$(what_answers)
+  case $found in
+    *' tls') refuse_second_cluster "${found% *} answers: there is a cluster already" ;;
+    *' silent') refuse_second_cluster "${found% *} accepts connections and sends nothing: there may be a cluster already" ;;
+  esac
+}
+
+# The first of the endpoint and the other nodes' ports that answers, `HOST:PORT tls|silent`, or
+# nothing.
+what_answers() {
   {
     echo "$ENDPOINT"
-    others | while read -r _ api _ lb; do
+    others | while read -r _ api etcd lb; do
       echo "$api"
       echo "$lb"
+      # it serves without a quorum, when no API server does
+      echo "$etcd"
     done
   } >"$RUN/targets"
   while read -r target; do
-    case $(probe "$target") in
-      tls) refuse_second_cluster "$target answers: there is a cluster already" ;;
-      silent) refuse_second_cluster "$target accepts connections and sends nothing: there may be a cluster already" ;;
-    esac
+    how=$(probe "$target")
+    [ "$how" = closed ] || {
+      echo "$target $how"
+      break
+    }
   done <"$RUN/targets"
 }
 

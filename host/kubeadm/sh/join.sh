@@ -17,12 +17,7 @@ open_endpoint() {
   own=$(own_endpoint_address)
   [ -n "$own" ] ||
     fail "the endpoint $ENDPOINT does not answer with a certificate of the cluster that issued the join credentials: see which process holds the address and the port, then run this again"
-  live=$(others | while read -r _ api _; do
-    if answers_with "$RUN/ca.crt" "$api"; then
-      echo "$api"
-      break
-    fi
-  done)
+  live=$(live_other_api)
   [ -n "$live" ] || fail "no API server of another control-plane node answers with a certificate of the cluster that issued the join credentials: start one, then run this again"
   family=TCP4
   bind=$own
@@ -40,6 +35,16 @@ open_endpoint() {
   }
 }
 
+# Another control-plane node's API server that answers with a certificate of the cluster, or nothing.
+live_other_api() {
+  others | while read -r _ api _; do
+    if answers_with "$RUN/ca.crt" "$api"; then
+      echo "$api"
+      break
+    fi
+  done
+}
+
 close_endpoint() {
   # connections through it stay open until the node is removed
   systemctl stop "$TUNNEL_UNIT" 2>/dev/null || true
@@ -55,7 +60,7 @@ token_is_valid() {
 # Writes join.yaml with the first valid join credentials. Process lists are public, hence files.
 write_join_config() {
   join_credentials >"$RUN/join-credentials"
-  valid_until=$(($(now) + 60))
+  valid_until=$(($(now) + TOKEN_SECONDS))
   while :; do
     while read -r token hash key; do
       if token_is_valid "${token%%.*}"; then
@@ -67,6 +72,8 @@ write_join_config() {
     [ "$(now)" -lt "$valid_until" ] || break
     sleep 1
   done
+  [ "$SHARED_KEYS" = no ] ||
+    fail "the cluster does not know the join token of this host's user data after $TOKEN_SECONDS s (kubectl get secret --namespace kube-system bootstrap-token-$(cut -c 1-6 "$RUN/join-credentials")); nothing was changed. To go on: $ADVICE_JOIN_CREDENTIALS"
   fail "the join credentials of $NODE have expired (they are valid for 2 hours); nothing was changed. To go on: $ADVICE_JOIN_CREDENTIALS"
 }
 
@@ -80,6 +87,16 @@ prepare_join() {
     echo "etcd on no other control-plane node removes the old member of $NODE" >>"$LOG"
     return 1
   }
+  # kubeadm waits for its turn too, for two minutes
+  wait_for 300 no_learner || echo "another etcd member is still a learner after 300 s" >>"$LOG"
+}
+
+# etcd takes one learner at a time, and nodes may join at once.
+no_learner() {
+  etcd_members "$(healthy_other_etcd)" >"$RUN/learners" || return 1
+  while read -r _ _ _ voter _; do
+    [ "$voter" = yes ] || return 1
+  done <"$RUN/learners"
 }
 
 run_join() {
@@ -91,9 +108,9 @@ run_join() {
   while :; do
     mark "$KUBEADM_STARTED" join
     prepare_join && in_unit "kubeadm join --config $RUN/join.yaml && mv $KUBEADM_STARTED $KUBEADM_DONE && sync $STATE" && return
-    [ "$attempt" -lt 2 ] || break
+    [ "$attempt" -lt "$JOIN_ATTEMPTS" ] || break
     attempt=$((attempt + 1))
-    warn "kubeadm join failed: resets the host and tries once more"
+    warn "kubeadm join failed: resets the host and tries again ($attempt of $JOIN_ATTEMPTS)"
     reset_partial join
   done
   show_log

@@ -63,10 +63,12 @@ describe("scripts/run.sh", () => {
     assert.deepEqual(run(STATUS), []);
   });
 
-  it("installs the production packages only for status", () => {
-    assert.deepEqual(run(STATUS), [PRODUCTION]);
-    assert.deepEqual(run(STATUS), []);
-  });
+  for (const program of [STATUS, "render/main.ts"]) {
+    it(`installs the production packages only for ${program}`, () => {
+      assert.deepEqual(run(program), [PRODUCTION]);
+      assert.deepEqual(run(program), []);
+    });
+  }
 
   it("adds the other packages when a program needs them", () => {
     run(STATUS);

@@ -252,7 +252,10 @@ describe("SSH targets", () => {
         ...environment,
         withoutCredentials,
       });
-      return [settings.nodes.map((each) => each.ssh.unknownCredentials === true), reasons] as const;
+      return [
+        settings.nodes.map((each) => each.ssh?.unknownCredentials === true),
+        reasons,
+      ] as const;
     };
     const [unknown, [reason, ...more]] = seen({});
     assert.deepEqual([unknown, more], [[true, true, true], []]);
@@ -269,7 +272,7 @@ describe("SSH targets", () => {
     assert.match(validationErrors({ ssh: values["ssh"] })[0] ?? "", /^ssh: no credentials/);
     const env = { SSH_AUTH_SOCK: "/tmp/agent" };
     const settings = readSettings((key) => values[key], [], { ...environment, env });
-    assert.equal(settings.nodes[0]?.ssh.privateKey, undefined);
+    assert.equal(settings.nodes[0]?.ssh?.privateKey, undefined);
   });
 });
 
@@ -287,7 +290,7 @@ describe("load-balancer hosts", () => {
       loadBalancersOf(settings).map(({ name }) => name),
       ["lb1"],
     );
-    assert.deepEqual(settings.loadBalancers[0]?.ssh.host, "10.0.0.21");
+    assert.deepEqual(settings.loadBalancers[0]?.ssh?.host, "10.0.0.21");
   });
 
   it("share no name and no address with a control-plane node, and one of them is not lost", () => {
@@ -396,6 +399,95 @@ describe("settings of one topology", () => {
     assert.deepEqual(
       validationErrors({ topology: "pods", ...SERVICES }).map((line) => line.split(":")[0]),
       ["topology"],
+    );
+  });
+
+  describe("with bootstrap cloudInit", () => {
+    const userData = { bootstrap: "cloudInit", ssh: undefined };
+
+    it("need no SSH, neither a host key nor credentials", () => {
+      for (const ssh of [undefined, {}, ""]) {
+        const settings = read({ ...userData, ssh });
+        assert.deepEqual(
+          settings.nodes.map(({ name, address, ssh: target }) => [name, address, target]),
+          [
+            ["m1", "10.0.0.11", undefined],
+            ["m2", "10.0.0.12", undefined],
+            ["m3", "10.0.0.13", undefined],
+          ],
+        );
+      }
+    });
+
+    it("refuse what only a login could use", () => {
+      const lb = { address: "10.0.0.21", sshPort: 2222, hostKeyFile: "host.pub" };
+      assert.deepEqual(
+        validationErrors({
+          ...userData,
+          topology: "external",
+          ssh: { user: "ops" },
+          kubeadm: { resetOnDestroy: true },
+          nodes: { m1: { address: "10.0.0.11", sshHost: "m1", generation: 2, away: true } },
+          loadBalancers: { lb1: lb },
+        })
+          .filter((line) => line.includes("has no effect with bootstrap cloudInit"))
+          .map((line) => line.split(":")[0]),
+        [
+          "ssh",
+          "kubeadm.resetOnDestroy",
+          "nodes.m1.sshHost",
+          "nodes.m1.generation",
+          "nodes.m1.away",
+          "loadBalancers.lb1.sshPort",
+          "loadBalancers.lb1.hostKeyFile",
+        ],
+      );
+    });
+
+    it("take a kubeconfig, as its text or as a file", () => {
+      const kubeconfig = "clusters: []";
+      assert.equal(read({ ...userData, kubeconfig }).kubeconfig, kubeconfig);
+      assert.match(
+        validationErrors({ ...userData, kubeconfig: "gone" })[0] ?? "",
+        /^kubeconfig: neither the text/,
+      );
+    });
+
+    it("take the user's own cloud-config, without what the program sets", () => {
+      const own = { users: ["default"], runcmd: ["true"] };
+      assert.deepEqual(read({ ...userData, cloudInit: { userConfig: own } }).cloudInit, {
+        userConfig: own,
+      });
+      const path = "/var/lib/control-plane-lb/first-boot/run";
+      const wrong = { hostname: "m1", runcmd: "true", write_files: [{ path }] };
+      assert.deepEqual(
+        validationErrors({ ...userData, cloudInit: { userConfig: wrong } }).map(
+          (line) => line.split(": ")[0],
+        ),
+        [
+          "cloudInit.userConfig.hostname",
+          "cloudInit.userConfig.runcmd",
+          "cloudInit.userConfig.write_files[0].path",
+        ],
+      );
+      assert.deepEqual(validationErrors({ cloudInit: { userConfig: own } }), [
+        "cloudInit.userConfig: has no effect with bootstrap kubeadm: leave it out",
+      ]);
+    });
+
+    it("refuse the fragments that the program owns", () => {
+      const kubeadm = { initConfiguration: { bootstrapTokens: [] } };
+      assert.match(
+        validationErrors({ ...userData, kubeadm })[0] ?? "",
+        /^kubeadm\.initConfiguration\.bootstrapTokens: is created on the host/,
+      );
+    });
+  });
+
+  it("demand ssh for every other bootstrap", () => {
+    assert.match(
+      validationErrors({ ssh: undefined })[0] ?? "",
+      /^ssh: missing: expected an object/,
     );
   });
 });

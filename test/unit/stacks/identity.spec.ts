@@ -35,6 +35,9 @@ const EXISTING = {
   }),
 };
 
+const USER_DATA = { bootstrap: "cloudInit", ssh: undefined };
+const KNOWN = { ...USER_DATA, kubeconfig: EXISTING.kubeconfig };
+
 describe("the identity of a stack", () => {
   it("is the same for the same settings", () => assert.deepEqual(refused({}, {}), []));
 
@@ -102,6 +105,41 @@ describe("the identity of a stack", () => {
         nodes({ m1: 11, m2: 12 }, ["m1"]),
         /^no former control-plane node stays/,
       ],
+      "another endpoint of a cluster from user data": [
+        KNOWN,
+        { ...KNOWN, endpoint: { host: "10.0.0.11" } },
+        /^endpoint\.host was lb\.example/,
+      ],
+      "another machine under the name of a node from user data": [
+        { ...KNOWN, ...nodes(THREE) },
+        { ...KNOWN, ...nodes({ ...THREE, m3: 23 }) },
+        /^nodes\.m3\.address was 10\.0\.0\.13/,
+      ],
+      "what kubeadm has read when user data made the cluster": [
+        { ...KNOWN, kubeadm: { certSANs: ["a.example"] } },
+        { ...KNOWN, clusterName: "c", kubeadm: { certSANs: ["b.example"] } },
+        /^kubeadm\.certSANs, clusterName changed, but kubeadm reads that only when it makes/,
+      ],
+      "user data in place of SSH": [
+        {},
+        USER_DATA,
+        /^bootstrap was kubeadm, and the configuration says cloudInit: the stack would remove what/,
+      ],
+      "user data for hosts of a cluster that exists": [
+        EXISTING,
+        KNOWN,
+        /^bootstrap was none, and the configuration says cloudInit/,
+      ],
+      "SSH where user data may have made a cluster": [
+        USER_DATA,
+        {},
+        /^bootstrap was cloudInit without a kubeconfig.*Give kubeconfig.*run pulumi destroy first$/,
+      ],
+      "to forget the cluster that user data has made": [
+        KNOWN,
+        USER_DATA,
+        /^kubeconfig was set, and it is not any more: .*nothing was changed\. Set it again$/,
+      ],
       "control-plane nodes that leave the stack and would be reset": [
         { kubeadm: { resetOnDestroy: true } },
         EXISTING,
@@ -138,6 +176,17 @@ describe("the identity of a stack", () => {
         nodes({ ...THREE, m3: 23 }),
       ],
       "control-plane nodes that leave the stack as they are": [{}, EXISTING],
+      "any change of user data before there is a cluster": [
+        { ...USER_DATA, ...nodes(THREE), kubeadm: { certSANs: ["a.example"] } },
+        {
+          ...USER_DATA,
+          topology: "external",
+          endpoint: { host: "10.0.0.21" },
+          ...nodes({ ...THREE, m1: 21 }),
+        },
+      ],
+      "the kubeconfig of the cluster that user data has made": [USER_DATA, KNOWN],
+      "SSH for the hosts of a cluster that user data has made": [KNOWN, {}],
       "another address of a node in a cluster that exists": [
         { ...EXISTING, ...nodes(THREE) },
         { ...EXISTING, ...nodes({ ...THREE, m3: 23 }) },

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { readEnvFile, readStack } from "../../../status/stack";
+import { readEnvFile } from "../../../stacks/workspace";
+import { readStack } from "../../../status/stack";
 
 describe("the stack that the status command reads", () => {
   it("needs the Pulumi CLI", async () => {

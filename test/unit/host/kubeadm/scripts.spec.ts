@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
+import { before, describe, it } from "mocha";
 import { bootstrapScript } from "../../../../host/kubeadm/bootstrap-script";
 import { caScript } from "../../../../host/kubeadm/ca-script";
 import { joinCredentialsScript } from "../../../../host/kubeadm/join-credentials-script";
+import { objectsScript } from "../../../../host/kubeadm/objects-script";
 import { kubeconfigScript } from "../../../../host/kubeadm/kubeconfig-script";
+import { sharedKeysScript } from "../../../../host/kubeadm/shared-keys-script";
 import { initNodeOptions, KEY, SETTINGS, joinCredentialsLine, TOKEN } from "./example";
+import { newClusterSecrets } from "../../../../stacks/new-cluster-secrets";
 import { assertSoundSh } from "../../shell";
 import { withRemovals } from "../removal";
 
@@ -32,6 +36,14 @@ const scripts: Record<string, string> = {
     generations: { m1: 1 },
     renewal: { today: "2026-11-29" },
   }),
+  "the objects of a new cluster": objectsScript({
+    node: { name: "m1", address: "fd00::11" },
+    apiPort: 6443,
+    pieces: [
+      { fieldManager: "organization/control-plane-lb/dev", manifests: "kind: ConfigMap\n" },
+      { fieldManager: "backends-in-use", manifests: "it's: $(a trap)\n" },
+    ],
+  }),
   "no renewal of a kubeconfig": kubeconfigScript({
     generations: { m1: 1 },
     renewal: { today: undefined },
@@ -40,6 +52,37 @@ const scripts: Record<string, string> = {
 
 describe("kubeadm's host scripts", function () {
   this.timeout(120_000);
+
+  describe("with keys that exist before the cluster", () => {
+    let shared: { caCert: string; joinToken: string };
+    let keys: string;
+
+    before(async () => {
+      const secrets = await newClusterSecrets();
+      shared = secrets;
+      keys = sharedKeysScript("m1", secrets);
+    });
+
+    it("are sound POSIX sh", () => {
+      assertSoundSh(keys);
+      const options = { joinCredentials: [], shared };
+      for (const initNode of [true, false]) {
+        assertSoundSh(bootstrapScript(initNodeOptions({ ...options, initNode })));
+      }
+    });
+
+    it("name nothing but kubeadm's own paths", () => {
+      for (const name of ["ca.crt", "etcd/ca.key", "front-proxy-ca.crt", "sa.pub"]) {
+        assert.ok(keys.includes(`    ${name}) key_file_`), name);
+      }
+    });
+  });
+
+  it("refuse a field manager that Kubernetes refuses", () => {
+    const pieces = [{ fieldManager: "a b", manifests: "" }];
+    const options = { node: { name: "m1", address: "10.0.0.1" }, apiPort: 6443, pieces };
+    assert.throws(() => objectsScript(options), /field manager: got "a b", expected 1 to 128/);
+  });
 
   for (const [name, text] of Object.entries(withRemovals(scripts))) {
     it(`${name}: are sound POSIX sh`, () => assertSoundSh(text));
