@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, it } from "mocha";
-import { cloudInit, CLOUD_INIT_SUITES } from "../../lab/src/cloud-init";
+import { cloudInit, CLOUD_INIT_SUITES } from "../../lab/src/cloud-init-releases";
 import { ensureCommands } from "../../lab/src/packages";
 import { cloudConfig } from "../../host/user-data/cloud-config";
 import { logToStderr } from "../../tools/src/index";
