@@ -2,7 +2,10 @@ export { haproxyBinaries, type HaproxyBinary } from "./haproxy-binaries";
 export { makeParts, type Parts } from "./parts";
 export { IMAGES } from "./images";
 export { imageConfigs, type ImageConfig } from "./oci";
-export { Lab, type LabOptions, type LabSsh, type MachineInfo } from "./lab";
+export { plannedMachines } from "./added-machines";
+export type { CloudInitResult } from "./cloud-init";
+export { Lab } from "./lab";
+export type { LabOptions, LabSsh, MachineInfo, UserDataMachine } from "./types";
 export type { ExecOptions } from "./machine";
 export {
   buildProgram,
