@@ -37,7 +37,9 @@ export function clusterObjects(endpoint: Target): Applied[] {
     infrastructureRef: reference(INFRASTRUCTURE_GROUP, "LabCluster", CLUSTER),
   };
   return [
-    applied("cluster.x-k8s.io/v1beta2", "Cluster", CLUSTER, cluster),
+    applied("cluster.x-k8s.io/v1beta2", "Cluster", CLUSTER, cluster, {
+      "cluster.x-k8s.io/cluster-name": CLUSTER,
+    }),
     applied(INFRASTRUCTURE_API_VERSION, "LabCluster", CLUSTER, {}),
   ];
 }
@@ -104,9 +106,15 @@ export function labKubeadm(config: Readonly<Record<string, unknown>>): LabKubead
   return kubeadm as unknown as LabKubeadm;
 }
 
-function applied(apiVersion: string, kind: string, name: string, spec: object): Applied {
+function applied(
+  apiVersion: string,
+  kind: string,
+  name: string,
+  spec: object,
+  labels: Readonly<Record<string, string>> = {},
+): Applied {
   return {
     path: `/apis/${apiVersion}/namespaces/${NAMESPACE}/${kind.toLowerCase()}s/${name}`,
-    manifest: { apiVersion, kind, metadata: { name, namespace: NAMESPACE }, spec },
+    manifest: { apiVersion, kind, metadata: { name, namespace: NAMESPACE, labels }, spec },
   };
 }

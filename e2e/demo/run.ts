@@ -73,7 +73,9 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
     await watching;
     await waitUntilHealthy(context);
     await waitForRequests(context);
+    const chosen = options.scenarios;
     for (const scenario of stage.scenarios()) {
+      if (chosen?.includes(scenario.name) === false) continue;
       log(`phase: ${scenario.name}`);
       expectations.set(scenario.name, scenario.expectation);
       // no connection from an earlier scenario may affect this one

@@ -11,6 +11,8 @@ export interface DemoOptions {
   readonly machines: number;
   readonly topology: Topology;
   readonly bootstrap: Bootstrap;
+  /** Run these scenarios only. @default all */
+  readonly scenarios?: readonly string[];
   /** Aborted: the demo ends as soon as it can. */
   readonly signal: AbortSignal;
   readonly log: (line: string) => void;

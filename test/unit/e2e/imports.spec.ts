@@ -14,7 +14,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "e2e/bench": ["load", "scenario"],
   "e2e/handover": ["scenario"],
   "e2e/strangers": ["load", "scenario"],
-  "test/lab": ["load", "scenario", "user-data", "cluster-api"],
+  "test/lab": ["load", "scenario", "user-data", "cluster-api", "demo"],
 };
 
 /** Folders of e2e/ that the files of a folder import, without the folder itself. */
