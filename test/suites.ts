@@ -1,4 +1,4 @@
-import { haproxyBinaries, Lab, makeParts } from "../lab/src/index";
+import { buildProgram, haproxyBinaries, Lab, makeParts, type ProgramName } from "../lab/src/index";
 import { ensureCommands } from "../lab/src/packages";
 import { ensurePulumiHome } from "../pulumi-test-utils/src/index";
 
@@ -29,10 +29,14 @@ const needsRoot = () =>
 const pulumiHome = async (log: Log) => void (await ensurePulumiHome(log));
 
 /** For suites that start labs: what they need, and the labs to remove when the suite is killed. */
-const onLabs = (names: readonly string[]): Partial<Suite> => ({
+const onLabs = (
+  names: readonly string[],
+  programs: readonly ProgramName[] = [],
+): Partial<Suite> => ({
   impossible: needsRoot,
   prepare: async (log) => {
     await makeParts(log);
+    for (const program of programs) await buildProgram(program, log);
     await pulumiHome(log);
   },
   cleanUp: async (log) => {
@@ -112,8 +116,15 @@ export const SUITES: readonly Suite[] = [
   { name: "types", command: ["tsc", "--noEmit"], minutes: 10 },
   {
     name: "lab",
-    files: "test/lab/!(machines|refusals).spec.ts",
+    files: "test/lab/@(cluster|external).spec.ts",
     ...onLabs(["cluster-test", "external-test"]),
+    exclusive: true,
+    minutes: 40,
+  },
+  {
+    name: "user-data",
+    files: "test/lab/@(user-data|cluster-api).spec.ts",
+    ...onLabs(["user-data-test", "cluster-api-test"], ["cluster-api"]),
     exclusive: true,
     minutes: 40,
   },

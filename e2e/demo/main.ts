@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { Lab } from "../../lab/src/index";
 import { labDir } from "../../lab/src/paths";
 import { envFile } from "../scenario/lab-files";
+import { BOOTSTRAPS } from "./stage";
 import { superviseDemo } from "./supervise";
 
 const USAGE = `usage: npm run demo [-- OPTION...]
@@ -12,6 +13,10 @@ options:
   --keep          leave the lab and its stack up, and print the commands to look at it and to remove it
   --machines N    control-plane nodes m1, m2, ... (default 3)
   --topology T    daemonset (default), or external: HAProxy as a service on the control-plane nodes
+  --bootstrap B   how the machines become a cluster:
+                  ssh (default): pulumi up, by SSH
+                  cloud-init: the machines boot from user data alone, sshd is off
+                  cluster-api: real Cluster API replaces and scales the machines; the endpoint is a load-balancer host
   --name LAB      name of the lab (default dev)
   exit code: 0 all expectations met, 1 not all, 2 wrong options, 130 interrupted`;
 
@@ -25,6 +30,7 @@ async function main(argv: string[]): Promise<number> {
       machines: { type: "string", default: "3" },
       name: { type: "string", default: "dev" },
       topology: { type: "string", default: "daemonset" },
+      bootstrap: { type: "string", default: "ssh" },
       help: { type: "boolean", default: false },
     },
   });
@@ -32,11 +38,16 @@ async function main(argv: string[]): Promise<number> {
     log(USAGE);
     return 0;
   }
-  const { name, machines, topology, keep } = values;
+  const { name, machines, bootstrap, keep } = values;
+  if (!BOOTSTRAPS.some((known) => known === bootstrap)) {
+    throw new Error(`--bootstrap: got "${bootstrap}", expected ${BOOTSTRAPS.join(", ")}`);
+  }
+  // its endpoint is a load-balancer host
+  const topology = bootstrap === "cluster-api" ? "external" : values.topology;
   if (topology !== "daemonset" && topology !== "external") {
     throw new Error(`--topology: got "${topology}", expected daemonset or external`);
   }
-  const code = await superviseDemo(name, machines, topology, log);
+  const code = await superviseDemo(name, [machines, topology, bootstrap], log);
   if (keep && code !== 130) {
     const own = name === "dev" ? "" : ` --name ${name}`;
     log(`the lab ${name} stays up; its status, and its removal:`);

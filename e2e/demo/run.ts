@@ -1,45 +1,41 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Lab } from "../../lab/src/index";
 import { startLoad, type Load } from "../load/load";
-import { DEFAULT_PORTS } from "../../names";
 import {
   DEFAULT_DRAINS,
   waitForRequests,
   waitUntilHealthy,
   type ScenarioContext,
 } from "../scenario/context";
-import { daemonsetScenarios, externalScenarios } from "../scenario/scenarios";
-import { LabCluster } from "../scenario/lab-cluster";
+import type { LabCluster } from "../scenario/lab-cluster";
 import { setLoadCredentials } from "../scenario/load-credentials";
 import { judge, type Expectation } from "../scenario/expectation";
 import { markEtcdElections } from "../scenario/etcd-elections";
 import type { DemoReport, Step } from "./report";
-import { clusterConfig, createEngine, endpointOf } from "../scenario/lab-stack";
 import { ServerTracker } from "../scenario/server-tracker";
 import { waitUntil } from "../../tools/src/index";
-import type { Topology } from "../../stacks/schema";
-
-export interface DemoOptions {
-  /** The lab's name. */
-  readonly name: string;
-  readonly machines: number;
-  readonly topology: Topology;
-  /** Aborted: the demo ends as soon as it can. */
-  readonly signal: AbortSignal;
-  readonly log: (line: string) => void;
-}
+import { stageByCloudInit } from "./by-cloud-init";
+import { stageByClusterApi } from "./by-cluster-api";
+import { stageBySsh } from "./by-ssh";
+import type { DemoOptions, Timed } from "./stage";
 
 const NOTHING_FAILS: Expectation = { nothingFails: true };
 
 /** Interval of the progress lines about the load, in ms. */
 const PROGRESS_MS = 15_000;
 
+/** How each bootstrap prepares its demo. */
+const STAGES = {
+  ssh: stageBySsh,
+  "cloud-init": stageByCloudInit,
+  "cluster-api": stageByClusterApi,
+};
+
 /** Runs the whole demo on a lab and leaves the lab up. @throws when a step fails or times out */
 export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   const { signal, log, topology } = options;
-  const external = topology === "external";
   const steps: Step[] = [];
-  const timed = async <T>(name: string, action: () => Promise<T>): Promise<T> => {
+  const timed: Timed = async (name, action) => {
     const start = performance.now();
     const result = await action();
     steps.push({ name, seconds: (performance.now() - start) / 1000 });
@@ -47,18 +43,10 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   };
   // the demo starts with bare machines
   await Lab.remove(options.name, log);
-  const lab = await timed("lab", () => Lab.up({ ...options, log }));
-  signal.throwIfAborted();
-  const engine = await timed("engine", () => createEngine(lab, { log, overrides: { topology } }));
-  const endpoint = endpointOf(clusterConfig(lab));
-  const cluster = new LabCluster(lab, { ...DEFAULT_PORTS, lb: endpoint.port }, undefined, topology);
+  const stage = await STAGES[options.bootstrap](options, timed);
+  const { lab, cluster, endpoint, changeSettings } = stage;
   const tracker = new ServerTracker(cluster);
   const load = startLoad({ endpoint, firstPhase: "bring-up" });
-  const changeSettings = async () => {
-    const changed = { topology, haproxy: { timeouts: { queue: "2500ms" } } };
-    engine.setConfig(clusterConfig(lab, changed));
-    await engine.up({ signal });
-  };
   const context: ScenarioContext = {
     cluster,
     load,
@@ -77,16 +65,17 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   try {
     const watching = Promise.all([
       setLoadCredentials(lab, load, ended),
-      ...(external ? [] : [openHandover(cluster, load, ended, log)]),
+      ...(topology === "external" ? [] : [openHandover(cluster, load, ended, log)]),
     ]);
-    // if `up` fails, report its error and not the timeout that follows from it
+    // if the bring-up fails, report its error and not the timeout that follows from it
     watching.catch(() => undefined);
-    await timed("up", () => engine.up({ signal }));
+    await stage.bringUp(signal);
     await watching;
     await waitUntilHealthy(context);
     await waitForRequests(context);
-    const all = external ? externalScenarios : daemonsetScenarios;
-    for (const scenario of all(cluster.controlPlaneNodes, cluster.ports.api)) {
+    const chosen = options.scenarios;
+    for (const scenario of stage.scenarios()) {
+      if (chosen?.includes(scenario.name) === false) continue;
       log(`phase: ${scenario.name}`);
       expectations.set(scenario.name, scenario.expectation);
       // no connection from an earlier scenario may affect this one
@@ -99,8 +88,8 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
     const phases = report.phases.map((phase) => judge(phase, expectations.get(phase.name)!));
     return {
       passed: phases.every((phase) => phase.deviations.length === 0),
-      plugins: engine.plugins,
-      machines: cluster.controlPlaneNodes.map(({ name, address }) => ({ name, address })),
+      plugins: stage.plugins,
+      machines: cluster.loadBalancers.map(({ name, address }) => ({ name, address })),
       endpoint: `${endpoint.host}:${endpoint.port}`,
       firstAnswerAt: report.firstAnswerAt,
       steps,
@@ -125,10 +114,11 @@ async function openHandover(
   signal: AbortSignal,
   log: (line: string) => void,
 ): Promise<void> {
-  const initNode = cluster.controlPlaneNodes[0]!.name;
-  await waitUntil("the DaemonSet", { seconds: 3600, everyMs: 1000, signal }, () =>
-    cluster.daemonSetExists(initNode),
-  );
+  await waitUntil("the DaemonSet", { seconds: 3600, everyMs: 1000, signal }, async () => {
+    // machines that boot from user data are added one after the other
+    const [initNode] = cluster.controlPlaneNodes;
+    return initNode !== undefined && (await cluster.daemonSetExists(initNode.name));
+  });
   log("phase: handover");
   await load.phase("handover");
 }

@@ -21,11 +21,10 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
  */
 export async function superviseDemo(
   lab: string,
-  machines: string,
-  topology: string,
+  demo: readonly [machines: string, topology: string, bootstrap: string],
   log: (line: string) => void,
 ): Promise<number> {
-  const child = fork(path.join(__dirname, "worker.ts"), [lab, machines, topology], {
+  const child = fork(path.join(__dirname, "worker.ts"), [lab, ...demo], {
     execArgv: ["--import", pathToFileURL(require.resolve("tsx")).href],
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     detached: true,

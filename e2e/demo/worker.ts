@@ -3,9 +3,10 @@ import path from "node:path";
 import { renderReport, type DemoReport } from "./report";
 import type { Topology } from "../../stacks/schema";
 import { runDemo } from "./run";
+import type { Bootstrap } from "./stage";
 import { renderTimeline } from "./timeline";
 
-// The demo's own process, see superviseDemo. Arguments: LAB MACHINES TOPOLOGY
+// The demo's own process, see superviseDemo. Arguments: LAB MACHINES TOPOLOGY BOOTSTRAP
 
 const REPORTS = path.resolve(__dirname, "../../reports");
 
@@ -15,6 +16,7 @@ async function main([
   name = "dev",
   machines = "3",
   topology = "daemonset",
+  bootstrap = "ssh",
 ]: string[]): Promise<number> {
   const interruption = new AbortController();
   process.on("disconnect", () => interruption.abort(new Error("interrupted")));
@@ -23,6 +25,7 @@ async function main([
     name,
     machines: Number(machines),
     topology: topology as Topology,
+    bootstrap: bootstrap as Bootstrap,
     signal,
     log,
   });

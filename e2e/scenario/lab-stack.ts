@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
-import type { Lab } from "../../lab/src/index";
+import type { Lab, MachineInfo } from "../../lab/src/index";
 import { startLoad, type Load } from "../load/load";
 import { Engine, type ConfigValue } from "../../pulumi-test-utils/src/index";
 import { program } from "../../stacks/program";
@@ -22,7 +22,10 @@ export const STACK = "dev";
 export type ClusterOverrides = Readonly<Record<string, unknown>>;
 
 /** The part of a lab that its configuration needs. */
-export type ConfiguredLab = Pick<Lab, "machines" | "ssh">;
+export interface ConfiguredLab {
+  readonly machines: readonly Pick<MachineInfo, "name" | "role" | "address">[];
+  readonly ssh: Lab["ssh"];
+}
 
 /**
  * The configuration for a cluster on a lab's control-plane nodes: Pulumi.dev.yaml with this lab's
@@ -50,7 +53,8 @@ export function clusterConfig(
   );
 }
 
-function readDevConfig(): Record<string, unknown> {
+/** Pulumi.dev.yaml, without the project's name in the keys. */
+export function readDevConfig(): Record<string, unknown> {
   const file = path.join(ROOT, "Pulumi.dev.yaml");
   const { config } = parse(readFileSync(file, "utf8")) as { config: Record<string, unknown> };
   // "control-plane-lb:endpoint" and the like
@@ -64,13 +68,20 @@ export interface ClusterOptions {
   readonly overrides?: ClusterOverrides;
 }
 
-/** The engine with the real program and a lab's stack; its state is stored with the lab. */
-export async function createEngine(lab: Lab, options: ClusterOptions): Promise<Engine> {
+/**
+ * The engine with the real program and a lab's stack; its state is stored with the lab.
+ * @param configured what the stack's machines are. @default those of the lab
+ */
+export async function createEngine(
+  lab: Lab,
+  options: ClusterOptions,
+  configured: ConfiguredLab = lab,
+): Promise<Engine> {
   const engine = await Engine.create({
     program,
     projectFile: PROJECT_FILE,
     stack: STACK,
-    config: clusterConfig(lab, options.overrides),
+    config: clusterConfig(configured, options.overrides),
     home: engineHome(lab.folder),
     log: lineByLine(options.log),
   });
@@ -139,6 +150,6 @@ export function mergeObjects(base: unknown, over: unknown): unknown {
   return result;
 }
 
-function isPlainObject(value: unknown): value is Record<string, unknown> {
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -47,12 +47,19 @@ export function daemonsetScenarios(nodes: readonly NodeAddress[], apiPort: numbe
   ];
 }
 
-/** The scenarios for topology external, with HAProxy as a service of the control-plane nodes. */
-export function externalScenarios(nodes: readonly NodeAddress[], apiPort: number): Scenario[] {
+/**
+ * The scenarios for topology external, with HAProxy as a service of the control-plane nodes.
+ * @param settings whether `up` can change HAProxy's settings. @default true
+ */
+export function externalScenarios(
+  nodes: readonly NodeAddress[],
+  apiPort: number,
+  settings = true,
+): Scenario[] {
   const [first] = nodes as [NodeAddress];
   return [
     ...backendScenarios(nodes, apiPort),
-    settingsChanged(),
+    ...(settings ? [settingsChanged()] : []),
     systemctl("reload", first.name, NOTHING_FAILS),
     systemctl("restart", first.name, RESTART),
     haproxySignal("HAProxy killed", first.name, "KILL", RESTART),

@@ -38,7 +38,7 @@ export class ServerTracker {
   private async poll(): Promise<void> {
     const { signal } = this.stopping;
     while (!signal.aborted) {
-      await Promise.all(this.cluster.controlPlaneNodes.map(({ name }) => this.check(name)));
+      await Promise.all(this.cluster.loadBalancers.map(({ name }) => this.check(name)));
       await sleep(1000, undefined, { signal }).catch(() => undefined);
     }
   }

@@ -8,6 +8,8 @@ import { addressOf } from "./network";
 import type { Parts } from "./parts";
 import { labDir } from "./paths";
 import { USER } from "./rootfs";
+import { seedFiles } from "./seed";
+import { loginFile, switchSshOff } from "./ssh-access";
 import { machineRecords, type MachineRecord } from "./state";
 
 /** The state of a machine that survives a power-off and a power cut. */
@@ -46,14 +48,17 @@ export async function ensureDisk(
     mkdirSync(join(work, name), { recursive: true, mode: 0o755 });
   }
   await copyContent(parts.containerdContent, join(work, "containerd"));
-  const owner = accountOf(parts.lowers, USER);
-  for (const file of personalFiles(index, machine, keys)) {
-    const path = join(work, "upper", file.path);
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-    writeFileSync(path, file.content, { mode: file.mode ?? 0o644 });
-  }
-  for (const path of ["", ".ssh", ".ssh/authorized_keys"]) {
-    chownSync(join(work, "upper/home", USER, path), owner, owner);
+  const upper = join(work, "upper");
+  writeFiles(upper, personalFiles(index, machine, keys));
+  if (machine.userData === true) {
+    writeFiles(upper, seedFiles(machineDir(lab, machine.name)));
+    switchSshOff(upper);
+  } else {
+    writeFiles(upper, [loginFile(keys)]);
+    const owner = accountOf(parts.lowers, USER);
+    for (const path of ["", ".ssh", ".ssh/authorized_keys"]) {
+      chownSync(join(upper, "home", USER, path), owner, owner);
+    }
   }
   writeFileSync(join(work, "lowers.json"), JSON.stringify(parts.lowers));
   renameSync(work, folder);
@@ -101,21 +106,29 @@ function personalFiles(index: number, machine: MachineRecord, keys: LabKeys): Pe
   return [
     { path: "etc/hostname", content: `${machine.name}\n` },
     { path: "etc/machine-id", content: `${randomBytes(16).toString("hex")}\n`, mode: 0o444 },
-    { path: "etc/hosts", content: hosts(index) },
+    { path: "etc/hosts", content: hosts(index, machine) },
     {
       path: "etc/ssh/ssh_host_ed25519_key",
       content: readFileSync(keys.hostKeyFile, "utf8"),
       mode: 0o600,
     },
     { path: "etc/ssh/ssh_host_ed25519_key.pub", content: `${keys.hostKey}\n` },
-    { path: `home/${USER}/.ssh/authorized_keys`, content: `${keys.userPublicKey}\n`, mode: 0o600 },
     { path: "etc/cni/net.d/10-lab.conflist", content: cniConfiguration(machine) },
   ];
 }
 
+function writeFiles(root: string, files: readonly PersonalFile[]): void {
+  for (const file of files) {
+    const path = join(root, file.path);
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    writeFileSync(path, file.content, { mode: file.mode ?? 0o644 });
+  }
+}
+
 /** A lab has no name server. */
-function hosts(index: number): string {
-  const machines = machineRecords(9, 9).map((peer) => `${addressOf(index, peer)} ${peer.name}`);
+function hosts(index: number, machine: MachineRecord): string {
+  const named = machineRecords(9, 9).filter(({ name }) => name !== machine.name);
+  const machines = [...named, machine].map((peer) => `${addressOf(index, peer)} ${peer.name}`);
   return ["127.0.0.1 localhost", "::1 localhost", ...machines, ""].join("\n");
 }
 

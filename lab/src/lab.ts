@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   type Finished,
@@ -8,76 +8,37 @@ import {
   withLock,
   withProgress,
 } from "../../tools/src/index";
-import { killProcesses, removeGroups } from "./cgroups";
-import { ensureDisk, removeDisk } from "./disk";
-import { prepareHost, restoreHost } from "./host-settings";
+import { poolOf, withMachine } from "./added-machines";
+import { waitForCloudInit, type CloudInitResult, type CloudInitWait } from "./cloud-init";
+import { ensureDisk, machineDir, removeDisk } from "./disk";
+import { restoreHost } from "./host-settings";
 import { labKeys, type LabKeys } from "./keys";
 import { Machine, type ExecOptions } from "./machine";
-import {
-  bridgeExists,
-  ensureBridge,
-  findBridge,
-  gatewayOf,
-  isCablePluggedIn,
-  removeNetwork,
-  setCable,
-} from "./network";
+import { ensureBridge, gatewayOf, isCablePluggedIn, setCable } from "./network";
 import { makeParts } from "./parts";
-import { labDir, LABS_DIR } from "./paths";
+import { labDir } from "./paths";
+import { INDEX_LOCK, lockFile, recordLab, removeLab } from "./records";
 import { USER } from "./rootfs";
+import { keepSeed } from "./seed";
+import { allowSshCommand } from "./ssh-access";
 import {
   checkLabName,
   DEFAULT_LAB,
-  freeIndex,
   machineRecords,
   readState,
   writeState,
   type LabState,
-  type MachineRecord,
-  type Role,
 } from "./state";
-
-/** Observed state of a machine. */
-export interface MachineInfo {
-  readonly name: string;
-  readonly address: string;
-  readonly role: Role;
-  readonly running: boolean;
-  /** The machine runs, but its network cable is unplugged. */
-  readonly cut: boolean;
-}
-
-export interface LabOptions {
-  /** @default "dev" */
-  readonly name?: string;
-  /** Control-plane nodes m1, m2, ... @default 3 */
-  readonly machines?: number;
-  /** Workers w1, w2, ... @default 0 */
-  readonly workers?: number;
-  /** Progress. @default stderr */
-  readonly log?: Log;
-}
-
-/** How to reach the machines by SSH. */
-export interface LabSsh {
-  /** Unprivileged; may use sudo without a password. */
-  readonly user: string;
-  readonly port: 22;
-  readonly privateKeyFile: string;
-  readonly privateKey: string;
-  /** "ssh-ed25519 AAAA...", the same for all machines. */
-  readonly hostKey: string;
-}
-
-/** Lock of the list of all labs. */
-const INDEX_LOCK = join(LABS_DIR, ".index.lock");
+import type { LabOptions, LabSsh, MachineInfo, UserDataMachine } from "./types";
 
 /** Bare machines on a bridge of their own. Needs root. */
 export class Lab {
   readonly ssh: LabSsh;
 
   private constructor(
-    private readonly state: LabState,
+    readonly name: string,
+    /** N in the lab's subnet 10.77.N.0/24. */
+    readonly index: number,
     private readonly keys: LabKeys,
     private readonly log: Log,
   ) {
@@ -104,9 +65,9 @@ export class Lab {
     const keys = await labKeys(name);
     return withLock(lockFile(name), log, `lab ${name}`, async () => {
       const state = await recordLab(name, desired, log);
-      const lab = new Lab(state, keys, log);
+      const lab = new Lab(name, state.index, keys, log);
       await ensureBridge(state);
-      writeFileSync(lab.knownHostsFile, lab.knownHosts());
+      lab.writeKnownHosts();
       const stopped = lab.all().filter((machine) => !machine.running);
       const names = stopped.map((machine) => machine.name).join(", ");
       if (stopped.length > 0) {
@@ -132,7 +93,7 @@ export class Lab {
     if (state === undefined) {
       throw new Error(`there is no lab "${name}": start it with npm run lab -- up --name ${name}`);
     }
-    return new Lab(state, await labKeys(name), log);
+    return new Lab(name, state.index, await labKeys(name), log);
   }
 
   /** Removes a lab completely, even when its records are lost. A missing lab is no error. */
@@ -143,13 +104,9 @@ export class Lab {
     await withLock(INDEX_LOCK, log, "labs", () => Promise.resolve(restoreHost()));
   }
 
-  get name(): string {
-    return this.state.name;
-  }
-
   /** The host's address on the bridge, and the machines' default route. */
   get gateway(): string {
-    return gatewayOf(this.state.index);
+    return gatewayOf(this.index);
   }
 
   /** The lab's own folder. Callers may keep files there, which `down` removes. */
@@ -168,7 +125,7 @@ export class Lab {
       address: machine.address,
       role: machine.record.role,
       running: machine.running,
-      cut: machine.running && !isCablePluggedIn(this.state.index, machine.record),
+      cut: machine.running && !isCablePluggedIn(this.index, machine.record),
     }));
   }
 
@@ -209,12 +166,12 @@ export class Lab {
 
   /** Unplugs a machine's network cable. The machine keeps running. */
   async cut(machine: string): Promise<void> {
-    await setCable(this.state.index, this.find(machine).record, false);
+    await setCable(this.index, this.find(machine).record, false);
   }
 
   /** Plugs the cable in again. */
   async mend(machine: string): Promise<void> {
-    await setCable(this.state.index, this.find(machine).record, true);
+    await setCable(this.index, this.find(machine).record, true);
   }
 
   /** Reprovisions a machine: cuts its power, replaces its disk and starts it. */
@@ -224,11 +181,68 @@ export class Lab {
       const target = this.find(machine);
       await target.stop(true);
       await removeDisk(this.name, machine);
-      await ensureDisk(this.name, this.state.index, target.record, parts, this.keys);
+      await ensureDisk(this.name, this.index, target.record, parts, this.keys);
       await ensureBridge(this.state);
       await target.start();
       await target.waitUntilBooted(this.log);
     });
+  }
+
+  /** Addresses of added machines, the first and the last. */
+  get pool(): { readonly first: string; readonly last: string } {
+    return poolOf(this.index);
+  }
+
+  /**
+   * Adds a machine and starts it. It boots from user data alone: sshd is off until `allowSsh`. The
+   * boot goes on when this returns.
+   *
+   * @returns the machine, with its address
+   * @throws when the name or the address is taken
+   */
+  async add(machine: UserDataMachine): Promise<MachineInfo> {
+    const { name, userData, metaData } = machine;
+    const parts = await makeParts(this.log);
+    await this.locked(async () => {
+      const { record, state } = withMachine(this.state, machine);
+      // recorded first, so that `down` finds all of it
+      writeState(state);
+      const own = { "instance-id": name, "local-hostname": name };
+      keepSeed(machineDir(this.name, name), { userData, metaData: metaData ?? own });
+      await ensureDisk(this.name, this.index, record, parts, this.keys);
+      await ensureBridge(state);
+      this.writeKnownHosts();
+      await this.find(name).start();
+    });
+    return this.machines.find((added) => added.name === name)!;
+  }
+
+  /** Cuts an added machine's power and removes it with its disk. A missing one is no error. */
+  async discard(machine: string): Promise<void> {
+    await this.locked(async () => {
+      const target = this.all().find(({ name }) => name === machine);
+      if (target === undefined) return;
+      await target.stop(true);
+      await removeDisk(this.name, machine);
+      await removeTree(machineDir(this.name, machine));
+      const machines = this.state.machines.filter(({ name }) => name !== machine);
+      writeState({ ...this.state, machines });
+    });
+  }
+
+  /** Waits until a machine's cloud-init has ended, well or not. @throws at the deadline */
+  waitForCloudInit(machine: string, options: CloudInitWait): Promise<CloudInitResult> {
+    return waitForCloudInit(this.find(machine), options);
+  }
+
+  /** Switches sshd on and lets `ssh.user` log in, on a machine that boots from user data. */
+  async allowSsh(machine: string): Promise<void> {
+    await this.exec(machine, allowSshCommand(this.keys));
+  }
+
+  /** What a machine has written on its console since it was started, without colours. */
+  console(machine: string): string {
+    return this.find(machine).console();
   }
 
   /** Removes the lab completely: processes, mounts, network, control groups, disks. */
@@ -236,8 +250,15 @@ export class Lab {
     await Lab.remove(this.name, this.log);
   }
 
+  /** Read each time: other processes may add machines. */
+  private get state(): LabState {
+    const state = readState(this.name);
+    if (state === undefined) throw new Error(`the lab "${this.name}" is gone`);
+    return state;
+  }
+
   private all(): Machine[] {
-    return this.state.machines.map((record) => new Machine(this.name, this.state.index, record));
+    return this.state.machines.map((record) => new Machine(this.name, this.index, record));
   }
 
   private find(machine: string): Machine {
@@ -257,41 +278,10 @@ export class Lab {
     return withLock(lockFile(this.name), this.log, `lab ${this.name}`, action);
   }
 
-  private knownHosts(): string {
-    return this.all()
-      .map(({ address }) => `${address} ${this.keys.hostKey}\n`)
-      .join("");
+  private writeKnownHosts(): void {
+    const lines = this.all().map(({ address }) => `${address} ${this.keys.hostKey}\n`);
+    writeFileSync(this.knownHostsFile, lines.join(""));
   }
-}
-
-/**
- * Records the lab before any part of it is made. Existing machines stay, even if fewer are desired.
- */
-async function recordLab(name: string, desired: MachineRecord[], log: Log): Promise<LabState> {
-  return withLock(INDEX_LOCK, log, "labs", async () => {
-    const former = readState(name);
-    const kept = former?.machines ?? [];
-    const added = desired.filter((record) => !kept.some((machine) => machine.name === record.name));
-    const index = former?.index ?? findBridge(name) ?? freeIndex(name, bridgeExists);
-    const state = { name, index, machines: [...kept, ...added] };
-    await prepareHost(log);
-    writeState(state);
-    return state;
-  });
-}
-
-async function removeLab(name: string): Promise<void> {
-  const index = readState(name)?.index ?? findBridge(name);
-  await killProcesses(name);
-  if (index !== undefined) await removeNetwork(index);
-  await removeGroups(name);
-  // The records go last: a removal that is cut off can be repeated.
-  await removeTree(join(labDir(name), "machines"));
-  if (existsSync(labDir(name))) await removeTree(labDir(name));
-}
-
-function lockFile(name: string): string {
-  return join(LABS_DIR, `.${name}.lock`);
 }
 
 function requireRoot(): void {

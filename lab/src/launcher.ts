@@ -52,7 +52,7 @@ while [ "$status" -eq 133 ]; do
   status=0
   ${view.start}systemd-nspawn --quiet --boot \\
     --directory=${root} --machine=${launch.id} --hostname=${launch.hostname} \\
-    --register=no --keep-unit --capability=all --console=pipe \\
+    --register=no --keep-unit --capability=all --console=read-only \\
     --resolv-conf=off --timezone=off --link-journal=no \\
     --network-namespace-path=${launch.netns} \\
     ${binds.join(" ")}${view.end} || status=$?

@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { type Finished, type Log, run, waitUntil } from "../../tools/src/index";
 import { ensureGroups, killProcesses, removeGroups } from "./cgroups";
 import { machineDir, readDisk } from "./disk";
@@ -104,7 +105,8 @@ export class Machine {
   }
 
   /**
-   * Waits until systemd has finished booting and containerd and sshd answer.
+   * Waits until systemd has finished booting and containerd and sshd answer; on a machine that boots
+   * from user data only until systemd answers, because that boot may take as long as it needs.
    *
    * @throws when the machine ends or time is up; the error has the last lines of the console
    */
@@ -116,11 +118,13 @@ export class Machine {
         {
           seconds: BOOT_SECONDS,
           everyMs: 250,
-          lastSeen: () => `${seen}\n${this.console()}`,
+          lastSeen: () => `${seen}\n${this.lastConsoleLines()}`,
           retryErrors: false,
         },
         async () => {
-          if (!this.running) throw new Error(`${this.name} ended while booting\n${this.console()}`);
+          if (!this.running) {
+            throw new Error(`${this.name} ended while booting\n${this.lastConsoleLines()}`);
+          }
           return probe();
         },
       );
@@ -128,8 +132,10 @@ export class Machine {
     await step("systemd", async () => {
       if (this.initPid === undefined) return false;
       seen = (await this.exec("systemctl is-system-running", { check: false })).stdout.trim();
-      return seen === "running" || seen === "degraded";
+      const starting = this.record.userData === true ? ["starting"] : [];
+      return ["running", "degraded", ...starting].includes(seen);
     });
+    if (this.record.userData === true) return;
     if (seen === "degraded") {
       const failed = await this.exec("systemctl --failed --plain --no-legend", { check: false });
       log(`${this.name}: booted, but with failed units: ${failed.stdout.trim()}`);
@@ -175,6 +181,11 @@ exec nsenter --target ${init} --all env -i PATH=${PATH} HOME=/root LANG=C.UTF-8 
     rmSync(this.pidFile, { force: true });
   }
 
+  /** What it has written on its console since it was started, without colours. */
+  console(): string {
+    return stripVTControlCharacters(read(this.consoleFile)).replaceAll("\r", "");
+  }
+
   private get pidFile(): string {
     return join(machineDir(this.lab, this.name), "pid");
   }
@@ -186,9 +197,8 @@ exec nsenter --target ${init} --all env -i PATH=${PATH} HOME=/root LANG=C.UTF-8 
     return start !== "" && startTime(Number(pid)) === start ? Number(pid) : undefined;
   }
 
-  private console(): string {
-    if (!existsSync(this.consoleFile)) return "";
-    return readFileSync(this.consoleFile, "utf8").split("\n").slice(-15).join("\n");
+  private lastConsoleLines(): string {
+    return this.console().split("\n").slice(-15).join("\n");
   }
 }
 

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { Lab } from "./lab";
 import { DEFAULT_LAB } from "./state";
@@ -12,12 +13,18 @@ const USAGE = `usage: npm run lab -- COMMAND [OPTION...]
   cut NAME              unplug its network cable
   mend NAME             plug it in again
   wipe NAME             start it from a new disk
+  console NAME          show what it has written on its console
+  add NAME              add a machine that boots from --user-data alone, by cloud-init; its sshd is off
+  allow-ssh NAME        switch its sshd on
+  discard NAME          cut its power and remove it
   down                  remove the lab
 options:
   --name LAB            which lab (default ${DEFAULT_LAB})
   --machines N          up: number of control-plane nodes m1, m2, ... (default 3)
   --workers N           up: number of workers w1, w2, ... (default 0)
   --hard                power-off: cut the power
+  --user-data FILE      add: its user data
+  --address ADDRESS     add: its address (default: the next one from .51 to .66)
   exit code: 0 done, 1 failed, 2 wrong command; of ssh that of the command`;
 
 async function main(argv: string[]): Promise<number> {
@@ -33,6 +40,8 @@ async function main(argv: string[]): Promise<number> {
       machines: { type: "string", default: "3" },
       workers: { type: "string", default: "0" },
       hard: { type: "boolean", default: false },
+      "user-data": { type: "string" },
+      address: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -71,6 +80,24 @@ async function main(argv: string[]): Promise<number> {
       return 0;
     case "wipe":
       await (await lab()).wipe(target());
+      return 0;
+    case "console":
+      process.stdout.write((await lab()).console(target()));
+      return 0;
+    case "add": {
+      const file = values["user-data"];
+      if (file === undefined) throw new UsageError("add: which --user-data?");
+      const userData = readFileSync(file, "utf8");
+      const address = values.address === undefined ? {} : { address: values.address };
+      const added = await (await lab()).add({ name: target(), userData, ...address });
+      console.log(`${added.name} ${added.address}`);
+      return 0;
+    }
+    case "allow-ssh":
+      await (await lab()).allowSsh(target());
+      return 0;
+    case "discard":
+      await (await lab()).discard(target());
       return 0;
     case "down":
       await Lab.remove(values.name);

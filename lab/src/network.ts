@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "../../tools/src/index";
-import type { LabState, MachineRecord } from "./state";
+import { hostPart, type LabState, type MachineRecord } from "./state";
 
 /** Folder in which ip(8) keeps named network namespaces. */
 const NETNS_DIR = "/run/netns";
@@ -11,22 +11,27 @@ export function bridgeOf(index: number): string {
   return `lab${index}`;
 }
 
-/** The host's address on the bridge, which is the machines' default route. */
-export function gatewayOf(index: number): string {
-  return `10.77.${index}.1`;
+/** Start of all addresses of a lab. */
+export function subnetOf(index: number): string {
+  return `10.77.${index}.`;
 }
 
-/** A machine's address: control-plane nodes from .11, workers from .21. */
+/** The host's address on the bridge, which is the machines' default route. */
+export function gatewayOf(index: number): string {
+  return `${subnetOf(index)}1`;
+}
+
+/** A machine's address: control-plane nodes from .11, workers from .21, added ones from .51. */
 export function addressOf(index: number, machine: MachineRecord): string {
-  return `10.77.${index}.${hostPart(machine)}`;
+  return `${subnetOf(index)}${hostPart(machine)}`;
 }
 
 /**
  * Name of the machine's network namespace and of the host's end of its cable: at most 15
  * characters.
  */
-export function portOf(index: number, machine: MachineRecord): string {
-  return `${bridgeOf(index)}-${machine.name}`;
+export function portOf(index: number, { role, number }: MachineRecord): string {
+  return `${bridgeOf(index)}-${role === "controlPlane" ? "m" : "w"}${number}`;
 }
 
 /** File of a machine's network namespace. */
@@ -122,10 +127,6 @@ async function removePort(port: string): Promise<void> {
 [ ! -e ${NETNS_DIR}/${port} ] || ip netns delete ${port}`,
     `removing network ${port}`,
   );
-}
-
-function hostPart(machine: MachineRecord): number {
-  return (machine.role === "controlPlane" ? 10 : 20) + machine.number;
 }
 
 /** A locally administered address. */

@@ -17,8 +17,10 @@ export type Role = "controlPlane" | "worker";
 export interface MachineRecord {
   readonly name: string;
   readonly role: Role;
-  /** 1 for m1 and w1. */
+  /** 1 for m1 and w1. Role and number give address, MAC address and cable. */
   readonly number: number;
+  /** Does it boot from user data? Then nobody can log in. @default false */
+  readonly userData?: boolean;
 }
 
 /** Record of a lab: written before the first part of it is made, removed after the last is gone. */
@@ -27,10 +29,15 @@ export interface LabState {
   /** N in the lab's subnet 10.77.N.0/24 and its bridge labN. */
   readonly index: number;
   readonly machines: readonly MachineRecord[];
+  /** Number of the last machine that was added without an address. */
+  readonly lastAdded?: number;
 }
 
 /** Default name of a lab. This lab always has index 0. */
 export const DEFAULT_LAB = "dev";
+
+/** Addresses of the machines m1 and w1 end in one more than this. */
+export const ADDRESS_BASE: Readonly<Record<Role, number>> = { controlPlane: 10, worker: 20 };
 
 /** Control-plane nodes have addresses .11 to .20, workers .21 to .50. */
 const MOST: Readonly<Record<Role, number>> = { controlPlane: 10, worker: 30 };
@@ -62,6 +69,11 @@ export function machineRecords(controlPlaneNodes: number, workers: number): Mach
     }));
   };
   return [...records("controlPlane", controlPlaneNodes), ...records("worker", workers)];
+}
+
+/** The last number of a machine's address. */
+export function hostPart(machine: MachineRecord): number {
+  return ADDRESS_BASE[machine.role] + machine.number;
 }
 
 export function readState(lab: string): LabState | undefined {

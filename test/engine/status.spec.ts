@@ -36,7 +36,7 @@ describe("npm run status in a clone with production packages only", function () 
       stack: STACK,
       config: clusterConfig(
         {
-          machines: [{ ...machine, running: true, cut: false }],
+          machines: [machine],
           ssh: { user: "ops", port: 22, hostKey, privateKey, privateKeyFile: "" },
         },
         {

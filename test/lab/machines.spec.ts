@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { imageConfigs, IMAGES, KUBERNETES_VERSION, Lab, makeParts } from "../../lab/src/index";
 import { run, waitUntil, type Finished } from "../../tools/src/index";
 
@@ -174,6 +175,77 @@ describe("lab: the machines", function () {
     const address = lab.machines.find(({ name }) => name === "w2")?.address ?? "";
     const scan = await run(["ssh-keyscan", "-T", "60", "-t", "ed25519", address]);
     assert.ok(scan.stdout.includes(lab.ssh.hostKey));
+  });
+
+  it("boot from user data alone, while nobody can log in", async () => {
+    const content = "text with 'quotes', {{ marks }} and\r\n";
+    const added = await lab.add({
+      name: "from-data",
+      userData: `## template: jinja
+#cloud-config
+write_files:
+  - path: /root/data
+    permissions: "0640"
+    encoding: gzip+base64
+    content: ${gzipSync(content).toString("base64")}
+runcmd:
+  - echo {{ ds.meta_data.place }} > /root/place
+`,
+      metaData: { "instance-id": "from-data", "local-hostname": "from-data", place: "rack-7" },
+    });
+    assert.equal(added.address, lab.pool.first);
+    const { ok, status } = await lab.waitForCloudInit("from-data", { seconds: 120 });
+    assert.ok(ok, `${status}\n${lab.console("from-data")}`);
+    assert.match(status, /DataSourceNoCloud \[seed=\/var\/lib\/cloud\/seed\/nocloud\]/);
+    const { stdout } = await lab.exec("from-data", "cat /root/data; stat -c %a /root/data");
+    assert.equal(stdout, `${content}640\n`);
+    assert.equal(await output(lab, "from-data", "cat /root/place; hostname"), "rack-7\nfrom-data");
+    await lab.exec("m1", `ping -c 1 -W 10 ${added.address}`);
+    assert.equal(await output(lab, "from-data", "ss -Hltn 'sport = :22'"), "");
+
+    await lab.allowSsh("from-data");
+    const answer = await cli("--name", FIRST, "ssh", "from-data", "sudo -n id -un");
+    assert.equal(answer.stdout, "root\n");
+  });
+
+  it("show a first boot that failed by cloud-init's status and on the console", async () => {
+    await lab.add({
+      name: "broken",
+      userData: `#cloud-config
+runcmd:
+  - echo the disk is full > /dev/console
+  - exit 3
+  - touch /root/went-on
+`,
+    });
+    const { ok, status } = await lab.waitForCloudInit("broken", { seconds: 120 });
+    assert.equal(ok, false);
+    assert.match(status, /^status: error$/m);
+    assert.equal((await lab.exec("broken", "ls /root/went-on", { check: false })).code, 2);
+    const { stdout } = await cli("--name", FIRST, "console", "broken");
+    assert.match(stdout, /^the disk is full$/m);
+  });
+
+  it("boot from the same user data after a wipe", async () => {
+    await lab.exec("from-data", "echo old > /root/old");
+    await lab.wipe("from-data");
+    const { ok, status } = await lab.waitForCloudInit("from-data", { seconds: 120 });
+    assert.ok(ok, status);
+    assert.equal(await output(lab, "from-data", "ls /root"), "data\nplace");
+    assert.equal(await output(lab, "from-data", "ss -Hltn 'sport = :22'"), "");
+  });
+
+  it("leave nothing behind when they are discarded", async () => {
+    const address = lab.machines.find(({ name }) => name === "broken")?.address ?? "";
+    await lab.discard("broken");
+    await lab.discard("broken");
+    assert.ok(!lab.machines.some(({ name }) => name === "broken"));
+    assert.deepEqual(processes(`/control-plane-lab/${FIRST}/broken`), []);
+    const ports = readdirSync("/run/netns").filter((port) => port.endsWith("-m42"));
+    assert.deepEqual(ports, []);
+    assert.ok(!existsSync(join(lab.folder, "machines/broken")));
+    assert.equal((await lab.exec("m1", `ping -c 1 -W 1 ${address}`, { check: false })).code, 1);
+    await lab.discard("from-data");
   });
 
   it("are started by up after their launcher was killed", async () => {

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { cached, cachedPath, removeTree } from "./cache";
 import { withProgress, type Log } from "./log";
 import { fingerprint, goModule } from "./paths";
@@ -12,13 +12,18 @@ export const KUBERNETES_VERSION = "1.35.4";
 export const PULUMI_VERSION = "3.259.0";
 
 /** One Go module in `modules/`, and the programs that are built from it. */
-export type ProgramName = "pulumi" | "kubernetes" | "etcd";
+export type ProgramName = "pulumi" | "kubernetes" | "etcd" | "cluster-api";
 
 interface Recipe {
   readonly packages: readonly string[];
-  /** Name of the binary. @default the name of the package's folder */
-  readonly output?: string;
+  /**
+   * Names of the binaries, one for each package, or one for the only package.
+   * @default the names of the packages' folders
+   */
+  readonly output?: string | readonly string[];
   readonly flags: readonly string[];
+  /** Files of a module that are kept beside the binaries, below the same paths. */
+  readonly files?: { readonly module: string; readonly paths: readonly string[] };
   /** Duration of a build with empty caches on 2 cores, for the progress line. */
   readonly cold: string;
 }
@@ -60,6 +65,21 @@ const RECIPES: Readonly<Record<ProgramName, Recipe>> = {
     flags: ["-ldflags", ["-s -w", ...kubernetesVersionFlags].join(" ")],
     cold: "7-12 minutes",
   },
+  "cluster-api": {
+    packages: ["core", "bootstrap/kubeadm", "controlplane/kubeadm"].map(
+      (folder) => `sigs.k8s.io/cluster-api/${folder}`,
+    ),
+    output: ["core-manager", "bootstrap-manager", "control-plane-manager"],
+    flags: ["-ldflags", "-s -w"],
+    files: {
+      module: "sigs.k8s.io/cluster-api",
+      paths: ["core", "bootstrap/kubeadm", "controlplane/kubeadm"].flatMap((folder) => [
+        `${folder}/config/crd/bases`,
+        `${folder}/config/webhook`,
+      ]),
+    },
+    cold: "6-8 minutes",
+  },
 };
 
 /** Fingerprint of the inputs of a build: go.mod, go.sum and flags. */
@@ -91,23 +111,45 @@ export async function buildProgram(name: ProgramName, log: Log): Promise<string>
     // An interrupted compiler leaves scratch files, which are removed with the unfinished build.
     const scratch = join(folder, ".scratch");
     mkdirSync(scratch);
-    const output = recipe.output === undefined ? `${folder}/` : join(folder, recipe.output);
+    const build = (output: string, names: readonly string[]) =>
+      run(["go", "build", "-v", "-trimpath", "-o", output, ...recipe.flags, ...names], {
+        cwd: goModule(name),
+        env: { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly -buildvcs=false", GOTMPDIR: scratch },
+        dieWithParent: true,
+        title: `go build of ${name}`,
+        onStderrLine: (line) => {
+          if (line.startsWith("go: downloading")) downloads += 1;
+          else packages += 1;
+        },
+      });
     await withProgress(
       log,
       `building ${name} from its Go module (${recipe.cold} with empty caches on 2 cores)`,
-      () =>
-        run(["go", "build", "-v", "-trimpath", "-o", output, ...recipe.flags, ...recipe.packages], {
-          cwd: goModule(name),
-          env: { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly -buildvcs=false", GOTMPDIR: scratch },
-          dieWithParent: true,
-          title: `go build of ${name}`,
-          onStderrLine: (line) => {
-            if (line.startsWith("go: downloading")) downloads += 1;
-            else packages += 1;
-          },
-        }),
+      async () => {
+        for (const [output, names] of builds(recipe)) await build(join(folder, output), names);
+      },
       () => `${downloads} modules fetched, ${packages} packages compiled`,
     );
+    await copyFiles(name, recipe, folder);
     await removeTree(scratch);
   });
+}
+
+/** The calls of `go build`: where the output goes, and of which packages it is made. */
+function builds({ packages, output }: Recipe): (readonly [string, readonly string[]])[] {
+  if (output === undefined) return [["./", packages]];
+  const names = typeof output === "string" ? [output] : output;
+  return packages.map((one, position) => [names[position] ?? "", [one]]);
+}
+
+async function copyFiles(name: ProgramName, { files }: Recipe, folder: string): Promise<void> {
+  if (files === undefined) return;
+  const list = ["go", "list", "-m", "-f", "{{.Dir}}", files.module];
+  const source = (await run(list, { cwd: goModule(name) })).stdout.trim();
+  for (const path of files.paths) {
+    const target = join(folder, path);
+    mkdirSync(dirname(target), { recursive: true });
+    // Go's module cache is read-only, and a later clean-up must be able to remove the copy
+    await run(["cp", "-r", "--no-preserve=mode", join(source, path), target]);
+  }
 }

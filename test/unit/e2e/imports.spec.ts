@@ -8,12 +8,14 @@ const ROOT = path.resolve(__dirname, "../../..");
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "e2e/load": [],
   "e2e/scenario": ["load"],
-  "e2e/demo": ["load", "scenario"],
+  "e2e/user-data": ["scenario"],
+  "e2e/cluster-api": ["load", "scenario"],
+  "e2e/demo": ["load", "scenario", "user-data", "cluster-api"],
   "e2e/bench": ["load", "scenario"],
   "e2e/handover": ["scenario"],
   "e2e/strangers": ["load", "scenario"],
   "e2e/sequences": ["bench", "load", "scenario"],
-  "test/lab": ["load", "scenario"],
+  "test/lab": ["load", "scenario", "user-data", "cluster-api", "demo"],
 };
 
 /** Folders of e2e/ that the files of a folder import, without the folder itself. */

@@ -35,6 +35,18 @@ describe("expectation of a phase", () => {
     assert.deepEqual(judge(report, NOTHING_FAILS).deviations, []);
   });
 
+  it("for new connections is met when only kept connections and watches failed", () => {
+    const newOnly = { ...NOTHING_FAILS, newConnectionsOnly: true };
+    const kept = phase((ledger) => {
+      for (const channel of ["reused", "watch"] as const) {
+        ledger.fail(ledger.begin(channel, "GET", "a:1"), "reset", "gone");
+      }
+    });
+    assert.deepEqual(judge(kept, NOTHING_FAILS).deviations, ["2 requests failed"]);
+    assert.deepEqual(judge(kept, newOnly).deviations, []);
+    assert.deepEqual(judge(phase(reset), newOnly).deviations, ["1 requests failed"]);
+  });
+
   it("is not met when a watch missed an event", () => {
     const report = phase((ledger) => ledger.missedEvents(2));
     assert.deepEqual(judge(report, NOTHING_FAILS).deviations, ["watches missed 2 events"]);
