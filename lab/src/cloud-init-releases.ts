@@ -24,7 +24,10 @@ export async function cloudInit(suite: CloudInitSuite, log: Log): Promise<string
   return join(folder, "cloud-init");
 }
 
-/** Python runs with its own C library and modules, on any Linux. */
+/**
+ * Python runs with its own C library and modules, on any Linux, and with a /run of its own: `schema`
+ * leaves notes there.
+ */
 const COMMAND = `#!/bin/sh
 root="$(dirname "$0")/root"
 for loader in "$root"/lib64/ld-linux-*.so.* "$root"/usr/lib64/ld-linux-*.so.* "$root"/lib/ld-linux-*.so.* "$root"/usr/lib/ld-linux-*.so.*; do
@@ -32,5 +35,6 @@ for loader in "$root"/lib64/ld-linux-*.so.* "$root"/usr/lib64/ld-linux-*.so.* "$
 done
 libraries="$(echo "$root"/usr/lib/*-linux-gnu):$(echo "$root"/lib/*-linux-gnu)"
 export PYTHONHOME="$root/usr" PYTHONPATH="$root/usr/lib/python3/dist-packages" PYTHONDONTWRITEBYTECODE=1
-exec "$loader" --library-path "$libraries" "$root/usr/bin/python3" "$root/usr/bin/cloud-init" "$@"
+exec unshare --mount sh -c 'mount -t tmpfs tmpfs /run && exec "$@"' sh \\
+  "$loader" --library-path "$libraries" "$root/usr/bin/python3" "$root/usr/bin/cloud-init" "$@"
 `;

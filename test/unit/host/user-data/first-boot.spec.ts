@@ -44,6 +44,15 @@ describe("a first boot", () => {
     );
   });
 
+  it("marks a file as secret that a group may read", () => {
+    const part = PARTS["the updater's token in a file"]!;
+    const { files } = boot({ name: "token", part });
+    assert.deepEqual(
+      files.map(({ secret }) => secret),
+      [true, undefined],
+    );
+  });
+
   it("keeps a script apart that may hold a credential", () => {
     const { files } = boot({ name: "kubeadm", script });
     assert.deepEqual(
