@@ -40,11 +40,11 @@ export function haproxyObjects(args: DaemonSetArgs) {
  */
 function updaterConfigMap(
   settings: UpdaterChoices,
-  { script, checkConfig }: NonNullable<DaemonSetArgs["updater"]>,
+  { script, checkConfig, ownBackend }: NonNullable<DaemonSetArgs["updater"]>,
 ) {
   const data = {
     [UPDATER_SCRIPT]: script,
-    [UPDATER_SETTINGS]: `${JSON.stringify(podUpdaterSettings(settings, checkConfig), undefined, 2)}\n`,
+    [UPDATER_SETTINGS]: `${JSON.stringify(podUpdaterSettings(settings, checkConfig, ownBackend), undefined, 2)}\n`,
   };
   const name = `${UPDATER_CONFIG_MAP}-${checksum(data).slice(0, 10)}`;
   return {

@@ -25,6 +25,8 @@ export interface UpdaterArgs {
   readonly resources: ContainerResources;
   /** A copy of HAProxy's binary checks haproxy.cfg; the image needs a shell to make it. */
   readonly checkConfig: boolean;
+  /** The node's own API server is a backend from the start. @default false */
+  readonly ownBackend?: boolean;
 }
 
 const UPDATER_MOUNTS = {

@@ -35,8 +35,13 @@ export const POD_HAPROXY = {
 /**
  * settings.json of the pods: one text for all control-plane nodes.
  * @param checkConfig whether HAProxy's own binary checks haproxy.cfg
+ * @param ownBackend whether the node's own API server is a backend from the start. @default false
  */
-export function podUpdaterSettings(choices: UpdaterChoices, checkConfig: boolean): UpdaterSettings {
+export function podUpdaterSettings(
+  choices: UpdaterChoices,
+  checkConfig: boolean,
+  ownBackend = false,
+): UpdaterSettings {
   return updaterSettings(
     {
       haproxy: { ...POD_HAPROXY, updaterSocket: `${PATHS.run}/updater.sock` },
@@ -44,6 +49,7 @@ export function podUpdaterSettings(choices: UpdaterChoices, checkConfig: boolean
       masterSocket: `${PATHS.run}/master.sock`,
       lastGoodFile: `${PATHS.config}/last-good.json`,
       initialBackendsDir: PATHS.initialBackends,
+      ...(ownBackend ? { ownBackend } : {}),
       tokenFile: `${PATHS.token}/token`,
       apiCaFile: POD_HAPROXY.caFile,
       ...(checkConfig ? { checkCommand: checkCommand(PATHS.binary) } : {}),

@@ -3,15 +3,17 @@ import type { OwnAddress } from "../host/own-address";
 import type { KubeadmFragments } from "../host/kubeadm/kubeadm-settings";
 import type { SshTarget } from "../components/ssh/ssh-target";
 import type { Parsed } from "./schema";
-import type { NodeSettings, Settings } from "./settings";
+import { possibleAddresses } from "./cluster-api-conflicts";
+import type { ClusterApiSettings, NodeSettings, Settings } from "./settings";
 
 /** The settings of a configuration without errors. */
 export function assemble(parsed: Parsed, targets: ReadonlyMap<string, SshTarget>): Settings {
-  const { nodes, loadBalancers, ports, ownAddress, kubeconfig, clusterName, ...rest } = parsed;
+  const { nodes, loadBalancers, ports, ownAddress, kubeconfig, clusterName, clusterApi, ...rest } =
+    parsed;
   const addresses = parsed.endpoint.addresses.map(canonicalAddress);
   return {
     ...rest,
-    ...defined({ kubeconfig, clusterName }),
+    ...defined({ kubeconfig, clusterName, clusterApi: clusterApi && clusterApiOf(clusterApi) }),
     endpoint: { ...parsed.endpoint, addresses },
     ports: { lb: parsed.endpoint.port, ...ports },
     ownAddress: {
@@ -21,6 +23,16 @@ export function assemble(parsed: Parsed, targets: ReadonlyMap<string, SshTarget>
     kubeadm: kubeadmOf(parsed.kubeadm),
     nodes: machines(nodes, targets),
     loadBalancers: machines(loadBalancers, targets),
+  };
+}
+
+function clusterApiOf(parsed: NonNullable<Parsed["clusterApi"]>): ClusterApiSettings {
+  const { kubeconfig, clusterSelector, kubeadmControlPlane, ...rest } = parsed;
+  return {
+    ...rest,
+    ...defined({ kubeconfig, clusterSelector }),
+    ...(kubeadmControlPlane && { kubeadmControlPlane: defined(kubeadmControlPlane) }),
+    controlPlaneAddresses: possibleAddresses(parsed.controlPlaneAddresses),
   };
 }
 

@@ -1,3 +1,4 @@
+import { clusterApiConflicts } from "./cluster-api-conflicts";
 import { validateFragments } from "../host/kubeadm/validate-fragments";
 import { FIRST_BOOT_DIR } from "../host/user-data/runner";
 import { show, type ValidationError } from "./validation";
@@ -7,11 +8,20 @@ type Known = Partial<Parsed> & Pick<Parsed, "nodes" | "loadBalancers">;
 
 /** Keys that the way in which the cluster comes to be does not use, or lacks. */
 export function bootstrapConflicts(settings: Known): ValidationError[] {
-  return [...ofBootstrap(settings), ...userConfigConflicts(settings)];
+  const unused = settings.bootstrap !== "clusterApi" && settings.clusterApi !== undefined;
+  return [
+    ...(unused
+      ? [{ path: "clusterApi", message: "has no effect without bootstrap clusterApi" }]
+      : []),
+    ...ofBootstrap(settings),
+    ...userConfigConflicts(settings),
+  ];
 }
 
 function ofBootstrap(settings: Known): ValidationError[] {
   switch (settings.bootstrap) {
+    case "clusterApi":
+      return [...loginConflicts(settings), ...clusterApiConflicts(settings)];
     case "none":
       return existingConflicts(settings);
     case "cloudInit":
@@ -72,7 +82,7 @@ const OF_LOGINS = {
 
 /** With user data nobody logs in to a machine. */
 function cloudInitConflicts(settings: Known): ValidationError[] {
-  const { topology, ssh, kubeadm, token, nodes, loadBalancers } = settings;
+  const { topology, ssh, kubeadm, token, loadBalancers } = settings;
   const fetched = topology === "external" && Object.keys(loadBalancers).length === 0;
   const reset = "nobody logs in to reset a node; run `kubeadm reset` there yourself";
   return [
@@ -87,23 +97,19 @@ function cloudInitConflicts(settings: Known): ValidationError[] {
           },
         ]
       : []),
-    ...Object.entries({ nodes, loadBalancers }).flatMap(([key, machines]) =>
-      Object.entries(machines).flatMap(([name, machine]) =>
-        Object.entries(OF_LOGINS)
-          .filter(([field, unset]) => machine[field as keyof typeof OF_LOGINS] !== unset)
-          .map(([field]) => noEffect(`${key}.${name}.${field}`, "no machine is logged in to")),
-      ),
-    ),
+    ...loginConflicts(settings),
   ];
 }
 
 /** Keys of #cloud-config whose lists we add to. */
 const LISTS = ["write_files", "runcmd"] as const;
 
-function userConfigConflicts({ bootstrap, cloudInit }: Known): ValidationError[] {
+function userConfigConflicts({ bootstrap, cloudInit, loadBalancers }: Known): ValidationError[] {
   const config = cloudInit?.userConfig ?? {};
   const at = (key: string, message: string) => [{ path: `cloudInit.userConfig${key}`, message }];
-  if (bootstrap !== "cloudInit") {
+  // Cluster API makes the user data of control-plane nodes
+  const ours = bootstrap === "clusterApi" && Object.keys(loadBalancers).length > 0;
+  if (bootstrap !== "cloudInit" && !ours) {
     if (bootstrap === undefined || Object.keys(config).length === 0) return [];
     return at("", `has no effect with bootstrap ${bootstrap}: leave it out`);
   }
@@ -129,8 +135,21 @@ function pathsOf(files: unknown): string[] {
   return files.map((file: unknown) => String((file as { path?: unknown } | null)?.path));
 }
 
-function noEffect(path: string, why: string): ValidationError {
-  return { path, message: `has no effect with bootstrap cloudInit, as ${why}: leave it out` };
+/** Keys of machines to which nobody logs in. */
+function loginConflicts({ bootstrap, nodes, loadBalancers }: Known): ValidationError[] {
+  return Object.entries({ nodes, loadBalancers }).flatMap(([key, machines]) =>
+    Object.entries(machines).flatMap(([name, machine]) =>
+      Object.entries(OF_LOGINS)
+        .filter(([field, unset]) => machine[field as keyof typeof OF_LOGINS] !== unset)
+        .map(([field]) =>
+          noEffect(`${key}.${name}.${field}`, "no machine is logged in to", bootstrap),
+        ),
+    ),
+  );
+}
+
+function noEffect(path: string, why: string, bootstrap = "cloudInit"): ValidationError {
+  return { path, message: `has no effect with bootstrap ${bootstrap}, as ${why}: leave it out` };
 }
 
 function fragmentConflicts({ kubeadm }: Known): ValidationError[] {

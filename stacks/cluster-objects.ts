@@ -11,13 +11,17 @@ import { hasDedicatedHosts, type Settings } from "./settings";
 export function daemonSetOf(settings: Settings): DaemonSetArgs {
   const { haproxy, updater, forward, daemonset, imagePullSecrets } = settings;
   const mounted = daemonset.variant === "mounted";
+  // Cluster API names the nodes, so nobody can put them into the ConfigMap
+  const own = settings.nodes.length === 0;
   return {
     settings: haproxySettings(settings),
     // without checkConfig the image has no shell
     preStopHandover: supportsPreStopHandover(forward.kind) && (mounted || updater.checkConfig),
     haproxyImage: haproxy.image,
     haproxyResources: haproxy.resources,
-    ...(mounted ? {} : { updater: { ...updater, script: bundleUpdater() } }),
+    ...(mounted
+      ? {}
+      : { updater: { ...updater, script: bundleUpdater(), ...(own ? { ownBackend: true } : {}) } }),
     imagePullSecrets,
   };
 }
@@ -50,6 +54,9 @@ interface Known {
  */
 export function clusterObjectsOf(settings: Settings, known: Known): ClusterObjectsArgs {
   const { topology, discovery, token } = settings;
+  // dedicated hosts from user data have a bootstrap token instead
+  const fromUserData = settings.clusterApi !== undefined && hasDedicatedHosts(settings);
+  if (fromUserData) return { ...known, discovery };
   if (topology === "external") return { ...known, discovery, tokenGeneration: token.generation };
   const { updater, ...pods } = daemonSetOf(settings);
   if (updater === undefined) throw new Error("daemonset.variant mounted has no plain manifests");

@@ -24,6 +24,8 @@ export interface Identity {
     /** What kubeadm reads only when it makes the cluster, by key: a short hash. */
     readonly initSettings: Readonly<Record<string, string>>;
   };
+  /** Of bootstrap clusterApi only: the Cluster, as NAMESPACE/NAME. */
+  readonly cluster?: string;
   /** By their path in the configuration, like `nodes.m1`. */
   readonly machines: Readonly<Record<string, Machine>>;
 }
@@ -42,6 +44,7 @@ const kept = z.object({
   userData: known(
     z.object({ knowsCluster: z.boolean(), initSettings: z.record(z.string(), z.string()) }),
   ),
+  cluster: known(z.string()),
   machines: known(z.record(z.string(), machine)),
 });
 
@@ -50,6 +53,7 @@ type Former = z.output<typeof kept>;
 /** The identity of a stack with these settings. */
 export function identityOf(settings: Settings): Identity {
   const { topology, bootstrap, endpoint, ports, kubeadm, nodes, loadBalancers } = settings;
+  const { clusterApi } = settings;
   const of = (key: string, list: readonly NodeSettings[]) =>
     list.map(({ name, address, lost }) => [`${key}.${name}`, { address, lost }] as const);
   return {
@@ -59,6 +63,7 @@ export function identityOf(settings: Settings): Identity {
     apiPort: ports.api,
     resetOnDestroy: bootstrap === "kubeadm" && kubeadm.resetOnDestroy,
     ...(bootstrap === "cloudInit" ? { userData: userDataOf(settings) } : {}),
+    ...(clusterApi === undefined ? {} : { cluster: `${clusterApi.namespace}/${clusterApi.name}` }),
     machines: Object.fromEntries([...of("nodes", nodes), ...of("loadBalancers", loadBalancers)]),
   };
 }
@@ -79,6 +84,8 @@ function userDataOf(settings: Settings): Identity["userData"] {
 export function refusals(before: unknown, next: Identity): string[] {
   const read = kept.safeParse(typeof before === "string" ? { topology: before } : before);
   const former = read.data ?? {};
+  const clusterApi = clusterApiRefusals(former, next);
+  if (clusterApi.length > 0) return clusterApi;
   const userData = userDataRefusals(former, next);
   if (userData.length > 0 || former.userData?.knowsCluster === false) return userData;
   return [
@@ -87,6 +94,22 @@ export function refusals(before: unknown, next: Identity): string[] {
     ...bootstrapRefusals(former, next),
     ...initSettingsRefusals(former, next),
     ...machineRefusals(former, next),
+  ];
+}
+
+/** A stack of Cluster API keeps its Cluster, and no other stack becomes one. */
+function clusterApiRefusals(former: Former, next: Identity): string[] {
+  const [before, now] = [former.bootstrap, next.bootstrap];
+  const involved = [before, now].includes("clusterApi");
+  if (!involved || before === undefined) return [];
+  if (before !== now) {
+    return [
+      `bootstrap was ${before}, and the configuration says ${now}: the machines of one are not those of the other; nothing was changed. Set it back, and make another stack for the other cluster`,
+    ];
+  }
+  if (former.cluster === undefined || former.cluster === next.cluster) return [];
+  return [
+    `clusterApi.namespace and clusterApi.name were ${former.cluster}, and the configuration says ${next.cluster}: this stack holds the CA of the first; nothing was changed. Set it back, and make another stack for the other Cluster`,
   ];
 }
 

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { clusterApiStack } from "./cluster-api";
 import { cloudInitStack } from "./cloud-init";
 import { daemonsetStack } from "./daemonset";
 import { externalStack } from "./external";
@@ -16,6 +17,8 @@ export function program(): Promise<Record<string, unknown>> {
   return Promise.resolve().then(() => {
     const settings = settingsOfStack();
     if (settings.bootstrap === "cloudInit") return { ...cloudInitStack(settings) };
+    const { clusterApi } = settings;
+    if (clusterApi !== undefined) return { ...clusterApiStack(settings, clusterApi) };
     switch (settings.topology) {
       case "daemonset":
         return { ...daemonsetStack(settings) };

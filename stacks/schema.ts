@@ -2,6 +2,7 @@ import { z } from "zod";
 import { DEFAULT_PORTS } from "../names";
 import { DISCOVERY_MODES } from "../updater/settings";
 import { address, cidr, dnsName, host, keys, list, oneOf, port, text, whole } from "./fields";
+import { clusterApi } from "./schema-cluster-api";
 import { haproxy, updater } from "./schema-haproxy";
 import { kubeadm } from "./schema-kubeadm";
 import { nodeName, nodeSchema, ssh } from "./schema-machines";
@@ -29,10 +30,10 @@ export const schema = {
     .describe(
       "[Where the updater finds the backends](discovery.md). `configMap`: in the ConfigMap `haproxy-backends`, one key per control-plane node. `endpoints`: in the EndpointSlice that the API servers keep. `both`: in both.",
     ),
-  bootstrap: oneOf(["kubeadm", "none", "cloudInit"])
+  bootstrap: oneOf(["kubeadm", "none", "cloudInit", "clusterApi"])
     .default("kubeadm")
     .describe(
-      "`kubeadm`: make the cluster and join new control-plane nodes, by SSH. `none`: the cluster exists; give its `kubeconfig`, and neither `clusterName` nor `kubeadm`. `cloudInit`: the machines make the cluster themselves, from [user data](cloud-init.md) that the stack gives out; without `ssh`.",
+      "`kubeadm`: make the cluster and join new control-plane nodes, by SSH. `none`: the cluster exists; give its `kubeconfig`, and neither `clusterName` nor `kubeadm`. `cloudInit`: the machines make the cluster themselves, from [user data](cloud-init.md) that the stack gives out; without `ssh`. `clusterApi`: [Cluster API](cluster-api.md) makes machines and cluster, and the stack its part of them; see `clusterApi`.",
     ),
   clusterName: text(
     "letters, digits, '-' and '.'; at most 63",
@@ -53,7 +54,7 @@ export const schema = {
       "Further addresses of the endpoint that [something else provides](operations.md#an-address-of-your-own): a virtual IP by keepalived or kube-vip, a hardware load balancer. HAProxy binds them on every load-balancer host, whether the host has them or not; they stand in the API servers' certificates.",
     ),
   }).describe("The control-plane endpoint."),
-  // all but bootstrap cloudInit need it: see readSettings
+  // bootstraps that log in to machines need it: see readSettings
   ssh: ssh.optional(),
   ports: keys({
     api: port().default(DEFAULT_PORTS.api).describe("Port of the API servers."),
@@ -97,7 +98,8 @@ export const schema = {
       ),
   })
     .prefault({})
-    .describe("User data, with bootstrap `cloudInit`."),
+    .describe("User data, with bootstrap `cloudInit`; with `clusterApi`, that of `loadBalancers`."),
+  clusterApi,
   daemonset: keys({
     variant: oneOf(["sidecar", "mounted"])
       .default("sidecar")
@@ -137,8 +139,9 @@ export const configuration = z.strictObject({
   ...schema,
   nodes: z
     .record(nodeName, nodeSchema)
+    .prefault({})
     .describe(
-      "The control-plane nodes by the names of their Node objects, 1 to 9. On the first day the first by name makes the cluster; later none is special.",
+      "The control-plane nodes by the names of their Node objects, 1 to 9; none with bootstrap `clusterApi`. On the first day the first by name makes the cluster; later none is special.",
     ),
   loadBalancers: z
     .record(nodeName, nodeSchema)

@@ -5,6 +5,8 @@ import type { KubeadmFragments } from "../host/kubeadm/kubeadm-settings";
 import type { TokenDelivery } from "../host/service/updater-part";
 import type { SshTarget } from "../components/ssh/ssh-target";
 import type { DiscoveryMode, UpdaterTuning } from "../updater/settings";
+import type { CommandPlace } from "../host/user-data/merge-kubeadm-config-spec";
+import type { ApiVersion } from "../objects/cluster-api/names";
 import { assemble } from "./assemble";
 import { conflicts } from "./conflicts";
 import type { ContainerResources } from "../pod/pod";
@@ -29,7 +31,7 @@ export interface NodeSettings {
   readonly name: string;
   /** Address inside the cluster, canonical. */
   readonly address: string;
-  /** How the program reaches it; absent with bootstrap cloudInit. SECRET in parts. */
+  /** How the program reaches it; absent where nobody logs in. SECRET in parts. */
   readonly ssh?: SshTarget;
   /** The operator raises it after reprovisioning the host: its scripts run again. */
   readonly generation: number;
@@ -46,9 +48,9 @@ export interface Settings {
   readonly discovery: DiscoveryMode;
   /**
    * kubeadm: the program makes and extends the cluster; none: it exists, and `kubeconfig` is set;
-   * cloudInit: machines make it from their user data.
+   * cloudInit: machines make it from their user data; clusterApi: Cluster API makes it.
    */
-  readonly bootstrap: "kubeadm" | "none" | "cloudInit";
+  readonly bootstrap: "kubeadm" | "none" | "cloudInit" | "clusterApi";
   readonly clusterName?: string;
   /** The control-plane endpoint. */
   readonly endpoint: {
@@ -104,8 +106,31 @@ export interface Settings {
   /** The updater's token outside the cluster. */
   readonly token: { readonly generation: number; readonly delivery: TokenDelivery };
   readonly imagePullSecrets: readonly string[];
+  /** Set with bootstrap clusterApi. */
+  readonly clusterApi?: ClusterApiSettings;
   /** SECRET. Set with bootstrap none; with cloudInit, once the cluster is up. */
   readonly kubeconfig?: string;
+}
+
+/** A Cluster of Cluster API. */
+export interface ClusterApiSettings {
+  /** SECRET. Of the management cluster. Absent: the stack changes none. */
+  readonly kubeconfig?: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly apiVersion: ApiVersion;
+  /** Labels of the Cluster. Absent: the label with its name. */
+  readonly clusterSelector?: Readonly<Record<string, string>>;
+  /** Absent: somebody else makes it. */
+  readonly kubeadmControlPlane?: {
+    readonly name?: string;
+    readonly spec: Readonly<Record<string, unknown>>;
+    /** Our files and commands come before or after those of the spec. */
+    readonly commands: CommandPlace;
+  };
+  /** Addresses that control-plane nodes can have; canonical. Empty without dedicated hosts. */
+  readonly controlPlaneAddresses: readonly string[];
+  readonly deleteOnDestroy: boolean;
 }
 
 /**
@@ -124,7 +149,7 @@ export function readSettings(
   const errors: ValidationError[] = unknownKeys(names);
   const parsed: Partial<Record<string, unknown>> = {};
   for (const [key, part] of Object.entries(schema)) {
-    const withoutLogins = key === "ssh" && parsed["bootstrap"] === "cloudInit";
+    const withoutLogins = key === "ssh" && fromUserData(parsed["bootstrap"]);
     const value = withoutLogins && isEmpty(get(key)) ? undefined : emptyAsMissing(get(key));
     const result = (key === "ssh" && !withoutLogins ? ssh : part).safeParse(value);
     if (result.success) parsed[key] = result.data;
@@ -133,7 +158,9 @@ export function readSettings(
   if (typeof parsed["kubeconfig"] === "string" && parsed["bootstrap"] !== "kubeadm") {
     parsed["kubeconfig"] = readKubeconfig(parsed["kubeconfig"], errors, environment);
   }
-  const nodes = readMachines("nodes", get("nodes"), errors);
+  readManagementKubeconfig(parsed["clusterApi"], errors, environment);
+  const withoutNodes = parsed["bootstrap"] === "clusterApi" && isEmpty(get("nodes"));
+  const nodes = withoutNodes ? {} : readMachines("nodes", get("nodes"), errors);
   const given = emptyAsMissing(get("loadBalancers"));
   const loadBalancers = isEmpty(given) ? {} : readMachines("loadBalancers", given, errors);
   const known = { ...parsed, nodes, loadBalancers } as Partial<Parsed> & Machines;
@@ -141,6 +168,24 @@ export function readSettings(
   errors.push(...conflicts(known));
   if (errors.length > 0) throw new ConfigurationError(errors);
   return assemble(known as Parsed, targets);
+}
+
+/** Does nobody log in to the machines? */
+function fromUserData(bootstrap: unknown): boolean {
+  return bootstrap === "cloudInit" || bootstrap === "clusterApi";
+}
+
+/** Puts the text in the place of a path. */
+function readManagementKubeconfig(
+  parsed: unknown,
+  errors: ValidationError[],
+  environment: Environment,
+): void {
+  const clusterApi = parsed as { kubeconfig?: string } | undefined;
+  if (clusterApi?.kubeconfig === undefined) return;
+  const found: ValidationError[] = [];
+  clusterApi.kubeconfig = readKubeconfig(clusterApi.kubeconfig, found, environment);
+  errors.push(...found.map(({ path, message }) => ({ path: `clusterApi.${path}`, message })));
 }
 
 function unknownKeys(names: readonly string[]): ValidationError[] {

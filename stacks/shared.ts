@@ -79,11 +79,16 @@ export function hostsOf(nodes: readonly NodeSettings[]): Host[] {
  * The configured API servers, `ADDRESS:PORT` by name. HAProxy starts with them; those that do not
  * exist yet are down.
  */
-export function configuredBackends({ nodes, ports }: Settings): Record<string, string> {
+export function configuredBackends({ nodes, ports, clusterApi }: Settings): Record<string, string> {
+  const possible = (clusterApi?.controlPlaneAddresses ?? []).map((address, index) => ({
+    name: `possible-${index + 1}`,
+    address,
+  }));
   return Object.fromEntries(
-    nodes
-      .filter(({ lost }) => !lost)
-      .map(({ name, address }) => [name, formatBackend({ address, port: ports.api })]),
+    [...nodes.filter(({ lost }) => !lost), ...possible].map(({ name, address }) => [
+      name,
+      formatBackend({ address, port: ports.api }),
+    ]),
   );
 }
 
@@ -158,10 +163,13 @@ export function updaterServiceOf(
   settings: Settings,
   script: string,
 ): Omit<UpdaterServiceSettings, "caCert"> {
+  const backends = configuredBackends(settings);
   return {
     ownAddress: settings.ownAddress,
     script,
-    backends: configuredBackends(settings),
+    backends,
+    // Cluster API names control-plane nodes: each begins with itself
+    ...(Object.keys(backends).length === 0 ? { ownBackend: true } : {}),
     ...haproxySettings(settings),
     token: settings.token.delivery,
   };

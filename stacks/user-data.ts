@@ -30,10 +30,10 @@ export interface UserDataContext {
 }
 
 /** Seconds that the container runtime may take to start: cloud-init does not wait for it. */
-const RUNTIME_SECONDS = 60;
+export const RUNTIME_SECONDS = 60;
 
 /** The preflight waits for the runtime, and for names. */
-const PREFLIGHT_SECONDS = 300;
+export const PREFLIGHT_SECONDS = 300;
 
 /** Seconds for kubeadm itself, five joins with their resets included. */
 const KUBEADM_SECONDS = 3600;
@@ -147,7 +147,13 @@ function preflight(machine: NodeSettings, settings: Settings, controlPlaneNode: 
 }
 
 /** HAProxy and its updater, which writes HAProxy's first configuration. */
-function serviceSteps({ settings, secrets, updaterScript }: UserDataContext): BootStep[] {
+export function serviceSteps({
+  settings,
+  secrets,
+  updaterScript,
+}: Pick<UserDataContext, "settings" | "updaterScript"> & {
+  readonly secrets: Pick<ClusterSecrets, "caCert">;
+}): BootStep[] {
   const { caCert } = secrets;
   const { ports, haproxy } = settings;
   const updater = updaterPart({ ...updaterServiceOf(settings, updaterScript), caCert });

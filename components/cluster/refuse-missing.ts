@@ -24,8 +24,8 @@ export function refuseMissing(
   );
 }
 
-/** Undefined in a preview that does not know the kubeconfig. */
-async function resolved<T>(output: pulumi.Output<T>): Promise<T | undefined> {
+/** Undefined in a preview that does not know the value. */
+export async function resolved<T>(output: pulumi.Output<T>): Promise<T | undefined> {
   const inner = output as unknown as { isKnown: Promise<boolean>; promise(): Promise<T> };
   return (await inner.isKnown) ? inner.promise() : undefined;
 }

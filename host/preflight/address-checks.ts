@@ -1,16 +1,34 @@
-import { describeOwnAddress, ownAddressFunctions } from "../own-address";
+import { describeOwnAddress, ownAddressFunctions, type OwnAddress } from "../own-address";
 import { quote } from "../shell";
 import type { Advice } from "../advice";
 import type { PreflightSettings } from "./preflight-settings";
 
 /**
- * Sh lines: the address is on this host, and the host will use it as its own. They set `own` for
- * later checks.
+ * Sh lines: the host will use its address as its own. They set `own` for later checks.
  */
-export function addressChecks(settings: PreflightSettings, advice: Advice): string {
-  const { address, ownAddress } = settings;
-  return `${ownAddressFunctions(ownAddress)}
-address=${quote(address)}
+export function addressChecks({ address, ownAddress }: PreflightSettings, advice: Advice): string {
+  return [
+    ownAddressFunctions(ownAddress),
+    address === undefined
+      ? foundAddress(ownAddress, advice)
+      : givenAddress(address, ownAddress, advice),
+  ].join("\n");
+}
+
+/** One text for all hosts: any own address will do. */
+function foundAddress(ownAddress: OwnAddress, advice: Advice): string {
+  return `own=
+if has ip; then
+  own=$(own_address)
+  [ -n "$own" ] || problem "this host does not have "${quote(describeOwnAddress(ownAddress))} ${quote(advice.ownAddress)}
+fi
+# what comes next is checked in any case
+own=\${own:-127.0.0.1}`;
+}
+
+/** The address is on this host, and it is the one that the host finds. */
+function givenAddress(address: string, ownAddress: OwnAddress, advice: Advice): string {
+  return `address=${quote(address)}
 own=$address
 if has ip; then
   here=$(ip -o address show to "$address" 2>/dev/null | while read -r _ _ _ found _; do

@@ -28,8 +28,8 @@ export interface PreflightEndpoint {
 export interface PreflightSettings {
   /** Name of the node, for the messages. */
   readonly node: string;
-  /** The node's address as the other nodes reach it. */
-  readonly address: string;
+  /** The node's address as the other nodes reach it. Default: found on the host. */
+  readonly address?: string;
   readonly ports: { readonly lb: number; readonly api: number; readonly health: number };
   /** Default: not checked */
   readonly endpoint?: PreflightEndpoint;

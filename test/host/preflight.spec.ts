@@ -45,14 +45,14 @@ describe("the preflight of a host", function () {
   let machine: PreflightRoot;
   afterEach(() => machine?.dispose());
 
-  const settings: PreflightSettings = {
+  const ofAnyHost: PreflightSettings = {
     node: "m1",
-    address: OWN,
     ports: { lb: 6444, api: 6443, health: 6445 },
     ownAddress: { from: "subnet", subnet: "10.99.0.0/24" },
     bootstrap: false,
     diskMiB: 1,
   };
+  const settings = { ...ofAnyHost, address: OWN };
   /** Lines about the host's problems, without the name in front; none: it is ready. */
   const problems = async (changes: Partial<PreflightSettings> = {}): Promise<string[]> => {
     const { code, stdout, stderr } = await machine.run(
@@ -102,6 +102,28 @@ describe("the preflight of a host", function () {
 
     it("need not resolve where it is an address", async () => {
       assert.deepEqual(await problems({ endpoint: { ...endpoint, host: VIRTUAL } }), []);
+    });
+  });
+
+  describe("for any host", () => {
+    const problemsOfAny = async (ownAddress: PreflightSettings["ownAddress"]) => {
+      const script = preflightScript({ ...ofAnyHost, ownAddress, forward: "nftables" });
+      const { stderr } = await machine.run(script, "apply");
+      return stderr.split("\n").filter((line) => / does not have /.test(line));
+    };
+
+    beforeEach(async () => {
+      machine = await PreflightRoot.create();
+    });
+
+    it("takes the address that the host finds", async () => {
+      assert.deepEqual(await problemsOfAny(settings.ownAddress), []);
+    });
+
+    it("names an interface that is not there", async () => {
+      assert.deepEqual(await problemsOfAny({ from: "interface", interface: "eth9" }), [
+        "m1: this host does not have a global address of interface eth9: name the interface or the subnet of the node address",
+      ]);
     });
   });
 

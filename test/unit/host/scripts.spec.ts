@@ -29,13 +29,13 @@ for (const [name, part] of Object.entries(PARTS)) {
   }
 }
 
-const host = {
+const anyHost = {
   node: "m1",
-  address: "10.0.0.11",
   ports: { lb: 6444, api: 6443, health: 6445 },
   ownAddress: { from: "route" } as const,
   bootstrap: false,
 };
+const host = { ...anyHost, address: "10.0.0.11" };
 const existing = {
   endpointHost: "lb.example",
   caCert: CA,
@@ -52,6 +52,10 @@ Object.assign(scripts, {
     ...host,
     bootstrap: true,
     service: { takeOver: true },
+  }),
+  "the preflight of all control-plane nodes": preflightScript({
+    ...anyHost,
+    forward: "nftables",
   }),
   "the preflight of a control-plane node alone": preflightScript({
     ...host,

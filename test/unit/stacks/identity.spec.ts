@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { identityOf, refusals } from "../../../stacks/identity";
 import { read } from "./example";
+import { clusterApiExample } from "./example-cluster-api";
 
 type Changes = Record<string, unknown>;
 
@@ -134,6 +135,21 @@ describe("the identity of a stack", () => {
         USER_DATA,
         {},
         /^bootstrap was cloudInit without a kubeconfig.*Give kubeconfig.*run pulumi destroy first$/,
+      ],
+      "another Cluster of Cluster API": [
+        clusterApiExample(),
+        clusterApiExample({}, { name: "green" }),
+        /^clusterApi\.namespace and clusterApi\.name were metal\/blue, and the configuration says metal\/green/,
+      ],
+      "Cluster API for a cluster of its own": [
+        {},
+        clusterApiExample(),
+        /^bootstrap was kubeadm, and the configuration says clusterApi: the machines of one are not/,
+      ],
+      "nodes of its own for a cluster of Cluster API": [
+        clusterApiExample(),
+        {},
+        /^bootstrap was clusterApi, and the configuration says kubeadm/,
       ],
       "to forget the cluster that user data has made": [
         KNOWN,
