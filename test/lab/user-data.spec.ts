@@ -25,7 +25,8 @@ interface Broken {
 const BROKEN: readonly Broken[] = [
   {
     what: "a taken LB port",
-    bootcmd: "systemd-run --unit=squatter socat TCP-LISTEN:6444,fork,reuseaddr /dev/null",
+    bootcmd:
+      "systemd-run --no-block --unit=squatter socat TCP-LISTEN:6444,fork,reuseaddr /dev/null",
     cause: /6444.*socat/s,
   },
   { what: "an address that the machine has not", host: 19, cause: /10\.77\.\d+\.11/ },

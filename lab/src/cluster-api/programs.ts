@@ -72,7 +72,7 @@ export function apiServer(binaries: string, files: Files, ports: Ports): Program
       "--disable-admission-plugins=ServiceAccount",
       "--service-cluster-ip-range=10.0.0.0/24",
       `--service-account-issuer=https://127.0.0.1:${ports.api}`,
-      `--service-account-key-file=${key}`,
+      `--service-account-key-file=${certificate}`,
       `--service-account-signing-key-file=${key}`,
     ],
   };
