@@ -82,7 +82,7 @@ export class ManagementCluster extends pulumi.ComponentResource {
   ): pulumi.Resource {
     return new kubernetes.core.v1.Secret(
       `${this.name}-${what}`,
-      { ...object, data: pulumi.secret(data) },
+      { ...object, data },
       { parent: this, ...options },
     );
   }

@@ -22,19 +22,25 @@ export function refuseOtherCluster(name: string, args: OtherClusterArgs): pulumi
   return new pulumi.ResourceHook(
     `${name}-other-cluster`,
     async () => {
-      const problems = await problemsOf(args);
+      const problems = await problemsOf({ ...args, caCert: await resolved(args.caCert) });
       if (problems.length > 0) throw new Error(problems.join("\n"));
     },
     { onDryRun: true },
   );
 }
 
-async function problemsOf({
+/**
+ * Why the stack cannot serve this Cluster, a message each, as the API of the management cluster says
+ * now. Empty where it does not answer.
+ *
+ * @param args without `caCert` (not known yet) the CA is not compared
+ */
+export async function problemsOf({
   expected,
   apiVersion,
   connection,
   caCert,
-}: OtherClusterArgs): Promise<string[]> {
+}: Omit<OtherClusterArgs, "caCert"> & { readonly caCert: string | undefined }): Promise<string[]> {
   const { name, namespace } = expected;
   const cluster = await ask(
     connection,
@@ -48,11 +54,10 @@ async function problemsOf({
   }
   const secretName = caSecret(expected).metadata.name;
   const secret = await ask(connection, `/api/v1/namespaces/${namespace}/secrets/${secretName}`);
-  const known = await resolved(caCert);
   const ca =
-    known === undefined || typeof secret === "string"
+    caCert === undefined || typeof secret === "string"
       ? undefined
-      : caProblem(secret.object, known, `${namespace}/${secretName}`);
+      : caProblem(secret.object, caCert, `${namespace}/${secretName}`);
   return [...clusterProblems(cluster.object, expected), ...(ca === undefined ? [] : [ca])];
 }
 

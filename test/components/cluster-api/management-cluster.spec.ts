@@ -32,7 +32,7 @@ const record = (changes: Partial<ManagementPlan> = {}, deleteOnDestroy = false) 
     () =>
       void new ManagementCluster("management", {
         plan: { ...plan, ...changes },
-        contents: pulumi.secret(contents),
+        contents: pulumi.output(contents),
         controlPlaneSpec: { version: "v1.35.4" },
         deleteOnDestroy,
       }),
