@@ -10,7 +10,7 @@ import {
 import type { LabCluster } from "../scenario/lab-cluster";
 import { setLoadCredentials } from "../scenario/load-credentials";
 import { judge, type Expectation } from "../scenario/expectation";
-import { markEtcdElections } from "../scenario/etcd-elections";
+import { ElectionWatch } from "../scenario/etcd-elections";
 import type { DemoReport, Step } from "./report";
 import { ServerTracker } from "../scenario/server-tracker";
 import { waitUntil } from "../../tools/src/index";
@@ -46,6 +46,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   const stage = await STAGES[options.bootstrap](options, timed);
   const { lab, cluster, endpoint, changeSettings } = stage;
   const tracker = new ServerTracker(cluster);
+  const elections = new ElectionWatch(cluster);
   const load = startLoad({ endpoint, firstPhase: "bring-up" });
   const context: ScenarioContext = {
     cluster,
@@ -82,7 +83,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
       await load.phase(scenario.name, { reconnect: true });
       await timed(scenario.name, () => scenario.run(context));
     }
-    await markEtcdElections(cluster, load);
+    await load.markElections(await elections.stop());
     const report = await load.stop();
     await tracker.stop();
     const phases = report.phases.map((phase) => judge(phase, expectations.get(phase.name)!));
@@ -103,6 +104,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
     finished.abort();
     await progress;
     await tracker.stop();
+    await elections.stop();
     await load.kill();
   }
 }

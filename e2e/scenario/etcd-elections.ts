@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Load, Period } from "../load/load";
 import type { LabCluster } from "./lab-cluster";
 
@@ -13,6 +14,9 @@ const ELECTION_TIMEOUT_MS = 2000;
  */
 const READ_LOGS =
   "grep -HE 'raft.node: .* (lost|elected) leader' /var/log/pods/kube-system_etcd-*/etcd/*.log";
+
+/** Shorter than a replaced machine's last seconds. */
+const WATCH_MS = 3000;
 
 const LEADER_CHANGE = /^(\S+?):.*"ts":"([^"]+)".*"msg":"raft\.node: \S+ (lost|elected) leader /;
 
@@ -42,6 +46,50 @@ export function electionsIn(lines: string): Period[] {
 
 /** Passes the elections in the logs of all reachable etcd members to the load. */
 export async function markEtcdElections(cluster: LabCluster, load: Load): Promise<void> {
+  await load.markElections(await readElections(cluster));
+}
+
+/**
+ * Collects elections while machines are replaced: a log goes with its machine, and the members that
+ * stay have logged the same election.
+ */
+export class ElectionWatch {
+  /** By their times. */
+  private readonly seen = new Map<string, Period>();
+  private readonly stopping = new AbortController();
+  private readonly loop: Promise<void>;
+
+  constructor(private readonly cluster: LabCluster) {
+    this.loop = this.poll();
+  }
+
+  /** Ends it. @returns all elections since the start */
+  async stop(): Promise<readonly Period[]> {
+    if (!this.stopping.signal.aborted) {
+      this.stopping.abort();
+      await this.loop;
+      await this.collect();
+    }
+    return [...this.seen.values()];
+  }
+
+  private async poll(): Promise<void> {
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      // the lab may be removed meanwhile
+      await this.collect().catch(() => undefined);
+      await sleep(WATCH_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  private async collect(): Promise<void> {
+    for (const period of await readElections(this.cluster)) {
+      this.seen.set(`${period.from}-${period.to}`, period);
+    }
+  }
+}
+
+async function readElections(cluster: LabCluster): Promise<Period[]> {
   const logs = await Promise.all(
     cluster.controlPlaneNodes.map(({ name }) =>
       cluster.lab.exec(name, READ_LOGS, { check: false, timeoutMs: 30_000 }).then(
@@ -51,5 +99,5 @@ export async function markEtcdElections(cluster: LabCluster, load: Load): Promis
       ),
     ),
   );
-  await load.markElections(logs.flatMap(electionsIn));
+  return logs.flatMap(electionsIn);
 }

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { electionsIn } from "../../../../e2e/scenario/etcd-elections";
+import { LabCluster } from "../../../../e2e/scenario/lab-cluster";
+import type { Lab } from "../../../../lab/src/index";
+import { ElectionWatch, electionsIn } from "../../../../e2e/scenario/etcd-elections";
 
 const FILE = "/var/log/pods/kube-system_etcd-m1_15a5/etcd/0.log";
 
@@ -29,5 +31,27 @@ describe("elections in the log of etcd", () => {
 
   it("are none in an empty log", () => {
     assert.deepEqual(electionsIn(""), []);
+  });
+});
+
+describe("a watch of elections", () => {
+  it("keeps those in the log of a machine that is gone, and each only once", async () => {
+    const text = [line("03:18:16.000", "lost"), line("03:18:17.000", "elected")].join("\n");
+    const logs = new Map([
+      ["m1", text],
+      ["m2", text],
+    ]);
+    const lab = {
+      get machines() {
+        return [...logs.keys()].map((name) => ({ name, role: "controlPlane" }));
+      },
+      exec: (name: string) => Promise.resolve({ stdout: logs.get(name) ?? "" }),
+    } as unknown as Lab;
+    const watch = new ElectionWatch(new LabCluster(lab, { lb: 1, api: 2, health: 3 }));
+    logs.set("m2", "");
+    await new Promise(setImmediate);
+    logs.delete("m1");
+    const elections = await watch.stop();
+    assert.deepEqual(elections, [{ from: at("03:18:14.000"), to: at("03:18:17.000") }]);
   });
 });
