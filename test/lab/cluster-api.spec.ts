@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
 import { clusterObjects, controlPlaneSpec, labKubeadm } from "../../e2e/cluster-api/objects";
-import { renderReport } from "../../e2e/demo/report";
-import { runDemo } from "../../e2e/demo/run";
 import { readDevConfig } from "../../e2e/scenario/lab-stack";
 import { Lab, ManagementCluster, type Api } from "../../lab/src/index";
 import { waitUntil } from "../../tools/src/index";
@@ -72,20 +70,5 @@ describe("a lab's management cluster", function () {
     const lastSeen = () =>
       `${management.lastLines("core")}\n${management.lastLines("infrastructure")}`;
     await waitUntil("the Cluster's infrastructure", { seconds: 60, lastSeen }, provisioned);
-  });
-});
-
-describe("a control plane of the real Cluster API", function () {
-  this.timeout(40 * 60_000);
-
-  after(() => Lab.remove(LAB, quiet));
-
-  it("grows, is replaced and shrinks behind its load balancer without a failed new request", async () => {
-    const report = await runDemo({
-      ...{ name: LAB, machines: 3, topology: "external", bootstrap: "cluster-api" },
-      signal: new AbortController().signal,
-      log: quiet,
-    });
-    assert.ok(report.passed, renderReport(report));
   });
 });
