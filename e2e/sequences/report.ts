@@ -31,7 +31,7 @@ export function renderReport(judged: readonly Judged[]): string {
     String(phase.newConnections.sent),
     String(phase.newConnections.failed),
     String(phase.newConnections.lost),
-    `${phase.longestGapMs} ms`,
+    `${Math.round(phase.longestGapMs)} ms`,
     `${phase.reused.failed} of ${phase.reused.sent}`,
     `${phase.watchBreaks} ended`,
     recoveryMs === undefined ? "-" : seconds(recoveryMs),

@@ -12,7 +12,7 @@ const judged = (changes: Partial<Judged> = {}, counts: Partial<ChannelReport> = 
   name: "seed 7",
   script: "emptied (1 s)",
   recoveryMs: 1200,
-  phase: { newConnections: channel(counts), reused: channel(), watchBreaks: 2, longestGapMs: 60 },
+  phase: { newConnections: channel(counts), reused: channel(), watchBreaks: 2, longestGapMs: 60.4 },
   ...changes,
 });
 
