@@ -1,9 +1,12 @@
+import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { Lab } from "../../lab/src/index";
 import { DEFAULT_PORTS } from "../../names";
 import type { Topology } from "../../stacks/schema";
 import { DEFAULT_DRAINS, waitUntilHealthy, type ScenarioContext } from "../scenario/context";
+import type { Failure } from "../load/load";
 import { markEtcdElections } from "../scenario/etcd-elections";
+import { etcdWarnings } from "../scenario/etcd-warnings";
 import { LabCluster } from "../scenario/lab-cluster";
 import { startCluster } from "../scenario/lab-stack";
 import { BUNDLES, CaBundles } from "./ca-bundle";
@@ -92,9 +95,9 @@ async function runSequences(
     const problems: string[] = [];
     const played: Played[] = [];
     const surroundings = surroundingsOf(cluster);
-    await playAll(context, surroundings, sequences, (each) => played.push(each)).catch(
-      (error: Error) => problems.push(error.message),
-    );
+    await playAll(context, surroundings, sequences, (each) =>
+      played.push({ ...each, loadAverage: loadavg()[0] ?? 0 }),
+    ).catch((error: Error) => problems.push(error.message));
     await markEtcdElections(cluster, load);
     const { phases } = await load.stop();
     const judged = played.map((each) => ({
@@ -105,6 +108,7 @@ async function runSequences(
     problems.push(...problemsOf(judged));
     for (const { phase } of judged) {
       for (const failure of phase.failures) log(JSON.stringify(failure));
+      for (const warning of await warningsAt(cluster, phase.failures)) log(warning);
     }
     for (const problem of problems) log(`FAILED: ${problem}`);
     return problems.length === 0 ? 0 : 1;
@@ -122,7 +126,7 @@ async function playAll(
   context: ScenarioContext,
   surroundings: Surroundings,
   { count, seed: first }: Sequences,
-  onPlayed: (played: Played) => void,
+  onPlayed: (played: Omit<Played, "loadAverage">) => void,
 ): Promise<void> {
   const { cluster, load } = context;
   const operator = new Operator(cluster, cluster.controlPlaneNodes[0]!.name);
@@ -132,8 +136,9 @@ async function playAll(
     if (bundles !== undefined && bundle !== undefined) {
       log(bundle.title);
       await load.phase(bundle.title);
-      onPlayed({ name: bundle.title, script: bundle.cas.join(" ") });
-      await bundles.publish(bundle);
+      await bundles.publish(bundle).finally(() => {
+        onPlayed({ name: bundle.title, script: bundle.cas.join(" ") });
+      });
     }
     const steps = planSteps(seed, surroundings);
     const script = steps.map(({ title, holdSeconds }) => `${title} (${holdSeconds} s)`).join("; ");
@@ -150,6 +155,14 @@ async function playAll(
     log(`${name}: recovered after ${Math.round(recoveryMs)} ms`);
     onPlayed({ name, script, recoveryMs });
   }
+}
+
+/** What etcd said while requests failed: its writes wait for a disk and a CPU that others use too. */
+async function warningsAt(cluster: LabCluster, failures: readonly Failure[]): Promise<string[]> {
+  if (failures.length === 0) return [];
+  const from = Math.min(...failures.map(({ at }) => at));
+  const to = Math.max(...failures.map(({ at, afterMs }) => at + afterMs));
+  return etcdWarnings(cluster, { from, to });
 }
 
 function wholeNumber(option: string, text: string): number {

@@ -14,6 +14,8 @@ export interface Played {
   readonly script: string;
   /** Undefined: nothing was to be recovered. */
   readonly recoveryMs?: number;
+  /** Runnable processes at its end, on average of a minute: with many, times mean little. */
+  readonly loadAverage: number;
 }
 
 type Counts = Pick<PhaseReport, "newConnections" | "reused" | "watchBreaks" | "longestGapMs">;
@@ -25,16 +27,27 @@ export interface Judged extends Played {
 
 /** One line for each phase, then median and maximum of the recoveries. */
 export function renderReport(judged: readonly Judged[]): string {
-  const head = ["PHASE", "NEW", "FAILED", "LOST", "GAP", "REUSED FAILED", "WATCHES", "RECOVERED"];
-  const rows = judged.map(({ name, phase, recoveryMs }) => [
+  const head = [
+    "PHASE",
+    "NEW",
+    "FAILED",
+    "LOST",
+    "GAP",
+    "REUSED FAILED",
+    "WATCHES",
+    "RECOVERED",
+    "LOAD",
+  ];
+  const rows = judged.map(({ name, phase, recoveryMs, loadAverage }) => [
     name,
     String(phase.newConnections.sent),
     String(phase.newConnections.failed),
     String(phase.newConnections.lost),
-    `${phase.longestGapMs} ms`,
+    `${Math.round(phase.longestGapMs)} ms`,
     `${phase.reused.failed} of ${phase.reused.sent}`,
     `${phase.watchBreaks} ended`,
     recoveryMs === undefined ? "-" : seconds(recoveryMs),
+    loadAverage.toFixed(1),
   ]);
   const recoveries = judged.flatMap(({ recoveryMs }) => recoveryMs ?? []);
   const { count, p50, max } = summarize(recoveries);

@@ -12,7 +12,8 @@ const judged = (changes: Partial<Judged> = {}, counts: Partial<ChannelReport> = 
   name: "seed 7",
   script: "emptied (1 s)",
   recoveryMs: 1200,
-  phase: { newConnections: channel(counts), reused: channel(), watchBreaks: 2, longestGapMs: 60 },
+  loadAverage: 3.14,
+  phase: { newConnections: channel(counts), reused: channel(), watchBreaks: 2, longestGapMs: 60.4 },
   ...changes,
 });
 
@@ -32,10 +33,10 @@ describe("the report of sequences", () => {
 
   it("ends with the median and the longest of the recoveries, without phases that have none", () => {
     const { phase } = judged();
-    const bundle = { name: "CA bundle", script: "own second", phase };
+    const bundle = { name: "CA bundle", script: "own second", loadAverage: 1, phase };
     const times = [1000, 2000, 9000].map((recoveryMs) => judged({ recoveryMs }));
     const text = renderReport([...times, bundle]);
-    assert.match(text, /^seed 7 +100 +0 +0 +60 ms +0 of 100 +2 ended +1\.0 s$/m);
+    assert.match(text, /^seed 7 +100 +0 +0 +60 ms +0 of 100 +2 ended +1\.0 s +3\.1$/m);
     assert.match(
       text,
       /new connections: 400, failed: 0\nrecoveries: 3, median 2\.0 s, longest 9\.0 s$/,
