@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import type { HaproxyChecks, HaproxyTimeouts } from "../haproxy/config";
 import type { ForwardKind } from "../host/forward/forward-settings";
 import type { OwnAddress } from "../host/own-address";
@@ -149,9 +150,11 @@ export function readSettings(
   const errors: ValidationError[] = unknownKeys(names);
   const parsed: Partial<Record<string, unknown>> = {};
   for (const [key, part] of Object.entries(schema)) {
-    const withoutLogins = key === "ssh" && fromUserData(parsed["bootstrap"]);
-    const value = withoutLogins && isEmpty(get(key)) ? undefined : emptyAsMissing(get(key));
-    const result = (key === "ssh" && !withoutLogins ? ssh : part).safeParse(value);
+    const byLogins = key === "ssh" && !fromUserData(parsed["bootstrap"]);
+    const type: z.ZodType = byLogins ? ssh : part;
+    const mayBeLeftOut = type.safeParse(undefined).success;
+    const value = mayBeLeftOut && isEmpty(get(key)) ? undefined : emptyAsMissing(get(key));
+    const result = type.safeParse(value);
     if (result.success) parsed[key] = result.data;
     else errors.push(...schemaErrors(key, value, result.error));
   }

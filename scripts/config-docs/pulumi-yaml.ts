@@ -22,12 +22,13 @@ export function withConfigBlock(pulumiYaml: string): string {
 }
 
 /** What stands for no value, by type: the program reads it so. */
-const NO_VALUE: Readonly<Record<string, unknown>> = { string: "", object: {} };
+const noValue = (type: string): unknown =>
+  type === "string" ? "" : type === "object" ? {} : undefined;
 
 function entry(property: Property, required: boolean) {
   const type = property.type ?? "string";
   // Pulumi demands a value for each key without a default
-  const byDefault = property.default ?? NO_VALUE[type];
+  const byDefault = property.default ?? noValue(type);
   return {
     type,
     ...(type === "array" ? { items: { type: "string" } } : {}),

@@ -14,6 +14,10 @@ const DEFAULT_TIMEOUTS = {
 };
 
 describe("readSettings", () => {
+  it("takes an empty object as no value: Pulumi gives it for a key that is not set", () => {
+    assert.deepEqual(read({ clusterApi: {}, cloudInit: {}, kubeadm: {} }), read());
+  });
+
   it("fills in the defaults", () => {
     const settings = read();
     assert.equal(settings.topology, "daemonset");
