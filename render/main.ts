@@ -36,6 +36,8 @@ async function main(argv: string[]): Promise<void> {
   // npm changes the folder
   const folder = path.resolve(process.env["INIT_CWD"] ?? ".", out);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  // a folder inside a clone: no commit takes the keys of the cluster
+  writePrivate(path.join(folder, ".gitignore"), "*\n");
   for (const [name, text] of documents) writePrivate(path.join(folder, `${name}.yaml`), text);
   console.log(`${documents.size} files in ${folder}\n${sizesTable(documents)}`);
 }

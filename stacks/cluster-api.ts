@@ -83,6 +83,15 @@ export function clusterApiStack(
   };
 }
 
+/** What Pulumi's types leave out. */
+const { isConfigSecret } = pulumi.runtime as { isConfigSecret?: (key: string) => boolean };
+
+/** A secret where the configuration has one anywhere in `clusterApi`: Pulumi does not say where. */
+function asConfigured(spec: object): pulumi.Output<unknown> {
+  const isSecret = isConfigSecret?.(`${pulumi.getProject()}:clusterApi`) ?? true;
+  return isSecret ? pulumi.secret(spec) : pulumi.output(spec);
+}
+
 /** The objects in the management cluster. */
 function manage(
   plan: ManagementPlan,
@@ -111,8 +120,8 @@ function manage(
   const spec =
     kubeadmControlPlane === undefined
       ? {}
-      : addition.apply((ours) =>
-          controlPlaneSpec(kubeadmControlPlane.spec, {
+      : pulumi.all([addition, asConfigured(kubeadmControlPlane.spec)]).apply(([ours, users]) =>
+          controlPlaneSpec(users as Readonly<Record<string, unknown>>, {
             addition: ours,
             place: kubeadmControlPlane.commands,
             certSANs: endpoint.addresses,

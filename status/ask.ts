@@ -24,12 +24,13 @@ interface Answer {
  * Reads the status of every load-balancer host that is neither lost nor away, in parallel. Every host
  * that SSH reaches also tries the LB port of the others.
  *
- * @throws Error with bootstrap cloudInit, where the stack knows no SSH
+ * @throws Error with bootstrap cloudInit and clusterApi, where the stack knows no SSH
  */
 export async function askHosts(settings: Settings): Promise<HostStatus[]> {
-  if (settings.bootstrap === "cloudInit") {
+  const { bootstrap } = settings;
+  if (bootstrap === "cloudInit" || bootstrap === "clusterApi") {
     throw new Error(
-      "the status of hosts is read by SSH, and a stack with bootstrap cloudInit has none: ask each host on its health port (docs/cloud-init.md)",
+      `the status of hosts is read by SSH, and a stack with bootstrap ${bootstrap} has none: ask each host on its health port (docs/cloud-init.md)`,
     );
   }
   const hosts = loadBalancersOf(settings).filter((node) => !node.lost && !node.away);

@@ -1,4 +1,5 @@
 import { buildProgram, haproxyBinaries, Lab, makeParts, type ProgramName } from "../lab/src/index";
+import { cloudInit, CLOUD_INIT_SUITES } from "../lab/src/cloud-init-releases";
 import { ensureCommands } from "../lab/src/packages";
 import { ensurePulumiHome } from "../pulumi-test-utils/src/index";
 
@@ -59,7 +60,7 @@ export const SUITES: readonly Suite[] = [
     files: "test/host/@(parts|holders|instances).spec.ts",
     impossible: needsRoot,
     prepare: (log) => ensureCommands(log, HOST_COMMANDS),
-    minutes: 20,
+    minutes: 40,
   },
   {
     name: "haproxy",
@@ -79,7 +80,13 @@ export const SUITES: readonly Suite[] = [
     name: "host",
     files: "test/host/**/!(parts|holders|instances).spec.ts",
     impossible: needsRoot,
-    prepare: (log) => ensureCommands(log, HOST_COMMANDS),
+    prepare: async (log) => {
+      await ensureCommands(log, [...HOST_COMMANDS, "mmdebstrap"]);
+      for (const suite of CLOUD_INIT_SUITES) {
+        // the tests of that release say why they are skipped
+        await cloudInit(suite, log).catch((error: Error) => log(error.message));
+      }
+    },
     minutes: 20,
   },
   {

@@ -31,7 +31,7 @@ const TIMEOUT_MS = 10_000;
  *
  * @throws Error when no API server answers, without any part of the credentials
  */
-export function requestApi(
+export async function requestApi(
   connection: ClusterConnection,
   method: "GET" | "DELETE",
   path: string,

@@ -16,18 +16,25 @@ import {
 const SECRET = "kubernetes:core/v1:Secret";
 const CONTROL_PLANE = "kubernetes:controlplane.cluster.x-k8s.io/v1beta2:KubeadmControlPlane";
 
+const CONFIG_KEY = "control-plane-lb:clusterApi";
+
 const kept = {
   ...{ caCert: "CA CERTIFICATE", caKey: "CA KEY" },
   loadBalancerToken: "abcdef.0123456789abcdef",
 };
 
-function record(changes: Record<string, unknown>): Promise<Recording<ClusterApiOutputs>> {
+function record(
+  changes: Record<string, unknown>,
+  secretKeys: readonly string[] = [],
+): Promise<Recording<ClusterApiOutputs>> {
   const settings = read(changes);
   return recordResources(
     () => clusterApiStack(settings, settings.clusterApi as ClusterApiSettings),
     {
       stack: "dev",
       project: "control-plane-lb",
+      config: Object.fromEntries(secretKeys.map((key) => [key, "{}"])),
+      secretKeys,
       // the secrets of the state
       outputs: (_, name) => (name === "cluster-secrets" ? { output: kept } : {}),
     },
@@ -187,6 +194,12 @@ describe("a stack of Cluster API, HAProxy as a service of control-plane nodes", 
     assert.match(text, /CA CERTIFICATE/);
     assert.match(text, /fetch-token/);
     assert.equal(kubeadmConfigSpec.postKubeadmCommands?.length, 1);
+  });
+
+  it("keeps the control plane secret where the configuration has a secret in clusterApi", async () => {
+    const recording = await record(clusterApiExample(), [CONFIG_KEY]);
+    const controlPlane = recording.find(CONTROL_PLANE, "management-control-plane");
+    assert.deepEqual(controlPlane.secretInputs, ["spec"]);
   });
 
   it("shows the control plane in previews, with the certificate that comes from a secret", async () => {
