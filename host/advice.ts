@@ -10,6 +10,8 @@ export interface Advice {
   readonly endpointName: string;
   /** The endpoint's name resolves to an address on which HAProxy does not listen. */
   readonly endpointAddress: string;
+  /** The virtual IP cannot be used. */
+  readonly virtualIp: string;
   /** The LB, health or API port cannot be used. */
   readonly ports: Readonly<Record<"lb" | "health" | "api", string>>;
   /** The other topology holds the port. */
@@ -29,6 +31,7 @@ export const DEFAULT_ADVICE: Advice = {
   ownAddress: "name the interface or the subnet of the node address",
   endpointName: "give the name the addresses of load-balancer hosts, in DNS or in /etc/hosts",
   endpointAddress: "correct the name in DNS or /etc/hosts",
+  virtualIp: "choose a free address in the network of the host",
   ports: {
     lb: "choose another LB port",
     health: "choose another health port",

@@ -49,6 +49,7 @@ const CAPABILITIES = {
   haproxy: { commands: ["haproxy"], version: "-v", packages: { apt: "haproxy" } },
   nodejs: { commands: ["node"], packages: { apt: "nodejs" } },
   curl: { commands: ["curl"], packages: { apt: "curl" } },
+  keepalived: { commands: ["keepalived"], packages: { apt: "keepalived" } },
   socat: { commands: ["socat"], packages: { apt: "socat" } },
   nftables: { commands: ["nft"], packages: { apt: "nftables" } },
   iptables: { commands: ["iptables", "iptables-restore"], packages: { apt: "iptables" } },
@@ -158,7 +159,7 @@ packages_fits() { # capability, command, version option, least version, reason, 
   if command -v "$2" >/dev/null 2>&1; then
     [ -n "$4" ] || return 0
     packages_from="command $2"
-    packages_found=$("$2" "$3" 2>/dev/null | packages_number)
+    packages_found=$("$2" "$3" 2>&1 | packages_number)
   elif [ -n "$packages_manager" ]; then
     packages_from="package $(packages_name "$6")"
     packages_found=$(packages_candidate "$6")

@@ -40,7 +40,9 @@ const onLabs = (names: readonly string[]): Partial<Suite> => ({
   },
 });
 
-const HOST_COMMANDS = ["haproxy", "socat", "nft", "iptables", "ip", "conntrack", "curl", "openssl"];
+const HOST_COMMANDS = [
+  ...["haproxy", "keepalived", "socat", "nft", "iptables", "ip", "conntrack", "curl", "openssl"],
+];
 
 async function prepareHaproxy(log: Log): Promise<void> {
   await ensureCommands(log, ["openssl", "socat", "mmdebstrap", "ip", "nft"]);

@@ -14,6 +14,8 @@ export function configurationAdvice(key: string): Advice {
       "give the name the addresses of load-balancer hosts (or of endpoint.addresses), in DNS or in /etc/hosts",
     endpointAddress:
       "correct the name in DNS or /etc/hosts, or list the address under endpoint.addresses if something else provides it (keepalived, kube-vip, a hardware load balancer)",
+    virtualIp:
+      "correct virtualIp.address or virtualIp.interface; if something else provides the address, list it under endpoint.addresses instead",
     ports: {
       lb: "choose another port (endpoint.port)",
       health: "choose another port (ports.health)",

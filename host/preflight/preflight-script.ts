@@ -11,6 +11,7 @@ import { holderChecks } from "./holder-checks";
 import { portChecks } from "./port-checks";
 import { rulesCheck } from "./rule-checks";
 import { serviceChecks } from "./service-checks";
+import { virtualIpChecks } from "./virtual-ip-checks";
 import type { PreflightSettings } from "./preflight-settings";
 
 export type { ExistingCluster, PreflightSettings } from "./preflight-settings";
@@ -40,6 +41,9 @@ export function preflightScript(
         portChecks(settings, advice),
         rulesCheck(settings, advice),
         ...(settings.service === undefined ? [] : [serviceChecks(settings.service, advice)]),
+        ...(settings.virtualIp === undefined
+          ? []
+          : [virtualIpChecks(settings.virtualIp, settings.ports.lb, advice)]),
         ...(settings.existing === undefined ? [] : [certificateChecks(settings.existing, advice)]),
         systemChecks(diskMiB),
         ...(bootstrap ? [KUBEADM_CHECKS] : []),

@@ -24,6 +24,15 @@ export interface PreflightEndpoint {
   readonly addresses: readonly string[];
 }
 
+/** The virtual IP of the endpoint. */
+export interface VirtualIpPreflight {
+  readonly address: string;
+  /** Default: the interface with the host's own address */
+  readonly interface?: string;
+  /** Addresses of the load-balancer hosts, one of which may hold it. */
+  readonly peers: readonly string[];
+}
+
 /** What a host must offer before anything changes on any host. */
 export interface PreflightSettings {
   /** Name of the node, for the messages. */
@@ -37,6 +46,8 @@ export interface PreflightSettings {
   readonly forward?: ForwardKind;
   /** The host gets HAProxy as a service. */
   readonly service?: ServicePreflight;
+  /** The host is one of those that can hold this address. */
+  readonly virtualIp?: VirtualIpPreflight;
   /** There is a cluster already. */
   readonly existing?: ExistingCluster;
   /** The host is a control-plane node, or is to be one. Default: true */

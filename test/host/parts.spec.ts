@@ -6,6 +6,7 @@ import { filesOf, type HostPart, type HostUnit } from "../../host/part";
 import { partScript } from "../../host/part-script";
 import { haproxyPart } from "../../host/service/haproxy-part";
 import { tokenPart } from "../../host/service/token-part";
+import { virtualIpPart } from "../../host/virtual-ip/virtual-ip-part";
 import { updaterPart } from "../../host/service/updater-part";
 import { tokenFingerprint } from "../../updater/sources/token";
 import {
@@ -14,6 +15,7 @@ import {
   TOKEN,
   tokenSettings,
   updaterSettings,
+  virtualIpSettings,
 } from "../unit/host/example-parts";
 import { HAPROXY_DEFAULTS } from "../support/haproxy-defaults";
 import { HOLDER } from "./support/machine-root";
@@ -21,6 +23,8 @@ import { PartRoot } from "./support/part-root";
 import { standInUpdater } from "./support/stand-in-updater";
 
 const ownAddress = { from: "subnet", subnet: "10.99.0.0/24" } as const;
+
+const VIRTUAL_IP = "10.99.0.100";
 
 const UPDATER = standInUpdater();
 
@@ -56,6 +60,7 @@ const CASES: Record<string, Case> = {
     part: tokenPart(tokenSettings({ delivery: "file" })),
     after: [updater, haproxy],
   },
+  "the virtual IP": { part: virtualIpPart(virtualIpSettings({ ownAddress, address: VIRTUAL_IP })) },
   "a part with packages, an account, a folder and a sysctl": { part: example },
 };
 
@@ -141,7 +146,7 @@ chmod 0604 ${path}`);
       });
 
       // other cases have the same steps
-      if (/socat|token/.test(name)) return;
+      if (/socat|token|virtual/.test(name)) return;
 
       it("is complete after a run that follows an interruption at any step", async () => {
         await machine.apply(part);
@@ -203,6 +208,26 @@ chmod 0604 ${path}`);
       await machine.apply(later);
       assert.doesNotMatch(await machine.processes(), /forward-rules/, `step ${step}`);
       await machine.apply(former);
+    }
+  });
+
+  it("refuse the router id and the address of another virtual IP on the host", async () => {
+    const settings = virtualIpSettings({ ownAddress, address: VIRTUAL_IP });
+    await machine.apply(virtualIpPart(settings));
+    const before = await machine.snapshot();
+    const other = { ...settings, ports: { lb: 7444, health: 7445 } };
+    for (const [changes, message] of [
+      [
+        { address: "10.99.0.101" },
+        /router id 51 is that of the virtual IP 10\.99\.0\.100 on this host/,
+      ],
+      [{ routerId: 52 }, /10\.99\.0\.100 is the virtual IP of another stack on this host/],
+    ] as const) {
+      const part = virtualIpPart({ ...other, ...changes });
+      const { code, stderr } = await machine.run(partScript(part), "apply");
+      assert.equal(code, 1);
+      assert.match(stderr, message);
+      assert.deepEqual(await machine.snapshot(), before);
     }
   });
 

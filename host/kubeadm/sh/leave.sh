@@ -135,9 +135,11 @@ leave() {
   }
   # From here on the own API server has no etcd: ask another control-plane node.
   survivor=$(serving_other_api) || fail "no API server of another control-plane node answers: start one, then run this again; $NODE is cordoned, nothing else was changed"
+  virtual_ips stop
   stop_api_server
   wait_for 60 remove_own_member "$other" || {
     restore_api_server
+    virtual_ips start
     fail "etcd did not remove its member on $NODE: $(remove_own_member "$other" 2>&1 | tail -n 1); run this again"
   }
   mark "$KUBEADM_LEAVING" leave
@@ -145,6 +147,14 @@ leave() {
   wait_for 60 kube "$survivor" delete node "$NODE" --ignore-not-found --wait=false ||
     warn "the Node $NODE could not be deleted: kubectl delete node $NODE"
   clear_host
+}
+
+# Another load-balancer host takes the address while this one still serves.
+virtual_ips() { # start or stop
+  for virtual_ip in /etc/systemd/system/control-plane-lb-virtual-ip-*.service; do
+    [ -e "$virtual_ip" ] || continue
+    systemctl "$1" "${virtual_ip##*/}" || warn "systemctl $1 ${virtual_ip##*/} failed"
+  done
 }
 
 # While etcd still serves it: requests in flight end, new connections go to another API server, and

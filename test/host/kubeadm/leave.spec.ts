@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import type { BootstrapOptions } from "../../../host/kubeadm/bootstrap-script";
 import { PrivateRoot } from "../support/private-root";
 import {
@@ -15,6 +17,7 @@ import {
 const RESET =
   "kubeadm reset --force --kubeconfig /run/control-plane-lb-kubeadm/none --cert-dir /etc/kubernetes/pki";
 const DELETE_NODE = `kubectl at ${OTHER}:6443: delete node m1 --ignore-not-found --wait=false`;
+const VIRTUAL_IP = "control-plane-lb-virtual-ip-6444.service";
 const STOP_KUBELET = "systemctl stop kubelet.service";
 
 const OTHERS = [
@@ -86,6 +89,24 @@ describe("removal of a control-plane node, with stub binaries", function () {
       assert.match(machine.read("calls-at-stop"), /: drain m1/);
       assert.doesNotMatch(machine.read("calls-at-stop"), /: remove 11/);
       assert.match(machine.read("calls"), /: get endpointslice kubernetes[^]*: remove 11/);
+    });
+
+    it("gives up the virtual IP while its API server still serves, and takes part again where it stays", async () => {
+      await cluster(["m2", "m3"]);
+      const units = path.join(machine.root, "etc/systemd/system");
+      mkdirSync(units, { recursive: true });
+      writeFileSync(path.join(units, VIRTUAL_IP), "");
+      machine.write("etcd-refuses", "remove");
+      const script = bootstrap({ others: OTHERS }).replace(
+        "wait_for 60 remove_own",
+        "wait_for 1 remove_own",
+      );
+      await machine.run(script, "remove");
+      assert.match(
+        machine.read("calls-at-stop"),
+        new RegExp(`: drain m1[^]*systemctl stop ${VIRTUAL_IP}`),
+      );
+      assert.match(machine.read("calls"), new RegExp(`systemctl start ${VIRTUAL_IP}`));
     });
 
     it("starts its API server again when its member cannot be removed", async () => {

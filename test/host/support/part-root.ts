@@ -92,6 +92,7 @@ chmod 0640 /etc/shadow /etc/gshadow`);
 find etc var run opt ! -path 'etc/*-' ! -name .pwd.lock ! -path 'run/control-plane-lb-host*' \\
   ! -name '.updated' \\( -type d -o -type l \\) -printf '%y %m %u:%g %p %l\\n'
 find etc var run opt -type f ! -path 'etc/*-' ! -name .pwd.lock ! -path 'run/control-plane-lb-host*' \\
+  ! -path 'run/control-plane-lb-virtual-ip/*' \\
   -printf '%y %m %u:%g %p ' -exec sh -c 'sha256sum <"$0"' {} \\;
 find usr/local/sbin
 sed 's/^/rule /' <<END

@@ -1,3 +1,5 @@
+import { virtualIpPart, virtualIpPeersPart } from "../../../host/virtual-ip/virtual-ip-part";
+import type { VirtualIpSettings } from "../../../host/virtual-ip/virtual-ip-settings";
 import { HAPROXY_DEFAULTS } from "../../support/haproxy-defaults";
 import { forwardPart, type ForwardSettings } from "../../../host/forward/forward-part";
 import type { HostPart } from "../../../host/part";
@@ -48,6 +50,17 @@ export function tokenSettings(changes: Partial<TokenSettings> = {}): TokenSettin
   return { token: TOKEN, delivery: "environment", ports: { lb: 6444, health: 6445 }, ...changes };
 }
 
+export function virtualIpSettings(changes: Partial<VirtualIpSettings> = {}): VirtualIpSettings {
+  return {
+    address: "10.9.0.100",
+    routerId: 51,
+    ports: { lb: 6444, health: 6445 },
+    ownAddress: { from: "route", not: ["10.9.0.100"] },
+    behind: "service",
+    ...changes,
+  };
+}
+
 /** Every part in its variants, by what they are. */
 export const PARTS: Readonly<Record<string, HostPart>> = {
   "the forward by nftables": forwardPart(forwardSettings()),
@@ -69,5 +82,15 @@ export const PARTS: Readonly<Record<string, HostPart>> = {
   "HAProxy's service with a take-over": haproxyPart(haproxySettings({ takeOver: true })),
   "the updater's service": updaterPart(updaterSettings()),
   "the updater's token in its environment": tokenPart(tokenSettings()),
+  "the virtual IP": virtualIpPart(virtualIpSettings()),
+  "the virtual IP on control-plane nodes, IPv6": virtualIpPart(
+    virtualIpSettings({
+      address: "fd00::100",
+      interface: "eth1",
+      behind: "forward",
+      peersAreBackends: true,
+    }),
+  ),
+  "the virtual IP's peers": virtualIpPeersPart(6444, ["10.0.0.11", "10.0.0.12"]),
   "the updater's token in a file": tokenPart(tokenSettings({ delivery: "file" })),
 };

@@ -62,6 +62,11 @@ Object.assign(scripts, {
     ...host,
     forward: "nftables",
   }),
+  "the preflight of a host with a virtual IP": preflightScript({
+    ...host,
+    forward: "nftables",
+    virtualIp: { address: "10.9.0.100", peers: ["10.9.0.11", "10.9.0.12"] },
+  }),
   "the preflight of a control-plane node with a forward by iptables": preflightScript({
     ...host,
     forward: "iptables",

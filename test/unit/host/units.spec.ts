@@ -9,13 +9,20 @@ import { filesOf } from "../../../host/part";
 import { haproxyPart } from "../../../host/service/haproxy-part";
 import { servicePaths } from "../../../host/service/haproxy-paths";
 import { updaterPart } from "../../../host/service/updater-part";
-import { forwardSettings, haproxySettings, updaterSettings } from "./example-parts";
+import { virtualIpPart } from "../../../host/virtual-ip/virtual-ip-part";
+import {
+  forwardSettings,
+  haproxySettings,
+  updaterSettings,
+  virtualIpSettings,
+} from "./example-parts";
 
 const paths = servicePaths(6444);
 const files = [
   forwardPart(forwardSettings({ kind: "iptables" })),
   haproxyPart(haproxySettings()),
   updaterPart(updaterSettings()),
+  virtualIpPart(virtualIpSettings()),
 ].flatMap(filesOf);
 const units = files.filter(({ path }) => path.startsWith("/etc/systemd/system/"));
 const services = units.filter(({ path }) => path.endsWith(".service"));
@@ -47,7 +54,7 @@ describe("units of a host", () => {
 
   it("stay below 3.0 for systemd-analyze security", function () {
     if (analyze("--version").status !== 0) this.skip();
-    assert.equal(services.length, 6);
+    assert.equal(services.length, 8);
     for (const { path: file } of services) {
       const { status, stdout, stderr } = analyze(
         ...["security", "--offline=true", "--threshold=29", "--no-pager", path.join(root, file)],
@@ -132,6 +139,25 @@ describe("units of a host", () => {
       assert.ok(textOf("-haproxy-6444.service").split("\n").includes(line));
     });
   }
+
+  it("start the virtual IP after what serves the LB port, so that it leaves a host first", () => {
+    const after = (behind: "service" | "forward") => {
+      const part = virtualIpPart(virtualIpSettings({ behind }));
+      const text = part.units?.[0]?.text ?? "";
+      assert.match(text, /^Before=kubelet.service$/m);
+      return /^After=(.*)$/m.exec(text)?.[1];
+    };
+    assert.equal(after("service"), "network-online.target control-plane-lb-haproxy-6444.service");
+    assert.equal(
+      after("forward"),
+      "network-online.target control-plane-lb-forward.service control-plane-lb-forward-rules.service",
+    );
+  });
+
+  it("let the virtual IP leave before an orderly stop of HAProxy", () => {
+    const dropIn = textOf("/control-plane-lb-haproxy-6444.service.d/virtual-ip.conf");
+    assert.match(dropIn, /^ExecStop=-\+\/opt\/control-plane-lb\/6444\/virtual-ip hand-over$/m);
+  });
 
   it("start the forward before the kubelet", () => {
     for (const unit of ["-forward.service", "-forward-rules.service"]) {
