@@ -3,15 +3,20 @@ import type { OwnAddress } from "../host/own-address";
 import type { KubeadmFragments } from "../host/kubeadm/kubeadm-settings";
 import type { SshTarget } from "../components/ssh/ssh-target";
 import type { Parsed } from "./schema";
-import type { NodeSettings, Settings } from "./settings";
+import type { NodeSettings, Settings, VirtualIpChoice } from "./settings";
 
 /** The settings of a configuration without errors. */
 export function assemble(parsed: Parsed, targets: ReadonlyMap<string, SshTarget>): Settings {
-  const { nodes, loadBalancers, ports, ownAddress, kubeconfig, clusterName, ...rest } = parsed;
-  const addresses = parsed.endpoint.addresses.map(canonicalAddress);
+  const { nodes, loadBalancers, ports, ownAddress, kubeconfig, clusterName, ...others } = parsed;
+  const { virtualIp: given, ...rest } = others;
+  const virtualIp = virtualIpOf(given);
+  const addresses = [
+    ...(virtualIp === undefined ? [] : [virtualIp.address]),
+    ...parsed.endpoint.addresses.map(canonicalAddress),
+  ];
   return {
     ...rest,
-    ...defined({ kubeconfig, clusterName }),
+    ...defined({ kubeconfig, clusterName, virtualIp }),
     endpoint: { ...parsed.endpoint, addresses },
     ports: { lb: parsed.endpoint.port, ...ports },
     ownAddress: {
@@ -21,6 +26,16 @@ export function assemble(parsed: Parsed, targets: ReadonlyMap<string, SshTarget>
     kubeadm: kubeadmOf(parsed.kubeadm),
     nodes: machines(nodes, targets),
     loadBalancers: machines(loadBalancers, targets),
+  };
+}
+
+function virtualIpOf(parsed: Parsed["virtualIp"]): VirtualIpChoice | undefined {
+  if (parsed === undefined) return undefined;
+  const { address, interface: device, routerId, peers } = parsed;
+  return {
+    ...defined({ interface: device, routerId }),
+    address: canonicalAddress(address),
+    peers: peers.map(canonicalAddress),
   };
 }
 

@@ -10,6 +10,7 @@ import { endpointConflicts } from "./endpoint-conflicts";
 import type { ValidationError } from "./validation";
 import type { Parsed } from "./schema";
 import { unusedByTopology } from "./unused-keys";
+import { virtualIpConflicts } from "./virtual-ip-conflicts";
 
 /** The keys that could be read, and the nodes that could. */
 type Known = Partial<Parsed> & Pick<Parsed, "nodes" | "loadBalancers">;
@@ -22,6 +23,7 @@ export function conflicts(settings: Known): ValidationError[] {
   return [
     ...portConflicts(settings),
     ...endpointConflicts(settings),
+    ...virtualIpConflicts(settings),
     ...podPortConflicts(settings),
     ...nodeConflicts(settings),
     ...allowConflicts(settings),

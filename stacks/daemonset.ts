@@ -21,6 +21,8 @@ import {
   hostsOf,
   kubeadmArgs,
   outputsOf,
+  virtualIpOn,
+  virtualIpPreflightOf,
   type StackOutputs,
 } from "./shared";
 import type { Settings } from "./settings";
@@ -33,17 +35,14 @@ import { keepIdentity } from "./keep-identity";
  */
 export function daemonsetStack(settings: Settings): StackOutputs {
   const hosts = hostsOf(settings.nodes);
-  const forwards = prepareHosts(hosts, settings);
-  const { controlPlaneNodes, kubeconfig } = connectCluster(hosts, forwards, settings);
+  const prepared = prepareHosts(hosts, settings);
+  const { controlPlaneNodes, kubeconfig } = connectCluster(hosts, prepared, settings);
   loadBalance(controlPlaneNodes, kubeconfig, settings);
   return outputsOf(settings, kubeconfig);
 }
 
-/** Forwards by the name of their host; the preflights of all hosts come first. */
-function prepareHosts(
-  hosts: readonly Host[],
-  settings: Settings,
-): ReadonlyMap<string, pulumi.Resource> {
+/** Forwards and virtual IP; the preflights of all hosts come first. */
+function prepareHosts(hosts: readonly Host[], settings: Settings): PreparedHosts {
   const { endpoint, ports, ownAddress, allow } = settings;
   const checked = preflights(hosts, {
     ports,
@@ -52,6 +51,7 @@ function prepareHosts(
     ownAddress,
     allow,
     bootstrap: settings.bootstrap === "kubeadm",
+    ...virtualIpPreflightOf(settings),
     ...existingOf(settings),
   });
   const forward = {
@@ -67,7 +67,18 @@ function prepareHosts(
     allow,
   };
   const kept = keepIdentity(settings, checked);
-  return new Map(hosts.map((host) => [host.name, portForward(host, forward, [kept])]));
+  const forwards = new Map(
+    hosts.map((host) => [host.name, portForward(host, forward, [kept])] as const),
+  );
+  const serving = [...forwards.values()];
+  return { forwards, ready: [...serving, ...virtualIpOn(hosts, settings, serving)] };
+}
+
+interface PreparedHosts {
+  /** By the name of their host. */
+  readonly forwards: ReadonlyMap<string, pulumi.Resource>;
+  /** After these the endpoint answers as soon as an API server does. */
+  readonly ready: readonly pulumi.Resource[];
 }
 
 interface ControlPlaneNode {
@@ -79,7 +90,7 @@ interface ControlPlaneNode {
 /** The control-plane nodes that are not lost, and the cluster's kubeconfig. */
 function connectCluster(
   hosts: readonly Host[],
-  forwards: ReadonlyMap<string, pulumi.Resource>,
+  { forwards, ready: before }: PreparedHosts,
   settings: Settings,
 ): { controlPlaneNodes: ControlPlaneNode[]; kubeconfig: pulumi.Output<string> } {
   const liveNodes = (ready: ReadonlyMap<string, pulumi.Resource>): ControlPlaneNode[] =>
@@ -92,7 +103,7 @@ function connectCluster(
       kubeconfig: pulumi.secret(settings.kubeconfig),
     };
   }
-  const cluster = kubeadmCluster(kubeadmArgs(settings, hosts), [...forwards.values()]);
+  const cluster = kubeadmCluster(kubeadmArgs(settings, hosts), before);
   return {
     controlPlaneNodes: liveNodes(cluster.controlPlaneNodes),
     kubeconfig: cluster.kubeconfig,

@@ -10,7 +10,7 @@ type Known = Partial<Parsed> & Pick<Parsed, "nodes" | "loadBalancers">;
  * nothing. The hosts resolve a name themselves (the preflight).
  */
 export function endpointConflicts(settings: Known): ValidationError[] {
-  const { endpoint } = settings;
+  const { endpoint, virtualIp } = settings;
   if (endpoint === undefined) return [];
   const hosts = loadBalancerAddresses(settings);
   const further = endpoint.addresses.map(canonicalAddress);
@@ -18,12 +18,16 @@ export function endpointConflicts(settings: Known): ValidationError[] {
   const known = Object.entries(hosts).map(([name, address]) => `${name} ${address}`);
   const named = Object.values(hosts);
   return [
-    ...(isIP(host) === 0 || named.length === 0 || [...named, ...further].includes(host)
+    ...(isIP(host) === 0 ||
+    // then the endpoint must be the virtual IP
+    virtualIp !== undefined ||
+    named.length === 0 ||
+    [...named, ...further].includes(host)
       ? []
       : [
           {
             path: "endpoint.host",
-            message: `HAProxy does not listen on ${endpoint.host}: use the address of a load-balancer host (${known.join(", ")}), or list it under endpoint.addresses if something else provides it (keepalived, kube-vip, a hardware load balancer)`,
+            message: `HAProxy does not listen on ${endpoint.host}: use the address of a load-balancer host (${known.join(", ")}), make it virtualIp.address, or list it under endpoint.addresses if something else provides it (keepalived, kube-vip, a hardware load balancer)`,
           },
         ]),
     ...further.flatMap((address, index) => {

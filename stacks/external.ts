@@ -31,6 +31,8 @@ import {
   hostsOf,
   kubeadmArgs,
   outputsOf,
+  virtualIpOn,
+  virtualIpPreflightOf,
   type StackOutputs,
 } from "./shared";
 import { caOfKubeconfig } from "../host/kubeadm/kubeconfig";
@@ -64,7 +66,7 @@ function checkHosts(
   const { ports, ownAddress, allow, bootstrap, haproxy } = settings;
   const endpoint = endpointOf(settings);
   const common = { ports, endpoint, ownAddress, allow, ...existingOf(settings) };
-  const service = { takeOver: haproxy.takeOver };
+  const service = { service: { takeOver: haproxy.takeOver }, ...virtualIpPreflightOf(settings) };
   const onControlPlaneNodes = dedicated.length === 0;
   const ofControlPlaneNodes =
     bootstrap === "kubeadm" || onControlPlaneNodes
@@ -72,14 +74,14 @@ function checkHosts(
           preflight(host, {
             ...common,
             bootstrap: bootstrap === "kubeadm",
-            ...(onControlPlaneNodes ? { service } : {}),
+            ...(onControlPlaneNodes ? service : {}),
           }),
         )
       : [];
   return [
     ...ofControlPlaneNodes,
     ...dedicated.map((host) =>
-      preflight(host, { ...common, bootstrap: false, controlPlaneNode: false, service }),
+      preflight(host, { ...common, bootstrap: false, controlPlaneNode: false, ...service }),
     ),
   ];
 }
@@ -143,7 +145,7 @@ function existingCluster(
 
 /**
  * HAProxy and updater on each host, one host after the other: a host that does not become healthy
- * stops the roll.
+ * stops the roll. Then the virtual IP, in the same way.
  */
 function balance(
   loadBalancers: readonly Host[],
@@ -171,7 +173,7 @@ function balance(
     const haproxy = { ports, takeOver };
     done.push(service, haproxyService(host, haproxy, [...dependsOn, ...done, service]));
   }
-  return done;
+  return [...done, ...virtualIpOn(loadBalancers, settings, done)];
 }
 
 /** What serves, and the proof that those of these hosts reach it that may use the LB port. */

@@ -13,6 +13,8 @@ export interface Identity {
   readonly topology: string;
   readonly bootstrap: string;
   readonly endpoint: { readonly host: string; readonly port: number };
+  /** Undefined: none. */
+  readonly virtualIp?: string;
   readonly apiPort: number;
   readonly resetOnDestroy: boolean;
   /** By their path in the configuration, like `nodes.m1`. */
@@ -28,6 +30,7 @@ const kept = z.object({
   topology: known(z.string()),
   bootstrap: known(z.string()),
   endpoint: known(z.object({ host: z.string(), port: z.number() })),
+  virtualIp: known(z.string()),
   apiPort: known(z.number()),
   resetOnDestroy: known(z.boolean()),
   machines: known(z.record(z.string(), machine)),
@@ -37,13 +40,15 @@ type Former = z.output<typeof kept>;
 
 /** The identity of a stack with these settings. */
 export function identityOf(settings: Settings): Identity {
-  const { topology, bootstrap, endpoint, ports, kubeadm, nodes, loadBalancers } = settings;
+  const { topology, bootstrap, endpoint, virtualIp, ports, kubeadm, nodes, loadBalancers } =
+    settings;
   const of = (key: string, list: readonly NodeSettings[]) =>
     list.map(({ name, address, lost }) => [`${key}.${name}`, { address, lost }] as const);
   return {
     topology,
     bootstrap,
     endpoint: { host: endpoint.host, port: endpoint.port },
+    ...(virtualIp === undefined ? {} : { virtualIp: virtualIp.address }),
     apiPort: ports.api,
     resetOnDestroy: bootstrap === "kubeadm" && kubeadm.resetOnDestroy,
     machines: Object.fromEntries([...of("nodes", nodes), ...of("loadBalancers", loadBalancers)]),
@@ -62,6 +67,7 @@ export function refusals(before: unknown, next: Identity): string[] {
   return [
     ...topologyRefusals(former, next),
     ...endpointRefusals(former, next),
+    ...virtualIpRefusals(former, next),
     ...bootstrapRefusals(former, next),
     ...machineRefusals(former, next),
   ];
@@ -94,6 +100,15 @@ function endpointRefusals(former: Former, next: Identity): string[] {
       ([key, before, now]) =>
         `${key} was ${before}, and the configuration says ${now}; nothing was changed. The certificates and kubeconfigs of the cluster hold it${current === undefined ? "" : `, and all clients use ${current}`}: set it back to ${before}, or follow "Change the endpoint or a port" in docs/operations.md`,
     );
+}
+
+/** Without one, the endpoint's own checks say what is missing. */
+function virtualIpRefusals(former: Former, next: Identity): string[] {
+  const [before, now] = [former.virtualIp, next.virtualIp];
+  if (before === undefined || now === undefined || now === before) return [];
+  return [
+    `virtualIp.address was ${before}, and the configuration says ${now}; nothing was changed. Clients and certificates use ${before}: set it back, or follow "Change the address" in docs/virtual-ip.md`,
+  ];
 }
 
 function bootstrapRefusals(former: Former, next: Identity): string[] {

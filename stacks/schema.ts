@@ -5,6 +5,7 @@ import { address, cidr, dnsName, host, keys, list, oneOf, port, text, whole } fr
 import { haproxy, updater } from "./schema-haproxy";
 import { kubeadm } from "./schema-kubeadm";
 import { nodeName, nodeSchema, ssh } from "./schema-machines";
+import { virtualIp } from "./schema-virtual-ip";
 
 // The one home of the configuration: shape, defaults and descriptions. `npm run generate` writes
 // Pulumi.yaml's config block, the tables of docs/configuration.md and config.schema.json from it.
@@ -53,6 +54,7 @@ export const schema = {
       "Further addresses of the endpoint that [something else provides](operations.md#an-address-of-your-own): a virtual IP by keepalived or kube-vip, a hardware load balancer. HAProxy binds them on every load-balancer host, whether the host has them or not; they stand in the API servers' certificates.",
     ),
   }).describe("The control-plane endpoint."),
+  virtualIp,
   ssh,
   ports: keys({
     api: port().default(DEFAULT_PORTS.api).describe("Port of the API servers."),

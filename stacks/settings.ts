@@ -39,6 +39,16 @@ export interface NodeSettings {
   readonly away: boolean;
 }
 
+/** The virtual IP as configured. */
+export interface VirtualIpChoice {
+  /** Canonical. */
+  readonly address: string;
+  readonly interface?: string;
+  readonly routerId?: number;
+  /** Canonical; load-balancer hosts that the configuration does not name. */
+  readonly peers: readonly string[];
+}
+
 /** The configuration, validated and complete. Times are numbers, their unit is in the name. */
 export interface Settings {
   readonly topology: Topology;
@@ -53,9 +63,14 @@ export interface Settings {
   readonly endpoint: {
     readonly host: string;
     readonly port: number;
-    /** Canonical; HAProxy binds them beside each load-balancer host's own address. */
+    /**
+     * Canonical; HAProxy binds them beside each load-balancer host's own address. The virtual IP is
+     * one of them.
+     */
     readonly addresses: readonly string[];
   };
+  /** The address that one of the load-balancer hosts holds, by keepalived. */
+  readonly virtualIp?: VirtualIpChoice;
   /** Sorted by name, m2 before m10. */
   readonly nodes: readonly NodeSettings[];
   /**

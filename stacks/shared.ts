@@ -3,14 +3,27 @@ import * as pulumi from "@pulumi/pulumi";
 import type { KubeadmClusterArgs } from "../components/ssh/kubeadm-cluster";
 import type { ClusterConnection } from "../components/cluster/cluster-api";
 import { Host } from "../components/ssh/host";
+import { virtualIp } from "../components/ssh/virtual-ip";
+import { stackName } from "../components/stack-name";
 import { hostPort } from "../haproxy/address";
 import { formatBackend } from "../haproxy/model";
-import type { ExistingCluster, PreflightEndpoint } from "../host/preflight/preflight-settings";
+import type {
+  ExistingCluster,
+  PreflightEndpoint,
+  VirtualIpPreflight,
+} from "../host/preflight/preflight-settings";
+import { derivedRouterId } from "../host/virtual-ip/virtual-ip-settings";
 import { NAMESPACE, PRODUCT } from "../names";
 import type { UpdaterChoices } from "../updater/settings";
 import { caOfKubeconfig, expiryOfKubeconfig } from "../host/kubeadm/kubeconfig";
 import { connectionOf } from "./cluster-connection";
-import { loadBalancersOf, type NodeSettings, type Settings } from "./settings";
+import {
+  hasDedicatedHosts,
+  loadBalancersOf,
+  type NodeSettings,
+  type Settings,
+  type VirtualIpChoice,
+} from "./settings";
 
 /** The control-plane endpoint, and how to use the cluster behind it. */
 export interface StackOutputs {
@@ -56,6 +69,51 @@ export function haproxySettings(settings: Settings): UpdaterChoices {
     apiPort: ports.api,
     discovery,
   };
+}
+
+/** What each load-balancer host checks of the virtual IP. Empty: there is none. */
+export function virtualIpPreflightOf(settings: Settings): { virtualIp?: VirtualIpPreflight } {
+  const { virtualIp } = settings;
+  if (virtualIp === undefined) return {};
+  const { address, interface: device } = virtualIp;
+  return {
+    virtualIp: {
+      address,
+      ...(device === undefined ? {} : { interface: device }),
+      peers: peersOf(settings, virtualIp),
+    },
+  };
+}
+
+/**
+ * The virtual IP on the load-balancer hosts, if there is one.
+ *
+ * @param serving what serves the LB port
+ */
+export function virtualIpOn(
+  hosts: readonly Host[],
+  settings: Settings,
+  serving: readonly pulumi.Resource[],
+): pulumi.Resource[] {
+  const { virtualIp: choice, topology, ports, ownAddress } = settings;
+  if (choice === undefined) return [];
+  const { address, interface: device, routerId } = choice;
+  const behind = topology === "external" ? "service" : "forward";
+  const part = {
+    address,
+    ...(device === undefined ? {} : { interface: device }),
+    routerId: routerId ?? derivedRouterId(stackName(), address),
+    ports,
+    ownAddress,
+    behind,
+    peersAreBackends: !hasDedicatedHosts(settings),
+  } as const;
+  return virtualIp(hosts, part, peersOf(settings, choice), serving);
+}
+
+function peersOf(settings: Settings, { peers }: VirtualIpChoice): string[] {
+  const hosts = loadBalancersOf(settings).filter(({ lost }) => !lost);
+  return [...hosts.map(({ address }) => address), ...peers];
 }
 
 /** One Host per machine; a warning names those that are off for repair. */

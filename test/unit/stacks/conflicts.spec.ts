@@ -163,7 +163,7 @@ describe("the endpoint's addresses", () => {
 
   it("are those on which HAProxy listens, or that something else provides", () => {
     assert.deepEqual(validationErrors(endpoint(VIRTUAL)), [
-      "endpoint.host: HAProxy does not listen on 10.0.0.100: use the address of a load-balancer host (m1 10.0.0.11, m2 10.0.0.12, m3 10.0.0.13), or list it under endpoint.addresses if something else provides it (keepalived, kube-vip, a hardware load balancer)",
+      "endpoint.host: HAProxy does not listen on 10.0.0.100: use the address of a load-balancer host (m1 10.0.0.11, m2 10.0.0.12, m3 10.0.0.13), make it virtualIp.address, or list it under endpoint.addresses if something else provides it (keepalived, kube-vip, a hardware load balancer)",
     ]);
     assert.equal(read(endpoint("10.0.0.13")).endpoint.host, "10.0.0.13");
     const settings = read(endpoint(VIRTUAL, [VIRTUAL, "fd00:0::100"]));

@@ -62,6 +62,11 @@ describe("the identity of a stack", () => {
         { endpoint: { host: "10.0.0.11" } },
         /^endpoint\.host was lb\.example, and the configuration says 10\.0\.0\.11/,
       ],
+      "another virtual IP": [
+        { virtualIp: { address: "10.0.0.100" } },
+        { virtualIp: { address: "10.0.0.101" } },
+        /^virtualIp\.address was 10\.0\.0\.100, and the configuration says 10\.0\.0\.101; nothing was changed.*"Change the address" in docs\/virtual-ip\.md$/,
+      ],
       "another port of the API servers": [
         {},
         { ports: { api: 6543 } },

@@ -130,7 +130,7 @@ describe("readSettings", () => {
         nodse: {},
       }),
       [
-        "nodse: unknown key; known here: topology, discovery, bootstrap, clusterName, endpoint, ssh, ports, allow, ownAddress, forward, kubeadm, daemonset, haproxy, updater, token, imagePullSecrets, kubeconfig, nodes, loadBalancers",
+        "nodse: unknown key; known here: topology, discovery, bootstrap, clusterName, endpoint, virtualIp, ssh, ports, allow, ownAddress, forward, kubeadm, daemonset, haproxy, updater, token, imagePullSecrets, kubeconfig, nodes, loadBalancers",
         'topology: got "pods", expected daemonset or external',
         'discovery: got "dns", expected configMap or endpoints or both',
         'endpoint.host: got "HOST", expected an IP address or a DNS name in lower case',
