@@ -57,7 +57,12 @@ async function askHost(
     ? hosts.filter((other) => other.name !== name)
     : [];
   try {
-    const ran = await runScript(ssh, statusScript({ address, ports, updater, peers }), HOST_MS);
+    const virtualIp = settings.virtualIp?.address;
+    const question = {
+      ...{ address, ports, updater, peers },
+      ...(virtualIp === undefined ? {} : { virtualIp }),
+    };
+    const ran = await runScript(ssh, statusScript(question), HOST_MS);
     if (ran.code === 0) {
       const status = parseAnswers({ name, address }, { ports, updater }, ran.stdout, expected);
       return { status, closed: closedPeers(ran.stdout) };

@@ -4,6 +4,7 @@ import { askHosts } from "./ask";
 import { renderStatus } from "./render";
 import { exitCode, kubeconfigProblems } from "./report";
 import { readEnvFile, readStack } from "./stack";
+import { holderProblems } from "./virtual-ip";
 
 const USAGE = `usage: npm run status -- --stack NAME [--json] [--env-file FILE]
   Shows for each host that runs HAProxy which process serves the LB port (HAProxy or the forward), the state of the
@@ -36,7 +37,10 @@ async function main(argv: string[]): Promise<number> {
   const hosts = await askHosts(settings);
   const { host, port } = settings.endpoint;
   const endpoint = hostPort(host, port);
-  const problems = kubeconfigProblems(kubeconfigExpires, new Date());
+  const problems = [
+    ...kubeconfigProblems(kubeconfigExpires, new Date()),
+    ...(settings.virtualIp === undefined ? [] : holderProblems(hosts, settings.virtualIp.address)),
+  ];
   const code = exitCode(hosts, problems);
   console.log(
     values.json

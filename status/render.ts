@@ -1,4 +1,5 @@
 import type { HostStatus } from "./report";
+import { showVirtualIp } from "./virtual-ip";
 
 /** What concerns the whole stack. */
 interface StackStatus {
@@ -12,6 +13,7 @@ export function renderStatus(
   hosts: readonly HostStatus[],
   { kubeconfigExpires: expires, problems: ofStack = [] }: StackStatus = {},
 ): string {
+  const withVirtualIp = hosts.some(({ virtualIp }) => virtualIp !== undefined);
   const rows = hosts.map((host) => [
     host.name,
     host.address,
@@ -21,10 +23,12 @@ export function renderStatus(
     backends(host),
     host.updater?.discovery ?? "-",
     lastSync(host),
+    ...(withVirtualIp ? [showVirtualIp(host)] : []),
   ]);
   const head = [
     ...["HOST", "ADDRESS", "SERVED BY", "FORWARD", "ANSWERS"],
     ...["BACKENDS", "DISCOVERY", "LAST SYNC"],
+    ...(withVirtualIp ? ["VIRTUAL IP"] : []),
   ];
   const problems = [
     ...ofStack.map((problem) => `  ${problem}`),

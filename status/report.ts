@@ -2,6 +2,7 @@ import { daysUntil, EXPIRES_SOON_DAYS } from "../host/kubeadm/kubeconfig";
 import { parseServerStates, type SeenBackend } from "../haproxy/server-metrics";
 import type { BackendState } from "../haproxy/model";
 import type { UpdaterStatus } from "../updater/report/status-server";
+import { parseVirtualIp, virtualIpProblems, type VirtualIpStatus } from "./virtual-ip";
 
 /** Process that answers on the LB port of a host. */
 export type Server = "HAProxy" | "forward" | "nothing" | "unknown";
@@ -18,6 +19,8 @@ export interface HostStatus {
   /** HTTP status of /readyz of the host's own API server; 0 without an answer. */
   readonly apiReadyz: number;
   readonly updater?: UpdaterStatus;
+  /** Where the stack has a virtual IP. */
+  readonly virtualIp?: VirtualIpStatus;
   /** Backends according to HAProxy's metrics, where there is no updater. */
   readonly backends?: readonly SeenBackend[];
   /** Problems for the operator, in words. */
@@ -114,6 +117,8 @@ export function parseAnswers(
     const answer = status("api") === 0 ? "does not answer" : `answers ${status("api")}`;
     problems.push(`its API server ${answer} on /readyz`);
   }
+  const virtualIp = parseVirtualIp(values);
+  problems.push(...virtualIpProblems(virtualIp));
   if (backends !== undefined) problems.push(...backendProblems(backends));
   else if (haproxy) problems.push(...updaterProblems(updater, expected.nodes));
   return {
@@ -122,6 +127,7 @@ export function parseAnswers(
     forward,
     answers,
     apiReadyz: status("api"),
+    ...(virtualIp === undefined ? {} : { virtualIp }),
     ...(updater === undefined ? {} : { updater }),
     ...(backends === undefined ? {} : { backends }),
     problems,

@@ -4,6 +4,7 @@ import { LISTENER_PROGRAM, RULES_PROGRAM, RULES_UNIT } from "../host/forward/for
 import type { ReachedHost } from "../host/reachability";
 import { HOST_PATH, quote } from "../host/shell";
 import { askPeers } from "./peers";
+import { askVirtualIp } from "./virtual-ip";
 
 /** Settings of the script. */
 export interface StatusQuestion {
@@ -14,6 +15,8 @@ export interface StatusQuestion {
   readonly updater: boolean;
   /** The other load-balancer hosts, whose LB port this host tries. @default none */
   readonly peers?: readonly ReachedHost[];
+  /** The host is one of those that can hold this address. @default there is no virtual IP */
+  readonly virtualIp?: string;
 }
 
 /** Time limit of one HTTP request on the host. */
@@ -24,7 +27,13 @@ const HTTP_SECONDS = 3;
  * root. It changes nothing and takes no lock, so it also works during an `up`. Output: lines `KEY
  * VALUE...`, see `parseAnswers`.
  */
-export function statusScript({ address, ports, updater, peers = [] }: StatusQuestion): string {
+export function statusScript({
+  address,
+  ports,
+  updater,
+  peers = [],
+  virtualIp,
+}: StatusQuestion): string {
   const { haproxyUnit, updaterUnit } = serviceInstance(ports.lb);
   const url = (path: string) => quote(`http://${HEALTH_ADDRESS}:${ports.health}${path}`);
   return `set -u
@@ -65,6 +74,7 @@ main() {
   echo "endpoint $(code ${quote(`https://${hostPort(address, ports.lb)}/livez/ping`)})"
   echo "api $(code ${quote(`https://${hostPort(address, ports.api)}/readyz`)})"
 ${updater ? UPDATER(url) : METRICS(url)}
+${virtualIp === undefined ? "" : askVirtualIp(virtualIp, ports.lb)}
 ${peers.length === 0 ? "" : askPeers(ports.lb, peers)}
 }
 main </dev/null

@@ -16,7 +16,9 @@ describe("script of the status command", () => {
     for (const updater of [true, false]) assertSoundSh(script("10.77.0.11", updater));
     const ports = { lb: 6444, api: 6443, health: 6445 };
     const peers = [{ name: "m2", address: "10.77.0.12" }];
-    assertSoundSh(statusScript({ address: "10.77.0.11", ports, updater: true, peers }));
+    const question = { address: "10.77.0.11", ports, updater: true, peers };
+    assertSoundSh(statusScript(question));
+    assertSoundSh(statusScript({ ...question, virtualIp: "10.77.0.100" }));
   });
 
   it("puts IPv6 addresses into brackets", () => {
