@@ -1,14 +1,12 @@
 import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
-import { Lab } from "../../lab/src/index";
-import { DEFAULT_PORTS } from "../../names";
-import type { Topology } from "../../stacks/schema";
-import { DEFAULT_DRAINS, waitUntilHealthy, type ScenarioContext } from "../scenario/context";
+import type { ScenarioContext } from "../scenario/context";
 import type { Failure } from "../load/load";
 import { markEtcdElections } from "../scenario/etcd-elections";
 import { etcdWarnings } from "../scenario/etcd-warnings";
-import { LabCluster } from "../scenario/lab-cluster";
-import { startCluster } from "../scenario/lab-stack";
+import type { LabCluster } from "../scenario/lab-cluster";
+import { onLoadedCluster } from "../scenario/loaded-cluster";
+import { topologyOption, wholeNumberOption } from "../scenario/options";
 import { BUNDLES, CaBundles } from "./ca-bundle";
 import type { Surroundings } from "./contents";
 import { Operator } from "./operator";
@@ -53,69 +51,37 @@ async function main(argv: string[]): Promise<number> {
     return 0;
   }
   const { name, topology } = values;
-  if (topology !== "daemonset" && topology !== "external") {
-    throw new Error(`--topology: got "${topology}", expected daemonset or external`);
-  }
   const sequences = {
-    count: wholeNumber("count", values.count),
-    seed: wholeNumber("seed", values.seed),
+    count: wholeNumberOption("count", values.count),
+    seed: wholeNumberOption("seed", values.seed),
   };
-  await Lab.remove(name, log);
-  try {
-    return await runSequences(name, topology, sequences);
-  } finally {
-    await Lab.remove(name, log);
-  }
+  return onLoadedCluster({ name, topology: topologyOption(topology), log }, (context) =>
+    runSequences(context, sequences),
+  );
 }
 
-async function runSequences(
-  name: string,
-  topology: Topology,
-  sequences: Sequences,
-): Promise<number> {
-  const lab = await Lab.up({ name, machines: 3, log });
-  const { engine, load, endpoint } = await startCluster(lab, {
-    log,
-    overrides: { topology },
-    load: true,
-  });
-  if (load === undefined) throw new Error("there is no load");
-  try {
-    const ports = { ...DEFAULT_PORTS, lb: endpoint.port };
-    const cluster = new LabCluster(lab, ports, undefined, topology);
-    const context: ScenarioContext = {
-      cluster,
-      load,
-      signal: new AbortController().signal,
-      log,
-      changeSettings: () => Promise.reject(new Error("no sequence changes settings")),
-      drains: DEFAULT_DRAINS,
-    };
-    await waitUntilHealthy(context);
-    const problems: string[] = [];
-    const played: Played[] = [];
-    const surroundings = surroundingsOf(cluster);
-    await playAll(context, surroundings, sequences, (each) =>
-      played.push({ ...each, loadAverage: loadavg()[0] ?? 0 }),
-    ).catch((error: Error) => problems.push(error.message));
-    await markEtcdElections(cluster, load);
-    const { phases } = await load.stop();
-    const judged = played.map((each) => ({
-      ...each,
-      phase: phases.find((phase) => phase.name === each.name)!,
-    }));
-    console.log(renderReport(judged));
-    problems.push(...problemsOf(judged));
-    for (const { phase } of judged) {
-      for (const failure of phase.failures) log(JSON.stringify(failure));
-      for (const warning of await warningsAt(cluster, phase.failures)) log(warning);
-    }
-    for (const problem of problems) log(`FAILED: ${problem}`);
-    return problems.length === 0 ? 0 : 1;
-  } finally {
-    await load.kill();
-    await engine.dispose();
+async function runSequences(context: ScenarioContext, sequences: Sequences): Promise<number> {
+  const { cluster, load } = context;
+  const problems: string[] = [];
+  const played: Played[] = [];
+  const surroundings = surroundingsOf(cluster);
+  await playAll(context, surroundings, sequences, (each) =>
+    played.push({ ...each, loadAverage: loadavg()[0] ?? 0 }),
+  ).catch((error: Error) => problems.push(error.message));
+  await markEtcdElections(cluster, load);
+  const { phases } = await load.stop();
+  const judged = played.map((each) => ({
+    ...each,
+    phase: phases.find((phase) => phase.name === each.name)!,
+  }));
+  console.log(renderReport(judged));
+  problems.push(...problemsOf(judged));
+  for (const { phase } of judged) {
+    for (const failure of phase.failures) log(JSON.stringify(failure));
+    for (const warning of await warningsAt(cluster, phase.failures)) log(warning);
   }
+  for (const problem of problems) log(`FAILED: ${problem}`);
+  return problems.length === 0 ? 0 : 1;
 }
 
 /**
@@ -163,13 +129,6 @@ async function warningsAt(cluster: LabCluster, failures: readonly Failure[]): Pr
   const from = Math.min(...failures.map(({ at }) => at));
   const to = Math.max(...failures.map(({ at, afterMs }) => at + afterMs));
   return etcdWarnings(cluster, { from, to });
-}
-
-function wholeNumber(option: string, text: string): number {
-  if (!/^[1-9][0-9]{0,5}$/.test(text)) {
-    throw new Error(`--${option}: got "${text}", expected a whole number above 0`);
-  }
-  return Number(text);
 }
 
 main(process.argv.slice(2)).then(

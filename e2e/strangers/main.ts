@@ -1,12 +1,10 @@
 import { parseArgs } from "node:util";
-import { Lab } from "../../lab/src/index";
-import { DEFAULT_PORTS } from "../../names";
-import type { Topology } from "../../stacks/schema";
-import { DEFAULT_DRAINS, waitUntilHealthy, type ScenarioContext } from "../scenario/context";
+import type { Lab } from "../../lab/src/index";
+import type { ScenarioContext } from "../scenario/context";
 import { markEtcdElections } from "../scenario/etcd-elections";
 import { judge } from "../scenario/expectation";
-import { LabCluster } from "../scenario/lab-cluster";
-import { startCluster } from "../scenario/lab-stack";
+import { onLoadedCluster } from "../scenario/loaded-cluster";
+import { topologyOption, wholeNumberOption } from "../scenario/options";
 import { strangerScenarios, strangersOf } from "../scenario/strangers";
 
 const USAGE = `usage: npm run strangers [-- OPTION...]
@@ -40,75 +38,48 @@ async function main(argv: string[]): Promise<number> {
     return 0;
   }
   const { name, topology } = values;
-  if (topology !== "daemonset" && topology !== "external") {
-    throw new Error(`--topology: got "${topology}", expected daemonset or external`);
-  }
   const size = {
-    count: wholeNumber("count", values.count),
-    health: wholeNumber("health", values.health),
-    seconds: wholeNumber("seconds", values.seconds),
+    count: wholeNumberOption("count", values.count),
+    health: wholeNumberOption("health", values.health),
+    seconds: wholeNumberOption("seconds", values.seconds),
   };
-  await Lab.remove(name, log);
-  try {
-    return await runStrangers(name, topology, size);
-  } finally {
-    await Lab.remove(name, log);
-  }
+  const overrides = (lab: Lab) => ({ allow: strangersIn(lab).allow });
+  return onLoadedCluster({ name, topology: topologyOption(topology), overrides, log }, (context) =>
+    runStrangers(context, size),
+  );
+}
+
+/** In the network of the lab's machines. */
+function strangersIn({ machines }: Lab): ReturnType<typeof strangersOf> {
+  return strangersOf(machines[0]!.address);
 }
 
 async function runStrangers(
-  name: string,
-  topology: Topology,
+  context: ScenarioContext,
   size: { count: number; health: number; seconds: number },
 ): Promise<number> {
-  const lab = await Lab.up({ name, machines: 3, log });
-  const strangers = strangersOf(lab.machines[0]!.address);
-  const overrides = { topology, allow: strangers.allow };
-  const { engine, load, endpoint } = await startCluster(lab, { log, overrides, load: true });
-  if (load === undefined) throw new Error("there is no load");
-  try {
-    const ports = { ...DEFAULT_PORTS, lb: endpoint.port };
-    const cluster = new LabCluster(lab, ports, undefined, topology);
-    const context: ScenarioContext = {
-      cluster,
-      load,
-      signal: new AbortController().signal,
-      log,
-      changeSettings: () => Promise.reject(new Error("no scenario here changes settings")),
-      drains: DEFAULT_DRAINS,
-    };
-    await waitUntilHealthy(context);
-    const scenarios = [strangers.outside, strangers.inside].flatMap((from) =>
-      strangerScenarios(from, size, (what, counts) => log(`${what}: ${JSON.stringify(counts)}`)),
-    );
-    const problems: string[] = [];
-    for (const scenario of scenarios) {
-      log(scenario.name);
-      await load.phase(scenario.name, { reconnect: true });
-      await scenario.run(context).catch((error: Error) => problems.push(error.message));
-    }
-    await markEtcdElections(cluster, load);
-    const { phases } = await load.stop();
-    for (const { name: phase, expectation } of scenarios) {
-      const report = phases.find((each) => each.name === phase)!;
-      const { deviations } = judge(report, expectation);
-      const { sent, failed, longestGapMs } = report;
-      log(`${phase}: ${sent} requests, ${failed} failed, longest gap ${longestGapMs} ms`);
-      problems.push(...deviations.map((text) => `${phase}: ${text}`));
-    }
-    for (const problem of problems) log(`FAILED: ${problem}`);
-    return problems.length === 0 ? 0 : 1;
-  } finally {
-    await load.kill();
-    await engine.dispose();
+  const { cluster, load } = context;
+  const strangers = strangersIn(cluster.lab);
+  const scenarios = [strangers.outside, strangers.inside].flatMap((from) =>
+    strangerScenarios(from, size, (what, counts) => log(`${what}: ${JSON.stringify(counts)}`)),
+  );
+  const problems: string[] = [];
+  for (const scenario of scenarios) {
+    log(scenario.name);
+    await load.phase(scenario.name, { reconnect: true });
+    await scenario.run(context).catch((error: Error) => problems.push(error.message));
   }
-}
-
-function wholeNumber(option: string, text: string): number {
-  if (!/^[1-9][0-9]{0,5}$/.test(text)) {
-    throw new Error(`--${option}: got "${text}", expected a whole number above 0`);
+  await markEtcdElections(cluster, load);
+  const { phases } = await load.stop();
+  for (const { name: phase, expectation } of scenarios) {
+    const report = phases.find((each) => each.name === phase)!;
+    const { deviations } = judge(report, expectation);
+    const { sent, failed, longestGapMs } = report;
+    log(`${phase}: ${sent} requests, ${failed} failed, longest gap ${longestGapMs} ms`);
+    problems.push(...deviations.map((text) => `${phase}: ${text}`));
   }
-  return Number(text);
+  for (const problem of problems) log(`FAILED: ${problem}`);
+  return problems.length === 0 ? 0 : 1;
 }
 
 main(process.argv.slice(2)).then(
