@@ -4,7 +4,7 @@ import { preflightScript } from "../host/preflight/preflight-script";
 import { tokenFetchPart } from "../host/service/token-fetch-part";
 import type { BootStep, FirstBootPlan } from "../host/user-data/first-boot";
 import { forwardOf } from "./shared";
-import { hasDedicatedHosts, type Settings } from "./settings";
+import type { Settings } from "./settings";
 import {
   PREFLIGHT_SECONDS,
   RUNTIME_SECONDS,
@@ -18,12 +18,11 @@ export type ControlPlaneContext = Pick<UserDataContext, "stack" | "settings" | "
 };
 
 /**
- * What every control-plane node does on its first boot, beside kubeadm, which Cluster API runs: one
- * text for all of them.
+ * What every control-plane node that is a load-balancer host does on its first boot, beside kubeadm,
+ * which Cluster API runs: one text for all of them.
  */
 export function controlPlanePlan(context: ControlPlaneContext): FirstBootPlan {
   const { stack, settings } = context;
-  if (hasDedicatedHosts(settings)) return { stack, beforeKubeadm: [], afterKubeadm: [] };
   const forward = settings.topology === "daemonset";
   return {
     stack,
